@@ -1,0 +1,3 @@
+module github.com/seed-a026a017/asyncio
+
+go 1.26
