@@ -306,14 +306,14 @@ func (r *logRecorder) matching(text string) []string {
 	})
 }
 
-// took runs fn and fails the test unless that lasted at least min and at most max.
-func took(t *testing.T, min, max time.Duration, fn func()) {
+// took runs fn and fails the test unless that lasted atLeast and atMost.
+func took(t *testing.T, atLeast, atMost time.Duration, fn func()) {
 	t.Helper()
 	start := time.Now()
 	fn()
 	elapsed := time.Since(start)
-	require.GreaterOrEqual(t, elapsed, min, "it took too short a time")
-	require.LessOrEqual(t, elapsed, max, "it took too long")
+	require.GreaterOrEqual(t, elapsed, atLeast, "it took too short a time")
+	require.LessOrEqual(t, elapsed, atMost, "it took too long")
 }
 
 // panicError runs fn, which must panic with an error value, and returns that error.
@@ -368,8 +368,8 @@ func onGoroutine(fn func()) {
 	<-done
 }
 
-// sameText fails the test unless the text of err contains want, whatever the case of the letters.
-func sameText(t *testing.T, err error, want string) {
+// errorSays fails the test unless the text of err contains want, whatever the case of the letters.
+func errorSays(t *testing.T, err error, want string) {
 	t.Helper()
 	require.Error(t, err)
 	require.Contains(t, strings.ToLower(err.Error()), strings.ToLower(want))
