@@ -306,7 +306,7 @@ func (r *logRecorder) matching(text string) []string {
 	})
 }
 
-// took runs fn and fails the test unless that lasted atLeast and atMost.
+// took runs fn and fails the test unless that lasted between atLeast and atMost.
 func took(t *testing.T, atLeast, atMost time.Duration, fn func()) {
 	t.Helper()
 	start := time.Now()
