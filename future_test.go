@@ -1,0 +1,402 @@
+// Futures: their states, done callbacks that never run at once, and awaiting from tasks and from plain goroutines.
+package asyncio_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+func TestFutureStates(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("FUT-01", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f := asyncio.NewFuture[int](l)
+			require.False(t, f.Done())
+			require.False(t, f.Cancelled())
+			_, err := f.Result()
+			require.ErrorIs(t, err, asyncio.ErrInvalidState)
+			require.ErrorIs(t, f.Exception(), asyncio.ErrInvalidState)
+			require.Same(t, l, f.Loop())
+		})
+		t.Run("FUT-02", func(t *testing.T) {
+			f := asyncio.NewFuture[int](newLoop(t, opts...))
+			require.NoError(t, f.SetResult(42))
+			require.ErrorIs(t, f.SetResult(43), asyncio.ErrInvalidState)
+			require.ErrorIs(t, f.SetException(errBoom), asyncio.ErrInvalidState)
+			require.False(t, f.Cancel())
+			require.True(t, f.Done())
+			require.False(t, f.Cancelled())
+			v, err := f.Result()
+			require.NoError(t, err)
+			require.Equal(t, 42, v)
+			require.NoError(t, f.Exception())
+		})
+		t.Run("FUT-03", func(t *testing.T) {
+			f := asyncio.NewFuture[int](newLoop(t, opts...))
+			require.True(t, f.Cancel("why"))
+			require.False(t, f.Cancel("again"))
+			require.True(t, f.Done())
+			require.True(t, f.Cancelled())
+			_, err := f.Result()
+			for _, err := range []error{err, f.Exception()} {
+				var cancelled *asyncio.CancelledError
+				require.ErrorAs(t, err, &cancelled)
+				require.Equal(t, "why", cancelled.Msg)
+				require.ErrorIs(t, err, asyncio.ErrCancelled)
+				require.ErrorIs(t, err, context.Canceled)
+			}
+			require.ErrorIs(t, f.SetResult(1), asyncio.ErrInvalidState)
+			require.ErrorIs(t, f.SetException(errBoom), asyncio.ErrInvalidState)
+		})
+		t.Run("FUT-09", func(t *testing.T) {
+			f := asyncio.NewFuture[int](newLoop(t, opts...))
+			errorSays(t, panicError(t, func() { _ = f.SetException(nil) }), "nil")
+			require.False(t, f.Done(), "a future that failed with nothing would look like one that succeeded")
+		})
+		t.Run("FUT-12", func(t *testing.T) {
+			f := asyncio.NewFuture[int](newLoop(t, opts...))
+			err := &asyncio.LimitOverrunError{Consumed: 1}
+			require.NoError(t, f.SetException(err))
+			for range 2 {
+				_, got := f.Result()
+				require.Same(t, err, got)
+				require.Same(t, err, f.Exception())
+			}
+			require.False(t, f.Cancelled())
+		})
+	})
+}
+
+func TestFutureCallbacks(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("FUT-05", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f := asyncio.NewFuture[int](l)
+			var got []*asyncio.Future[int]
+			f.AddDoneCallback(func(f *asyncio.Future[int]) { got = append(got, f) })
+			turn(t, l)
+			require.NoError(t, f.SetResult(1))
+			require.Empty(t, got, "it was called inside SetResult")
+			turns(t, l, 2)
+			require.Equal(t, []*asyncio.Future[int]{f}, got)
+		})
+		t.Run("a callback added to a done future waits for the next turn", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			var tr trace
+			f := asyncio.NewFuture[int](l)
+			require.NoError(t, f.SetResult(1))
+			l.CallSoon(func() {
+				f.AddDoneCallback(func(*asyncio.Future[int]) { tr.add("callback") })
+				tr.add("added")
+			})
+			turn(t, l)
+			tr.equal(t, "added")
+			turn(t, l)
+			tr.equal(t, "added", "callback")
+		})
+	})
+}
+
+func TestFutureCallbackOrder(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("FUT-07", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			var tr trace
+			a := func(*asyncio.Future[int]) { tr.add("a") }
+			b := func(*asyncio.Future[int]) { tr.add("b") }
+			f := asyncio.NewFuture[int](l)
+			for _, fn := range []func(*asyncio.Future[int]){a, b, a} {
+				f.AddDoneCallback(fn)
+			}
+			require.NoError(t, f.SetResult(1))
+			turn(t, l)
+			tr.equal(t, "a", "b", "a")
+
+			tr.events = nil
+			f = asyncio.NewFuture[int](l)
+			first, _, third := f.AddDoneCallback(a), f.AddDoneCallback(b), f.AddDoneCallback(a)
+			require.Equal(t, 1, f.RemoveDoneCallback(first))
+			require.Equal(t, 0, f.RemoveDoneCallback(first))
+			require.Equal(t, 1, f.RemoveDoneCallback(third))
+			require.NoError(t, f.SetResult(1))
+			turn(t, l)
+			tr.equal(t, "b")
+		})
+		t.Run("FUT-08", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			var tr trace
+			f := asyncio.NewFuture[int](l)
+			var third *asyncio.DoneCallback
+			f.AddDoneCallback(func(f *asyncio.Future[int]) { tr.addf("a removes %d", f.RemoveDoneCallback(third)) })
+			f.AddDoneCallback(func(*asyncio.Future[int]) { tr.add("b") })
+			third = f.AddDoneCallback(func(*asyncio.Future[int]) { tr.add("c") })
+			require.NoError(t, f.SetResult(1))
+			turn(t, l)
+			tr.equal(t, "a removes 0", "b", "c")
+		})
+		t.Run("FUT-20", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			var tr trace
+			handler := recordErrors(l)
+			f := asyncio.NewFuture[int](l)
+			f.AddDoneCallback(func(*asyncio.Future[int]) { panic(errBoom) })
+			f.AddDoneCallback(func(*asyncio.Future[int]) { tr.add("b") })
+			require.NoError(t, f.SetResult(1))
+			turn(t, l)
+			tr.equal(t, "b")
+			var panicked *asyncio.PanicError
+			require.ErrorAs(t, handler.one(t).Exception, &panicked)
+			require.Equal(t, errBoom, panicked.Value)
+		})
+		t.Run("cancellation and failure are delivered too", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			var tr trace
+			cancelled, failed := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
+			cancelled.AddDoneCallback(func(f *asyncio.Future[int]) { tr.addf("cancelled %v", f.Cancelled()) })
+			failed.AddDoneCallback(func(f *asyncio.Future[int]) { tr.addf("%v", f.Exception()) })
+			cancelled.Cancel()
+			require.NoError(t, failed.SetException(errBoom))
+			turn(t, l)
+			tr.equal(t, "cancelled true", "boom")
+		})
+	})
+}
+
+// dropFailed makes a future that fails and is reachable no more when the function returns.
+//
+//go:noinline
+func dropFailed(l *asyncio.Loop, use func(*asyncio.Future[int])) {
+	f := asyncio.NewFuture[int](l)
+	use(f)
+}
+
+// collect runs the garbage collector and the loop until done tells that it saw enough, but not for ever.
+func collect(t *testing.T, l *asyncio.Loop, done func() bool) {
+	t.Helper()
+	for range 20 {
+		runtime.GC()
+		l.CallLater(5*time.Millisecond, l.Stop) // clean-ups run on a goroutine of the runtime
+		require.NoError(t, l.RunForever())
+		if done() {
+			return
+		}
+	}
+}
+
+func TestFutureNeverRetrieved(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("FUT-10", func(t *testing.T) {
+			for _, debug := range []bool{false, true} {
+				l := newLoop(t, opts...)
+				l.SetDebug(debug)
+				handler := recordErrors(l)
+				dropFailed(l, func(f *asyncio.Future[int]) { require.NoError(t, f.SetException(errBoom)) })
+				collect(t, l, func() bool { return len(handler.got) > 0 })
+				c := handler.one(t)
+				require.Equal(t, "Future exception was never retrieved", c.Message)
+				require.Same(t, errBoom, c.Exception)
+				if debug {
+					require.Contains(t, c.SourceTraceback, "dropFailed")
+				} else {
+					require.Empty(t, c.SourceTraceback)
+				}
+				collect(t, l, func() bool { return false })
+				handler.one(t)
+			}
+		})
+		t.Run("FUT-11", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			handler := recordErrors(l)
+			fail := func(f *asyncio.Future[int]) { require.NoError(t, f.SetException(errBoom)) }
+			dropFailed(l, func(f *asyncio.Future[int]) { fail(f); _, _ = f.Result() })
+			dropFailed(l, func(f *asyncio.Future[int]) { fail(f); _ = f.Exception() })
+			dropFailed(l, func(f *asyncio.Future[int]) {
+				fail(f)
+				_, err := asyncio.RunUntilComplete(l, f)
+				require.Same(t, errBoom, err)
+			})
+			dropFailed(l, func(f *asyncio.Future[int]) { f.Cancel() })
+			dropFailed(l, func(f *asyncio.Future[int]) { require.NoError(t, f.SetResult(1)) })
+			dropFailed(l, func(f *asyncio.Future[int]) {})
+			collect(t, l, func() bool { return false })
+			handler.none(t)
+		})
+	})
+}
+
+func TestFutureAwait(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("FUT-13", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			var tr trace
+			f := asyncio.NewFuture[int](l)
+			for _, name := range []string{"first", "second", "third"} {
+				asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+					v, err := f.Await(ctx)
+					tr.addf("%s got %d", name, v)
+					return err
+				}))
+			}
+			turn(t, l)
+			require.NoError(t, f.SetResult(1))
+			turn(t, l)
+			tr.equal(t, "first got 1", "second got 1", "third got 1")
+		})
+		t.Run("FUT-14", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f := asyncio.NewFuture[int](l)
+			require.NoError(t, f.SetResult(1))
+			failed := asyncio.NewFuture[int](l)
+			require.NoError(t, failed.SetException(errBoom))
+			inTask(t, l, func(ctx context.Context) {
+				counter := countTurns(l)
+				yield(t, ctx, 1)
+				before := counter.n
+				v, err := f.Await(ctx)
+				require.NoError(t, err)
+				require.Equal(t, 1, v)
+				_, err = failed.Await(ctx)
+				require.Same(t, errBoom, err)
+				require.Equal(t, before, counter.n)
+				counter.stop()
+			})
+		})
+	})
+}
+
+func TestFutureAwaitRules(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("the awaiting task goes on in the turn after the result", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			var tr trace
+			f := asyncio.NewFuture[int](l)
+			asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+				_, err := f.Await(ctx)
+				tr.addf("resumed with %v", err)
+				return nil
+			}))
+			turn(t, l)
+			l.CallSoon(func() { require.NoError(t, f.SetException(errBoom)) })
+			turn(t, l)
+			require.Empty(t, tr.events)
+			turn(t, l)
+			tr.equal(t, "resumed with boom")
+		})
+		t.Run("a future of another loop is refused", func(t *testing.T) {
+			l, other := newLoop(t, opts...), newLoop(t, opts...)
+			f := asyncio.NewFuture[int](other)
+			inTask(t, l, func(ctx context.Context) {
+				_, err := f.Await(ctx)
+				require.ErrorIs(t, err, asyncio.ErrWrongLoop)
+			})
+		})
+		t.Run("a context derived by the user ends the Await, again and again", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f := asyncio.NewFuture[int](l)
+			inTask(t, l, func(ctx context.Context) {
+				short, cancel := context.WithTimeoutCause(ctx, 10*time.Millisecond, errBoom)
+				defer cancel()
+				for range 2 {
+					_, err := f.Await(short)
+					require.ErrorIs(t, err, errBoom)
+				}
+				require.False(t, f.Done(), "the end of a foreign context cancels the Await, not the future")
+				yield(t, ctx, 1)
+			})
+		})
+	})
+}
+
+func TestFutureAwaitFromGoroutine(t *testing.T) {
+	type result struct {
+		v   int
+		err error
+	}
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("it blocks the goroutine until the result is there", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			good, bad, gone := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
+			results := make(chan result, 3)
+			for _, f := range []*asyncio.Future[int]{good, bad, gone} {
+				go func() {
+					v, err := f.Await(context.Background())
+					results <- result{v, err}
+					_, _ = l.CallSoonThreadsafe(func() {
+						if len(results) == cap(results) {
+							l.Stop()
+						}
+					})
+				}()
+			}
+			l.CallLater(10*time.Millisecond, func() {
+				require.NoError(t, good.SetResult(7))
+				require.NoError(t, bad.SetException(errBoom))
+				gone.Cancel()
+			})
+			require.NoError(t, l.RunForever())
+			close(results)
+			var values, failures, cancels int
+			for r := range results {
+				switch {
+				case r.err == nil:
+					require.Equal(t, 7, r.v)
+					values++
+				case r.err == errBoom:
+					failures++
+				default:
+					require.ErrorIs(t, r.err, asyncio.ErrCancelled)
+					cancels++
+				}
+			}
+			require.Equal(t, []int{1, 1, 1}, []int{values, failures, cancels})
+		})
+		t.Run("its context ends the wait and leaves the future alone", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f := asyncio.NewFuture[int](l)
+			var err error
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+				defer cancel()
+				_, err = f.Await(ctx)
+				_, _ = l.CallSoonThreadsafe(l.Stop)
+			}()
+			require.NoError(t, l.RunForever())
+			<-done
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.False(t, f.Done())
+		})
+	})
+}
+
+func TestFutureAwaitStolenContext(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("the context of a task that does not run is refused", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f := asyncio.NewFuture[int](l)
+			var stolen context.Context
+			sleeper := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+				stolen = ctx
+				return asyncio.Sleep(ctx, time.Hour)
+			}))
+			inTask(t, l, func(ctx context.Context) {
+				yield(t, ctx, 1)
+				_, err := f.Await(stolen)
+				require.ErrorIs(t, err, asyncio.ErrNotCurrentTask)
+				require.ErrorIs(t, asyncio.Sleep(stolen, 0), asyncio.ErrNotCurrentTask)
+				onGoroutine(func() { _, err = f.Await(stolen) })
+				require.ErrorIs(t, err, asyncio.ErrNotCurrentTask)
+				sleeper.Cancel()
+				_, err = sleeper.Await(ctx)
+				require.ErrorIs(t, err, asyncio.ErrCancelled)
+			})
+		})
+	})
+}
