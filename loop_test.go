@@ -209,7 +209,7 @@ func TestLoopRunning(t *testing.T) {
 			a.CallSoon(func() { inner = b.RunForever() })
 			turn(t, a)
 			require.ErrorIs(t, inner, asyncio.ErrLoopRunning)
-			errorSays(t, inner, "another loop is running")
+			errorSays(t, inner, "another loop")
 			a.CallSoon(tr.mark("a works"))
 			turn(t, a)
 			tr.equal(t, "a works")
@@ -250,6 +250,15 @@ func TestLoopRunUntilComplete(t *testing.T) {
 			}
 			_, err := asyncio.RunUntilComplete(l, asyncio.Do(func(context.Context) error { return errBoom }))
 			require.Same(t, errBoom, err)
+		})
+		t.Run("LOOP-10", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			for name, nothing := range map[string]asyncio.Awaitable[int]{"nil": nil, "nil coroutine": asyncio.Coro[int](nil)} {
+				err := panicError(t, func() { _, _ = asyncio.RunUntilComplete(l, nothing) })
+				errorSays(t, err, "nil")
+				require.False(t, l.IsRunning(), name)
+			}
+			turn(t, l)
 		})
 		t.Run("RunUntilComplete refuses a future of another loop", func(t *testing.T) {
 			a, b := newLoop(t, opts...), newLoop(t, opts...)

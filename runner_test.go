@@ -115,24 +115,28 @@ func TestRunFails(t *testing.T) {
 			tr.equal(t, "finished")
 			require.True(t, left.Cancelled())
 		})
-		t.Run("what leftover tasks leave is cancelled too", func(t *testing.T) {
+		t.Run("what leftover tasks leave is reported and ended", func(t *testing.T) {
 			noLeaks(t)
 			var tr trace
+			logged, logger := recordLog()
 			_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 				asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
 					err := asyncio.Sleep(ctx, time.Hour)
 					asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
 						defer tr.mark("grandchild ended")()
 						return asyncio.Sleep(ctx, time.Hour)
-					}))
+					}), asyncio.WithName("grandchild"))
 					yield(t, ctx, 1)
 					return err
 				}))
 				yield(t, ctx, 1)
 				return nil
-			}), opts...)
+			}), append(opts, logger)...)
 			require.NoError(t, err)
 			tr.equal(t, "grandchild ended")
+			lines := logged.matching("Task was destroyed but it is pending!")
+			require.Len(t, lines, 1)
+			require.Contains(t, lines[0], "grandchild")
 		})
 		t.Run("a main that panics", func(t *testing.T) {
 			noLeaks(t)

@@ -371,7 +371,7 @@ func TestTaskReports(t *testing.T) {
 			handler.none(t)
 			require.NoError(t, l.Close())
 			c := handler.one(t)
-			require.Equal(t, "Task was destroyed but it is pending!", c.Message)
+			require.Contains(t, c.Message, "Task was destroyed but it is pending!")
 			require.Same(t, task, c.Task)
 		})
 		t.Run("a failure that nobody looks at is reported once", func(t *testing.T) {
@@ -381,7 +381,7 @@ func TestTaskReports(t *testing.T) {
 			dropTask(ctx, func(context.Context) error { return errBoom })
 			collect(t, l, func() bool { return len(handler.got) > 0 })
 			c := handler.one(t)
-			require.Equal(t, "Task exception was never retrieved", c.Message)
+			require.Contains(t, c.Message, "Task exception was never retrieved")
 			require.Same(t, errBoom, c.Exception)
 			t.Run("LOOP-24", func(t *testing.T) {
 				require.NotNil(t, c.Context)
