@@ -1,0 +1,258 @@
+package goproactor
+
+// A listener accepts on a goroutine of its own.
+//
+// Invariants:
+//   - At most acceptAheadMax connections are accepted and not handed over yet. They wait in the driver's queue, or in kept
+//     while the listener is stopped.
+//   - While stopped, a deadline in the past keeps the goroutine from accepting: connections stay in the backlog.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+)
+
+const (
+	// acceptAheadMax lets one turn take several connections from a storm of them, and no more descriptors than that.
+	acceptAheadMax = 64
+	// After a failure such as EMFILE the kernel would fail again at once. The pauses are those of net/http.
+	acceptRetryMin = 5 * time.Millisecond
+	acceptRetryMax = time.Second
+)
+
+// socketListener is what *net.TCPListener and *net.UnixListener have in common.
+type socketListener interface {
+	net.Listener
+	syscall.Conn
+	SetDeadline(time.Time) error
+}
+
+type listener struct {
+	d       *driver
+	ln      socketListener
+	fd      int
+	h       proactor.AcceptHandler
+	started bool // the goroutine runs
+	active  bool // between Start and Stop
+	closed  bool
+	kept    []*accepted
+
+	slots  chan struct{} // one for each connection accepted and not handed over; capacity acceptAheadMax
+	resume chan struct{} // capacity 1: Start after Stop
+	quit   chan struct{} // closed by release
+}
+
+// accepted is the completion of an accept.
+type accepted struct {
+	l    *listener
+	conn net.Conn
+	err  error
+}
+
+func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Listener, error) {
+	if d.closed {
+		return nil, fmt.Errorf("listen on %v: the proactor is closed: %w", addr, net.ErrClosed)
+	}
+	network, err := networkOf(addr, opt.V6Only)
+	if err != nil {
+		return nil, err
+	}
+	config := net.ListenConfig{
+		KeepAlive:       -1,
+		KeepAliveConfig: keepAlive(opt.KeepAlive),
+		Control: func(_, _ string, c syscall.RawConn) (err error) {
+			return errors.Join(c.Control(func(fd uintptr) {
+				err = setListenOptions(int(fd), opt.ReuseAddr, opt.ReusePort)
+			}), err)
+		},
+	}
+	config.SetMultipathTCP(false) // the default costs every connection something, and nobody asked for it
+	bound, err := config.Listen(context.Background(), network, addr.String())
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{
+		d: d, ln: bound.(socketListener), fd: -1,
+		slots:  make(chan struct{}, acceptAheadMax),
+		resume: make(chan struct{}, 1),
+		quit:   make(chan struct{}),
+	}
+	if err := l.adopt(opt.Backlog); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen on %v: %w", addr, err), bound.Close())
+	}
+	d.listeners[l] = struct{}{}
+	return l, nil
+}
+
+// adopt sets what needs the descriptor.
+func (l *listener) adopt(backlog int) error {
+	raw, err := l.ln.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) {
+		l.fd = int(fd)
+		if backlog > 0 {
+			failed = setBacklog(l.fd, backlog)
+		}
+	})
+	return errors.Join(err, failed)
+}
+
+// networkOf names the network of addr for package net, so that an IPv4 address stays IPv4.
+func networkOf(addr net.Addr, v6Only bool) (string, error) {
+	switch a := addr.(type) {
+	case *net.UnixAddr:
+		return "unix", nil
+	case *net.TCPAddr:
+		switch {
+		case a.IP.To4() != nil:
+			return "tcp4", nil
+		case v6Only:
+			return "tcp6", nil
+		}
+		return "tcp", nil
+	}
+	return "", fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
+}
+
+// keepAlive switches SO_KEEPALIVE and leaves the system's times as they are.
+func keepAlive(on bool) net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: on, Idle: -1, Interval: -1, Count: -1}
+}
+
+func (l *listener) Addr() net.Addr { return l.ln.Addr() }
+func (l *listener) FD() int        { return l.fd }
+
+func (l *listener) Start(h proactor.AcceptHandler) error {
+	if l.closed {
+		return fmt.Errorf("accept on %v: the listener is closed: %w", l.Addr(), net.ErrClosed)
+	}
+	l.h = h
+	if l.active {
+		return nil
+	}
+	if err := l.ln.SetDeadline(time.Time{}); err != nil {
+		return err
+	}
+	l.active = true
+	if !l.started {
+		l.started = true
+		l.d.goroutines.Add(1)
+		go l.acceptAll()
+	}
+	for _, a := range l.kept {
+		l.d.later(a)
+	}
+	l.kept = nil
+	select {
+	case l.resume <- struct{}{}:
+	default: // the goroutine has not seen the Start before
+	}
+	return nil
+}
+
+func (l *listener) Stop() {
+	if l.closed || !l.active {
+		return
+	}
+	l.active = false
+	// Fails only if the socket is closed, and then nothing is accepted anyway.
+	_ = l.ln.SetDeadline(time.Unix(1, 0))
+}
+
+// Close cannot report an error to anyone; the socket is gone in any case.
+func (l *listener) Close() {
+	if l.closed {
+		return
+	}
+	_ = l.release()
+	delete(l.d.listeners, l)
+}
+
+func (l *listener) release() error {
+	l.closed = true
+	l.active = false
+	l.fd = -1
+	close(l.quit)
+	err := l.ln.Close()
+	for _, a := range l.kept {
+		a.discard()
+	}
+	l.kept = nil
+	return err
+}
+
+// acceptAll is the goroutine. A resume that it finds stale costs it one more look at the deadline.
+func (l *listener) acceptAll() {
+	defer l.d.goroutines.Done()
+	pause := acceptRetryMin
+	for {
+		select {
+		case l.slots <- struct{}{}:
+		case <-l.quit:
+			return
+		}
+		c, err := l.ln.Accept()
+		switch {
+		case err == nil:
+			pause = acceptRetryMin
+			l.d.post(&accepted{l: l, conn: c})
+		case errors.Is(err, net.ErrClosed):
+			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			<-l.slots
+			select {
+			case <-l.resume:
+			case <-l.quit:
+				return
+			}
+		default:
+			l.d.post(&accepted{l: l, err: err})
+			select {
+			case <-time.After(pause):
+			case <-l.quit:
+				return
+			}
+			pause = min(2*pause, acceptRetryMax)
+		}
+	}
+}
+
+func (a *accepted) complete() {
+	l := a.l
+	switch {
+	case l.closed:
+		a.discard()
+		return
+	case !l.active:
+		l.kept = append(l.kept, a)
+		return
+	}
+	<-l.slots
+	if a.err != nil {
+		l.h.AcceptFailed(a.err)
+		return
+	}
+	s, err := newStream(l.d, a.conn)
+	if err != nil {
+		l.h.AcceptFailed(err)
+		return
+	}
+	l.h.Accepted(s)
+}
+
+// discard closes a connection that nobody will hear of.
+func (a *accepted) discard() {
+	if a.conn != nil {
+		_ = a.conn.Close()
+	}
+}

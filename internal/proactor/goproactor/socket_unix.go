@@ -1,0 +1,123 @@
+//go:build (linux || darwin) && !goproactor_portable
+
+package goproactor
+
+// What the driver does to sockets of systems that have non-blocking descriptors and edge-triggered readiness. The same
+// functions in the same order are in socket_portable.go.
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+)
+
+// reader reads for one stream, on the stream's goroutine.
+type reader struct {
+	s       *stream
+	size    int  // of the buffer to read into
+	emptied bool // the last read took everything there was
+	result  result
+	step    func(fd uintptr) bool // the method try
+	peek    [1]byte
+}
+
+func newReader(s *stream) *reader {
+	r := &reader{s: s, size: smallBufferBytes}
+	r.step = r.try
+	return r
+}
+
+// read waits until the gate is open and there is something to read, and reads once.
+func (r *reader) read() ([]byte, error) {
+	if err := r.s.raw.Read(r.step); err != nil {
+		return nil, err
+	}
+	return r.result.buf, r.result.err
+}
+
+// try is false if there is nothing to read. The runtime's poller then waits for an edge, so that must be sure: a read that
+// took everything may have left the end of the stream behind. While the loop still has the last result, a look ahead finds
+// out, and mostly the goroutine is parked again before the loop has come to the result. That spares waking it twice.
+func (r *reader) try(fd uintptr) bool {
+	g := &r.s.gate
+	if r.emptied && !g.isOpen() {
+		_, _, err := syscall.Recvfrom(int(fd), r.peek[:], syscall.MSG_PEEK)
+		if err == syscall.EAGAIN {
+			return false
+		}
+	}
+	if !g.enter() {
+		r.result = result{err: net.ErrClosed}
+		return true
+	}
+	buf := getBuffer(r.size)
+	buf = buf[:cap(buf)]
+	n, err := syscall.Read(int(fd), buf)
+	for err == syscall.EINTR {
+		n, err = syscall.Read(int(fd), buf)
+	}
+	if n > 0 {
+		r.emptied = n < len(buf)
+		r.size = nextSize(len(buf), n)
+		r.result = result{buf: buf[:n]}
+		return true
+	}
+	putBuffer(buf)
+	switch err {
+	case nil:
+		r.result = result{err: io.EOF}
+	case syscall.EAGAIN:
+		g.leave()
+		return false
+	default:
+		r.result = result{err: err}
+	}
+	return true
+}
+
+// tryWrite writes as much of v as the kernel takes without waiting, which may be nothing.
+func (s *stream) tryWrite(v *vector) (int, error) {
+	n, err := v.write(s.fd)
+	if err == syscall.EAGAIN {
+		err = nil
+	}
+	return n, err
+}
+
+// waitWrite waits until the kernel takes some of v.
+func (s *stream) waitWrite(v *vector) (n int, err error) {
+	waitErr := s.raw.Write(func(fd uintptr) bool {
+		n, err = v.write(int(fd))
+		return err != syscall.EAGAIN
+	})
+	if waitErr != nil {
+		return 0, waitErr
+	}
+	return n, err
+}
+
+// setListenOptions acts before bind. Package net has set SO_REUSEADDR by then.
+func setListenOptions(fd int, reuseAddr, reusePort bool) error {
+	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, asInt(reuseAddr)); err != nil {
+		return os.NewSyscallError("setsockopt SO_REUSEADDR", err)
+	}
+	if reusePort {
+		if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, soReusePort, 1); err != nil {
+			return os.NewSyscallError("setsockopt SO_REUSEPORT", err)
+		}
+	}
+	return nil
+}
+
+// setBacklog acts after listen, for which package net has used the system's maximum.
+func setBacklog(fd, backlog int) error {
+	return os.NewSyscallError("listen", syscall.Listen(fd, backlog))
+}
+
+func asInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
