@@ -143,8 +143,8 @@ func (h *Heap[T]) compact() {
 	if cap(live) > 4*compactMin && len(live) < cap(live)/4 {
 		h.entries = append(make([]entry[T], 0, 2*len(live)), live...) // a burst of timers is over: give its memory back
 	}
-	for i := (len(h.entries) - 2) / arity; i >= 0; i-- {
-		h.down(i)
+	for i := (len(live) + arity - 2) / arity; i > 0; i-- {
+		h.down(i - 1)
 	}
 }
 

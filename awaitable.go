@@ -1,0 +1,111 @@
+package asyncio
+
+// What can be awaited: coroutines, futures and tasks.
+
+import (
+	"context"
+	"fmt"
+)
+
+// Coro is a coroutine function. As an Awaitable it runs inline in the awaiting task; combinators start it as a task.
+type Coro[T any] func(ctx context.Context) (T, error)
+
+// None is the result of a coroutine that has none.
+type None = struct{}
+
+// Do makes a Coro of an error-only function.
+func Do(fn func(ctx context.Context) error) Coro[None] {
+	return func(ctx context.Context) (None, error) { return None{}, fn(ctx) }
+}
+
+// Await calls the coroutine in the awaiting task, like await on a coroutine object.
+// Suspends when the coroutine does. Cancelled: what the coroutine says.
+func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
+
+func (c Coro[T]) sealed() {}
+
+// Awaitable is a Coro, a *Future or a *Task.
+type Awaitable[T any] interface {
+	Await(ctx context.Context) (T, error)
+	sealed()
+}
+
+// AnyFuture is a *Future or *Task of any type.
+type AnyFuture interface {
+	Done() bool
+	Cancelled() bool
+	Exception() error // nil on success; ErrInvalidState while pending; *CancelledError if cancelled
+	Cancel(msg ...any) bool
+	Loop() *Loop
+	sealed()
+	base() *future
+}
+
+// AnyTask is a *Task of any type.
+type AnyTask interface {
+	AnyFuture
+	Name() string
+	SetName(name string)
+	Cancelling() int
+	Uncancel() int
+	Context() context.Context
+	Stack() string // where the task is suspended; "" when done
+}
+
+// promise is a *Future[T] or *Task[T].
+type promise[T any] interface {
+	AnyFuture
+	Awaitable[T]
+	Result() (T, error)
+}
+
+// ensureFuture is aw itself, or the task that it starts for a Coro: asyncio.ensure_future.
+func ensureFuture[T any](l *Loop, ctx context.Context, aw Awaitable[T]) promise[T] {
+	switch a := aw.(type) {
+	case promise[T]:
+		return a
+	case Coro[T]:
+		return newTask(l, ctx, a, nil)
+	}
+	panic(misuse(ErrInvalidState, "a Coro, Future or Task is required, not %T", aw))
+}
+
+// awaitInGoroutine blocks a goroutine that is no task until p is done.
+// The loop's own goroutine would wait for itself, so there it fails.
+func awaitInGoroutine[T any](ctx context.Context, p promise[T]) (T, error) {
+	l := p.Loop()
+	var result Result[T]
+	done := make(chan struct{})
+	if l.IsRunning() && l.inLoopGoroutine() {
+		if p.Done() {
+			return p.Result()
+		}
+		return result.Value, fmt.Errorf("%w: a callback cannot wait; create a task, or add a done-callback", ErrNotCurrentTask)
+	}
+	settle := &promiseWatch[T]{promise: p, result: &result, done: done}
+	if !l.post(settle) {
+		return result.Value, fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
+	}
+	select {
+	case <-done:
+		return result.Value, result.Err
+	case <-ctx.Done():
+		return result.Value, context.Cause(ctx)
+	case <-l.closed:
+		return result.Value, fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
+	}
+}
+
+// promiseWatch hands a result from the loop to a goroutine.
+type promiseWatch[T any] struct {
+	promise promise[T]
+	result  *Result[T]
+	done    chan struct{}
+}
+
+func (w *promiseWatch[T]) run(*Loop) { w.promise.base().addDone(w) }
+
+func (w *promiseWatch[T]) futureDone(*future) {
+	w.result.Value, w.result.Err = w.promise.Result()
+	close(w.done)
+}

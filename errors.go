@@ -1,0 +1,157 @@
+package asyncio
+
+// The errors of this package. Misuse panics with one of the sentinels below, wrapped in what was misused and what to do;
+// what a correct program can meet is returned. A cancellation is a *CancelledError and nothing else: whether a task ended
+// cancelled is decided by its error alone, as in asyncio.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// CancelledError is what a cancelled Await returns: asyncio.CancelledError. Msg is what Cancel was given, nil for none.
+// errors.Is(err, ErrCancelled) and errors.Is(err, context.Canceled) hold for it.
+type CancelledError struct{ Msg any }
+
+func (e *CancelledError) Error() string {
+	if e.Msg == nil {
+		return "asyncio: cancelled"
+	}
+	return fmt.Sprintf("asyncio: cancelled: %v", e.Msg)
+}
+
+// Is makes every CancelledError match ErrCancelled and context.Canceled.
+func (e *CancelledError) Is(target error) bool {
+	return target == ErrCancelled || target == context.Canceled
+}
+
+// PanicError is a panic of a task or callback, kept with the stack of the place that panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+// Unwrap gives the panic's value if that was an error.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+// ExceptionGroup holds the errors of several tasks. errors.Is and errors.As look into it.
+type ExceptionGroup struct {
+	Message string
+	Errs    []error
+}
+
+func (e *ExceptionGroup) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%d sub-exception", e.Message, len(e.Errs))
+	if len(e.Errs) != 1 {
+		b.WriteByte('s')
+	}
+	b.WriteByte(')')
+	for _, err := range e.Errs {
+		b.WriteString("\n  ")
+		b.WriteString(strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	}
+	return b.String()
+}
+
+// Unwrap gives the errors of the group.
+func (e *ExceptionGroup) Unwrap() []error { return e.Errs }
+
+// Split parts the group into the errors that match and the rest, nested groups included. A part without errors is nil.
+func (e *ExceptionGroup) Split(match func(error) bool) (matched, rest *ExceptionGroup) {
+	var yes, no []error
+	for _, err := range e.Errs {
+		if sub, ok := err.(*ExceptionGroup); ok {
+			m, r := sub.Split(match)
+			if m != nil {
+				yes = append(yes, m)
+			}
+			if r != nil {
+				no = append(no, r)
+			}
+		} else if match(err) {
+			yes = append(yes, err)
+		} else {
+			no = append(no, err)
+		}
+	}
+	return e.derive(yes), e.derive(no)
+}
+
+func (e *ExceptionGroup) derive(errs []error) *ExceptionGroup {
+	if len(errs) == 0 {
+		return nil
+	}
+	return &ExceptionGroup{Message: e.Message, Errs: errs}
+}
+
+// timeoutError is what a scope returns whose time is over. It matches ErrTimeout but is no cancellation, although one
+// caused it.
+type timeoutError struct{ cause error }
+
+func (e *timeoutError) Error() string { return "asyncio: timed out" }
+
+// Timeout marks the error for code that tests for net.Error.
+func (e *timeoutError) Timeout() bool { return true }
+
+// Temporary completes net.Error.
+func (e *timeoutError) Temporary() bool { return true }
+
+// Cause is the *CancelledError that interrupted the body.
+func (e *timeoutError) Cause() error { return e.cause }
+
+func (e *timeoutError) Is(target error) bool {
+	return target == ErrTimeout || target == context.DeadlineExceeded
+}
+
+// Sentinels for errors.Is.
+var (
+	// ErrCancelled matches every *CancelledError.
+	ErrCancelled = errors.New("asyncio: cancelled")
+	// ErrTimeout matches every timeout of this package; context.DeadlineExceeded does so too.
+	ErrTimeout error = &timeoutError{}
+	// ErrInvalidState: a future was asked for what its state does not allow.
+	ErrInvalidState = errors.New("asyncio: invalid state")
+	// ErrLoopClosed: the loop was closed.
+	ErrLoopClosed = errors.New("asyncio: event loop is closed")
+	// ErrLoopRunning: the loop, or another one in this goroutine, runs already.
+	ErrLoopRunning = errors.New("asyncio: event loop is running")
+	// ErrLoopStopped: the loop was stopped before the future that it ran for was done.
+	ErrLoopStopped = errors.New("asyncio: event loop stopped before Future completed")
+	// ErrNoRunningLoop: the context belongs to no running loop.
+	ErrNoRunningLoop = errors.New("asyncio: no running event loop")
+	// ErrWrongLoop: a future was used with another loop than its own.
+	ErrWrongLoop = errors.New("asyncio: future belongs to a different event loop")
+	// ErrNotCurrentTask: a call that suspends was given the context of a task that is not running.
+	ErrNotCurrentTask = errors.New("asyncio: not the current task")
+	// ErrRunnerClosed: the runner was closed.
+	ErrRunnerClosed = errors.New("asyncio: runner is closed")
+)
+
+// asCancelled finds a cancellation in err's chain. It follows single wraps only: a group that holds a cancellation
+// among other errors is not one.
+func asCancelled(err error) *CancelledError {
+	for err != nil {
+		if c, ok := err.(*CancelledError); ok {
+			return c
+		}
+		w, ok := err.(interface{ Unwrap() error })
+		if !ok {
+			return nil
+		}
+		err = w.Unwrap()
+	}
+	return nil
+}
+
+// misuse is the value of a panic that only a programming error can cause.
+func misuse(sentinel error, format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{sentinel}, args...)...)
+}

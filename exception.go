@@ -1,0 +1,229 @@
+package asyncio
+
+// Nothing fails silently. What no caller can be told goes to the loop's exception handler: panics of callbacks, failures
+// of futures that nobody looked at, tasks that were dropped. The default handler logs it.
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"runtime"
+	"runtime/debug"
+	"sync"
+)
+
+// ErrorContext is the map that asyncio hands to exception handlers. Fields that do not apply are zero.
+type ErrorContext struct {
+	Message         string
+	Exception       error
+	Future          AnyFuture
+	Task            AnyTask
+	Handle          *Handle
+	Protocol        any
+	Transport       any
+	Server          *Server
+	Context         context.Context
+	SourceTraceback string // debug mode: where the failing thing was made
+}
+
+// SetExceptionHandler sets the handler of errors that nobody else can be told: loop.set_exception_handler. nil restores
+// the default. The handler runs on the loop's goroutine.
+func (l *Loop) SetExceptionHandler(h func(*Loop, ErrorContext)) { l.handler = h }
+
+// CallExceptionHandler reports c to the loop's handler: loop.call_exception_handler. A panic of the handler is reported
+// to the default one.
+func (l *Loop) CallExceptionHandler(c ErrorContext) {
+	if l.handler == nil {
+		l.safely(func() { l.DefaultExceptionHandler(c) }, func(err error) {
+			l.log().Error("Exception in default exception handler", "exception", err)
+		})
+		return
+	}
+	l.safely(func() { l.handler(l, c) }, func(err error) {
+		l.DefaultExceptionHandler(ErrorContext{
+			Message:   fmt.Sprintf("Unhandled error in exception handler while handling %q", c.Message),
+			Exception: &ExceptionGroup{Message: "unhandled error in exception handler", Errs: appendError([]error{err}, c.Exception)},
+			Future:    c.Future, Task: c.Task, Handle: c.Handle, Protocol: c.Protocol, Transport: c.Transport,
+			Server: c.Server, Context: c.Context, SourceTraceback: c.SourceTraceback,
+		})
+	})
+}
+
+func appendError(errs []error, err error) []error {
+	if err == nil {
+		return errs
+	}
+	return append(errs, err)
+}
+
+// safely calls fn and hands its panic to failed.
+func (l *Loop) safely(fn func(), failed func(error)) {
+	defer func() {
+		if v := recover(); v != nil {
+			failed(&PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	fn()
+}
+
+// DefaultExceptionHandler logs c as an error: loop.default_exception_handler.
+func (l *Loop) DefaultExceptionHandler(c ErrorContext) {
+	var attrs []any
+	add := func(key string, value any) { attrs = append(attrs, slog.Any(key, value)) }
+	if c.Exception != nil {
+		add("exception", c.Exception)
+		if p, ok := c.Exception.(*PanicError); ok {
+			add("stack", string(p.Stack))
+		}
+	}
+	if c.Task != nil {
+		add("task", c.Task.Name())
+	}
+	if c.Protocol != nil {
+		add("protocol", fmt.Sprintf("%T", c.Protocol))
+	}
+	if c.Transport != nil {
+		add("transport", fmt.Sprint(c.Transport))
+	}
+	if c.SourceTraceback != "" {
+		add("source_traceback", c.SourceTraceback)
+	}
+	message := c.Message
+	if message == "" {
+		message = "Unhandled exception in event loop"
+	}
+	l.log().Error(message, attrs...)
+}
+
+func (l *Loop) log() *slog.Logger {
+	if l.logger == nil {
+		return slog.Default()
+	}
+	return l.logger
+}
+
+// callbackPanicked reports the panic of a callback. Tasks recover their own.
+func (l *Loop) callbackPanicked(r runnable, v any) {
+	name, fn, ctx, source, handle := describe(r)
+	if handle == nil {
+		handle = &Handle{loop: l, seq: l.ready.head - 1}
+	}
+	if name == "" {
+		name = funcName(fn)
+	}
+	l.CallExceptionHandler(ErrorContext{
+		Message:         "Exception in callback " + name,
+		Exception:       &PanicError{Value: v, Stack: debug.Stack()},
+		Handle:          handle,
+		Context:         ctx,
+		SourceTraceback: source.String(),
+	})
+}
+
+// describe says what reports say of an entry of the ready queue.
+func describe(r runnable) (name string, fn func(), ctx context.Context, source traceback, handle *Handle) {
+	switch c := r.(type) {
+	case callback:
+		fn = c
+	case *tracedCallback:
+		fn, ctx, source = c.fn, c.ctx, c.source
+	case *timerCall:
+		name, handle = "of a timer", &c.handle.Handle
+		if c.traced != nil {
+			fn, ctx, source = c.traced.fn, c.traced.ctx, c.traced.source
+			name = funcName(fn)
+		}
+	case *remoteCall:
+		_, fn, ctx, source, _ = describe(c.call)
+		handle = &c.handle
+	case *task:
+		name, ctx, source = "step of "+c.Name(), c.Context(), c.source
+	default:
+		name = fmt.Sprintf("%T", r)
+	}
+	return name, fn, ctx, source, handle
+}
+
+func funcName(fn func()) string {
+	if f := runtime.FuncForPC(reflect.ValueOf(fn).Pointer()); f != nil {
+		return f.Name()
+	}
+	return "func()"
+}
+
+// unretrieved is a failure that nobody has looked at. It does not refer to the future, whose memory it waits for.
+type unretrieved struct {
+	loop    *Loop
+	report  ErrorContext
+	cleanup runtime.Cleanup
+}
+
+// failureList is the failures that nobody has looked at yet. They are reported when their future can no longer be
+// reached, and at the latest when the loop closes.
+type failureList struct {
+	mu   sync.Mutex
+	open map[*unretrieved]struct{}
+}
+
+// watchFailure begins to wait for somebody to look at f's error. owner is the memory that f is part of.
+func watchFailure[O any](owner *O, f *future, self AnyFuture, message string) {
+	u := &unretrieved{loop: f.loop, report: ErrorContext{Message: message, Exception: f.err, SourceTraceback: f.source.String()}}
+	if t, ok := self.(AnyTask); ok {
+		u.report.Message = fmt.Sprintf("%s: %s", message, t.Name())
+		u.report.Context = valuesOf(t)
+	}
+	f.lost = u
+	f.loop.failures.add(u)
+	u.cleanup = runtime.AddCleanup(owner, func(u *unretrieved) { u.loop.post(u) }, u)
+}
+
+// valuesOf is the context that t was made with: it does not keep t alive, as t's own would.
+func valuesOf(t AnyTask) context.Context {
+	if c, ok := t.Context().(*taskContext); ok {
+		return c.parent
+	}
+	return nil
+}
+
+// run reports the failure: its future is gone.
+func (u *unretrieved) run(l *Loop) {
+	if l.failures.remove(u) {
+		l.CallExceptionHandler(u.report)
+	}
+}
+
+// settle ends the watch: somebody has looked.
+func (u *unretrieved) settle() {
+	if u.loop.failures.remove(u) {
+		u.cleanup.Stop()
+	}
+}
+
+func (f *failureList) add(u *unretrieved) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open == nil {
+		f.open = make(map[*unretrieved]struct{})
+	}
+	f.open[u] = struct{}{}
+}
+
+func (f *failureList) remove(u *unretrieved) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, open := f.open[u]
+	delete(f.open, u)
+	return open
+}
+
+func (f *failureList) reportAll(l *Loop) {
+	f.mu.Lock()
+	open := f.open
+	f.open = nil
+	f.mu.Unlock()
+	for u := range open {
+		u.cleanup.Stop()
+		l.CallExceptionHandler(u.report)
+	}
+}

@@ -1,0 +1,268 @@
+package asyncio
+
+// Futures. A future goes from pending to finished or cancelled, once. Whoever waits for it stands in one list, tasks and
+// done-callbacks alike, and is moved to the ready queue in that order: nothing runs inside SetResult.
+
+import (
+	"context"
+	"fmt"
+)
+
+type futureState uint8
+
+const (
+	pending futureState = iota
+	finished
+	cancelled
+)
+
+// waiter stands in a future's list.
+type waiter interface {
+	// futureDone queues what the waiter has to do; it runs no user code.
+	futureDone(f *future)
+}
+
+// future is the part of Future and Task that does not depend on the type of the result.
+type future struct {
+	loop     *Loop
+	err      error // finished: nil or the failure; cancelled: a *CancelledError
+	first    waiter
+	rest     []waiter           // behind first
+	onCancel func(msg any) bool // overrides Cancel, for futures that stand for others
+	lost     *unretrieved       // a failure that nobody has looked at
+	source   traceback          // debug mode: where it was made
+	state    futureState
+	shielded bool // a failure is reported by a Shield
+}
+
+func (f *future) base() *future { return f }
+
+func (f *future) sealed() {}
+
+// Done tells whether the future has a result, an error, or was cancelled.
+func (f *future) Done() bool { return f.state != pending }
+
+// Cancelled tells whether the future was cancelled.
+func (f *future) Cancelled() bool { return f.state == cancelled }
+
+// Loop is the loop that the future belongs to.
+func (f *future) Loop() *Loop { return f.loop }
+
+// Exception is the future's error: nil on success, a *CancelledError if cancelled, ErrInvalidState while pending.
+func (f *future) Exception() error {
+	if f.state == pending {
+		return fmt.Errorf("%w: the exception of a pending future was asked for; await it first", ErrInvalidState)
+	}
+	f.retrieve()
+	return f.err
+}
+
+// retrieve notes that somebody has seen the failure.
+func (f *future) retrieve() {
+	if f.lost != nil {
+		f.lost.settle()
+		f.lost = nil
+	}
+}
+
+func (f *future) addWaiter(w waiter) {
+	if f.first == nil {
+		f.first = w
+	} else {
+		f.rest = append(f.rest, w)
+	}
+}
+
+// removeWaiter takes out w and tells whether it was there.
+func (f *future) removeWaiter(w waiter) bool {
+	if f.first == w {
+		f.first = nil
+		if len(f.rest) > 0 {
+			f.first, f.rest = f.rest[0], f.rest[1:]
+		}
+		return true
+	}
+	for i, r := range f.rest {
+		if r == w {
+			f.rest = append(f.rest[:i:i], f.rest[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// complete makes the one move out of pending and queues all waiters.
+func (f *future) complete(state futureState, err error) {
+	f.state, f.err = state, err
+	first, rest := f.first, f.rest
+	f.first, f.rest, f.onCancel = nil, nil, nil
+	if first == nil {
+		return
+	}
+	first.futureDone(f)
+	for _, w := range rest {
+		w.futureDone(f)
+	}
+}
+
+func (f *future) cancel(msg any) bool {
+	if f.state != pending {
+		return false
+	}
+	if f.onCancel != nil {
+		return f.onCancel(msg)
+	}
+	f.complete(cancelled, &CancelledError{Msg: msg})
+	return true
+}
+
+// abort implements aborter: the task no longer waits, the future lives on.
+func (f *future) abort(t *task) bool { return f.removeWaiter(t) }
+
+// wait suspends the task of a until f is done. a waits on behalf of w, which is f or the task around it.
+func (f *future) wait(a awaiter, w aborter) error {
+	if f.state != pending {
+		return nil
+	}
+	t := a.task
+	if f.loop != t.loop {
+		return fmt.Errorf("%w: %s awaits it; use RunCoroutineThreadsafe to reach the other loop", ErrWrongLoop, t.Name())
+	}
+	if &t.future == f {
+		return fmt.Errorf("%w: %s awaits itself", ErrInvalidState, t.Name())
+	}
+	f.addWaiter(t)
+	return a.park(w)
+}
+
+// Future is a result that is not there yet: asyncio.Future. Its methods are for its loop's goroutine; Await works
+// everywhere.
+type Future[T any] struct {
+	future
+	value T
+}
+
+// NewFuture makes a pending future of loop l: loop.create_future.
+func NewFuture[T any](l *Loop) *Future[T] {
+	f := &Future[T]{}
+	f.init(l)
+	return f
+}
+
+func (f *future) init(l *Loop) {
+	if l == nil {
+		panic(misuse(ErrNoRunningLoop, "a future was made without a loop"))
+	}
+	f.loop = l
+	if l.debug {
+		f.source = l.callerTraceback(2)
+	}
+}
+
+// Await waits until the future is done and returns its result. A future that is done already does not yield to the loop.
+// In a goroutine that is no task it blocks that goroutine until the result is there.
+// Suspends. Cancelled: the future is cancelled too, see Shield; if ctx, derived by the caller, ends, the future lives on.
+func (f *Future[T]) Await(ctx context.Context) (T, error) {
+	a, err := enter(ctx)
+	if err == nil {
+		if a.task == nil {
+			return awaitInGoroutine[T](ctx, f)
+		}
+		if err = f.wait(a, &f.future); err == nil {
+			return f.Result()
+		}
+	}
+	var zero T
+	return zero, err
+}
+
+// Result is the future's value or error; ErrInvalidState while it is pending.
+func (f *Future[T]) Result() (T, error) {
+	if f.state == pending {
+		var zero T
+		return zero, fmt.Errorf("%w: the result of a pending future was asked for; await it first", ErrInvalidState)
+	}
+	f.retrieve()
+	return f.value, f.err
+}
+
+// SetResult makes the future finished with v. The error is ErrInvalidState if it was done.
+func (f *Future[T]) SetResult(v T) error {
+	if f.state != pending {
+		return f.doneAlready("SetResult")
+	}
+	f.value = v
+	f.complete(finished, nil)
+	return nil
+}
+
+// SetException makes the future finished with err, which must not be nil. The error is ErrInvalidState if it was done.
+func (f *Future[T]) SetException(err error) error {
+	if err == nil {
+		panic(misuse(ErrInvalidState, "SetException was given a nil error; use SetResult"))
+	}
+	if f.state != pending {
+		return f.doneAlready("SetException")
+	}
+	f.complete(finished, err)
+	watchFailure(f, &f.future, f, "Future exception was never retrieved")
+	return nil
+}
+
+func (f *future) doneAlready(method string) error {
+	how := "finished"
+	if f.state == cancelled {
+		how = "cancelled"
+	}
+	return fmt.Errorf("%w: %s on a future that is %s", ErrInvalidState, method, how)
+}
+
+// Cancel makes a pending future cancelled and wakes who awaits it; false if it was done. The first msg is the Msg of the
+// CancelledError. A future of Gather or Shield passes the request on, as described there.
+func (f *Future[T]) Cancel(msg ...any) bool { return f.cancel(firstOf(msg)) }
+
+func firstOf(msg []any) any {
+	if len(msg) == 0 {
+		return nil
+	}
+	return msg[0]
+}
+
+// AddDoneCallback calls fn in a turn after the future is done, also if it is done already, in order of registration.
+func (f *Future[T]) AddDoneCallback(fn func(*Future[T]), opts ...CallOption) *DoneCallback {
+	if fn == nil {
+		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
+	}
+	return f.addCallback(func() { fn(f) }, opts)
+}
+
+// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if it ran or was removed.
+func (f *Future[T]) RemoveDoneCallback(c *DoneCallback) int { return f.removeCallback(c) }
+
+// DoneCallback is one registration of a done-callback.
+type DoneCallback struct{ call runnable }
+
+func (c *DoneCallback) futureDone(f *future) { f.loop.ready.push(c.call) }
+
+func (f *future) addCallback(fn func(), opts []CallOption) *DoneCallback {
+	f.loop.mustBeOpen("AddDoneCallback")
+	c := &DoneCallback{call: f.loop.newCallback("AddDoneCallback", fn, opts)}
+	f.addDone(c)
+	return c
+}
+
+// addDone lets w know when f is done, or has been.
+func (f *future) addDone(w waiter) {
+	if f.state == pending {
+		f.addWaiter(w)
+	} else {
+		w.futureDone(f)
+	}
+}
+
+func (f *future) removeCallback(c *DoneCallback) int {
+	if c == nil || !f.removeWaiter(c) {
+		return 0
+	}
+	return 1
+}

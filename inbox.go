@@ -1,0 +1,152 @@
+package asyncio
+
+// The inbox: the one door through which other goroutines reach a loop. They append under a mutex and wake the loop only if
+// it sleeps; the loop raises its sleeping flag before it looks into the inbox for the last time, so either the producer
+// sees the flag or the loop sees the call. What was accepted runs exactly once, unless the loop is closed first.
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+type inbox struct {
+	mu     sync.Mutex
+	calls  []runnable
+	spare  []runnable // the emptied slice of the last drain, to be filled again
+	closed bool
+
+	filled atomic.Bool // calls is not empty
+	asleep atomic.Bool // the loop is in a Poll that waits
+}
+
+// post appends r; false if the loop is closed.
+func (l *Loop) post(r runnable) bool {
+	b := &l.inbox
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return false
+	}
+	b.calls = append(b.calls, r)
+	b.filled.Store(true)
+	b.mu.Unlock()
+	if b.asleep.Load() && b.asleep.CompareAndSwap(true, false) {
+		l.pro.Wake()
+	}
+	return true
+}
+
+// drainInbox moves what other goroutines sent to the ready queue.
+func (l *Loop) drainInbox() {
+	b := &l.inbox
+	if !b.filled.Load() {
+		return
+	}
+	b.mu.Lock()
+	calls := b.calls
+	b.calls = b.spare[:0]
+	b.filled.Store(false)
+	b.mu.Unlock()
+	for i, r := range calls {
+		l.ready.push(r)
+		calls[i] = nil
+	}
+	if cap(calls) <= readyKeepLen {
+		b.spare = calls
+	} else {
+		b.spare = nil
+	}
+}
+
+// close refuses further calls and drops those that wait.
+func (b *inbox) close() {
+	b.mu.Lock()
+	b.closed, b.calls, b.spare = true, nil, nil
+	b.filled.Store(false)
+	b.mu.Unlock()
+}
+
+// CallSoonThreadsafe runs fn on the loop's goroutine in its next turn and may be called from any goroutine:
+// loop.call_soon_threadsafe. Calls of one goroutine run in their order. The error is ErrLoopClosed. A fn that was
+// accepted runs exactly once, unless it is cancelled or the loop is closed first.
+func (l *Loop) CallSoonThreadsafe(fn func(), opts ...CallOption) (*Handle, error) {
+	r := &remoteCall{call: l.newCallback("CallSoonThreadsafe", fn, opts)}
+	r.handle.loop, r.handle.remote = l, r
+	if !l.post(r) {
+		return nil, misuse(ErrLoopClosed, "CallSoonThreadsafe: make a new loop, or stop its callers before you close it")
+	}
+	return &r.handle, nil
+}
+
+type remoteState uint8
+
+const (
+	remoteWaiting remoteState = iota
+	remoteRunning
+	remoteEnded
+	remoteCancelled
+)
+
+// remoteCall is a callback of another goroutine, with its handle in one piece of memory. Waiting moves to running and
+// then ended, or to cancelled.
+type remoteCall struct {
+	handle Handle
+	call   runnable
+
+	mu    sync.Mutex
+	state remoteState
+	late  bool          // Cancel came after the start
+	ended chan struct{} // made by a Cancel that has to wait
+}
+
+func (r *remoteCall) run(l *Loop) {
+	r.mu.Lock()
+	if r.state == remoteCancelled {
+		r.mu.Unlock()
+		return
+	}
+	r.state = remoteRunning
+	r.mu.Unlock()
+	defer r.end()
+	r.call.run(l)
+}
+
+func (r *remoteCall) end() {
+	r.mu.Lock()
+	r.state = remoteEnded
+	if r.ended != nil {
+		close(r.ended)
+	}
+	r.mu.Unlock()
+}
+
+func (r *remoteCall) cancel() {
+	r.mu.Lock()
+	if r.state == remoteWaiting {
+		r.state = remoteCancelled
+	} else if r.state != remoteCancelled {
+		r.late = true
+	}
+	r.settle()
+}
+
+func (r *remoteCall) isCancelled() bool {
+	r.mu.Lock()
+	cancelled := r.state == remoteCancelled || r.late
+	r.settle()
+	return cancelled
+}
+
+// settle unlocks r and waits until a callback that runs has ended, unless the caller is inside that callback.
+func (r *remoteCall) settle() {
+	if r.state != remoteRunning || r.handle.loop.inLoopGoroutine() {
+		r.mu.Unlock()
+		return
+	}
+	if r.ended == nil {
+		r.ended = make(chan struct{})
+	}
+	ended := r.ended
+	r.mu.Unlock()
+	<-ended
+}

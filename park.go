@@ -1,0 +1,157 @@
+package asyncio
+
+// The one way to sleep. Whatever suspends a task calls enter, which finds the task and checks that it may suspend,
+// registers somewhere that will call wake, and parks. Exactly one of three things ends the park:
+//
+//   - wake, by whoever the wait was registered with;
+//   - Task.Cancel, which cancels the awaited future or undoes the registration with abort;
+//   - the end of a context that the caller derived, which undoes the registration with abort.
+//
+// abort is called at most once for a park.
+
+import (
+	"context"
+	"fmt"
+)
+
+// aborter is a wait that can be undone.
+type aborter interface {
+	// abort undoes the registration of t: true means that nobody will wake t, false that the wake is on its way.
+	abort(t *task) bool
+}
+
+// awaiter is a task that is about to suspend.
+type awaiter struct {
+	task    *task           // nil: the caller is a goroutine that is no task
+	foreign context.Context // a context derived with package context, whose end ends the wait; nil: none
+}
+
+// enter finds out who suspends. A context that is a task's or scope's own is recognised by its type, which costs 2 ns;
+// one that the caller derived is asked for the task.
+func enter(ctx context.Context) (awaiter, error) {
+	var a awaiter
+	switch c := ctx.(type) {
+	case *taskContext:
+		a.task = (*task)(c)
+	case *scope:
+		a.task, a.foreign = c.task, c.foreign
+	default:
+		own, _ := ctx.Value(ownKey{}).(ownContext)
+		if own == nil {
+			return a, nil
+		}
+		a.task, a.foreign = own.ownTask(), own.ownForeign()
+		if ctx.Done() != own.Done() {
+			a.foreign = ctx
+		}
+	}
+	if a.task.loop.current != a.task {
+		return a, notCurrent(a.task)
+	}
+	if a.foreign != nil && a.foreign.Err() != nil {
+		return a, context.Cause(a.foreign)
+	}
+	return a, nil
+}
+
+func notCurrent(t *task) error {
+	running := "no task runs"
+	if c := t.loop.current; c != nil {
+		running = c.Name() + " runs"
+	}
+	return fmt.Errorf("%w: the context is that of %s, but %s; await with the context that your own coroutine was given",
+		ErrNotCurrentTask, t.Name(), running)
+}
+
+// park suspends the task until it is woken, and returns what it was woken with.
+func (a awaiter) park(w aborter) error {
+	if a.foreign == nil {
+		return a.task.park(w)
+	}
+	watch := &contextWatch{task: a.task, ctx: a.foreign}
+	stop := context.AfterFunc(a.foreign, func() { a.task.loop.post(watch) })
+	err := a.task.park(w)
+	stop()
+	watch.task = nil
+	return err
+}
+
+// yield lets the loop run what is ready, once.
+func (a awaiter) yield() error {
+	t := a.task
+	t.phase = taskReady
+	t.loop.ready.push(t)
+	return t.switchToLoop()
+}
+
+// contextWatch ends a park when a context ends.
+type contextWatch struct {
+	task *task // nil: the park is over
+	ctx  context.Context
+}
+
+func (w *contextWatch) run(*Loop) {
+	t := w.task
+	if t != nil && t.phase == taskSuspended && t.waiting.abort(t) {
+		t.wake(context.Cause(w.ctx))
+	}
+}
+
+func (t *task) park(w aborter) error {
+	t.phase, t.waiting = taskSuspended, w
+	if t.mustCancel {
+		t.mustCancel = false
+		t.interrupt(t.cancelMsg)
+	}
+	return t.switchToLoop()
+}
+
+// switchToLoop gives the loop the processor and returns when the task is stepped again.
+func (t *task) switchToLoop() error {
+	if !t.co.suspend() {
+		t.waiting = nil
+		return misuse(ErrLoopClosed, "%s was suspended when its loop was closed", t.Name())
+	}
+	if t.mustCancel {
+		t.mustCancel = false
+		return &CancelledError{Msg: t.cancelMsg}
+	}
+	err := t.wakeErr
+	t.wakeErr = nil
+	return err
+}
+
+// wake makes a suspended task ready; park returns err.
+func (t *task) wake(err error) {
+	t.phase, t.waiting, t.wakeErr = taskReady, nil, err
+	t.loop.ready.push(t)
+}
+
+// futureDone implements waiter.
+func (t *task) futureDone(*future) { t.wake(nil) }
+
+// waitPoint is a place where at most one task waits. Its zero value is empty.
+type waitPoint struct{ task *task }
+
+// wait suspends a's task until wake.
+func (p *waitPoint) wait(a awaiter) error {
+	p.task = a.task
+	return a.park(p)
+}
+
+// wake ends the wait, if there is one.
+func (p *waitPoint) wake(err error) {
+	if t := p.task; t != nil {
+		p.task = nil
+		t.wake(err)
+	}
+}
+
+// taken tells whether a task waits.
+func (p *waitPoint) taken() bool { return p.task != nil }
+
+func (p *waitPoint) abort(*task) bool {
+	waits := p.task != nil
+	p.task = nil
+	return waits
+}

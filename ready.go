@@ -1,0 +1,148 @@
+package asyncio
+
+// The ready queue: what runs in the next turn, in order. It is a ring indexed by a running number, and a Handle knows
+// the number of its callback, not the callback itself. So nothing in the queue refers to the Handle, and one that the
+// caller drops is never allocated.
+
+import "context"
+
+// runnable is anything that waits in the ready queue: a callback, a task to step, a timer that is due.
+type runnable interface{ run(l *Loop) }
+
+const (
+	readyInitialLen = 64
+	readyKeepLen    = 1 << 16 // a longer ring is given back once it is empty
+)
+
+// readyQueue holds the entries numbered head to tail-1; len(ring) is a power of two.
+type readyQueue struct {
+	ring       []runnable
+	head, tail uint64
+}
+
+func (q *readyQueue) len() int { return int(q.tail - q.head) }
+
+// push appends r and returns its number.
+func (q *readyQueue) push(r runnable) uint64 {
+	if q.len() == len(q.ring) {
+		q.grow()
+	}
+	seq := q.tail
+	q.ring[seq&uint64(len(q.ring)-1)] = r
+	q.tail++
+	return seq
+}
+
+// pop takes the first entry out; nil if it was cancelled.
+func (q *readyQueue) pop() runnable {
+	slot := &q.ring[q.head&uint64(len(q.ring)-1)]
+	r := *slot
+	*slot = nil
+	q.head++
+	return r
+}
+
+// cancel makes entry seq a hole, if it is still waiting.
+func (q *readyQueue) cancel(seq uint64) {
+	if seq-q.head < q.tail-q.head {
+		q.ring[seq&uint64(len(q.ring)-1)] = nil
+	}
+}
+
+func (q *readyQueue) grow() {
+	bigger := make([]runnable, max(2*len(q.ring), readyInitialLen))
+	for seq := q.head; seq != q.tail; seq++ {
+		bigger[seq&uint64(len(bigger)-1)] = q.ring[seq&uint64(len(q.ring)-1)]
+	}
+	q.ring = bigger
+}
+
+// trim gives the memory of a burst back.
+func (q *readyQueue) trim() {
+	if q.head == q.tail && len(q.ring) > readyKeepLen {
+		q.ring = nil
+	}
+}
+
+func (q *readyQueue) clear() {
+	q.ring, q.head = nil, q.tail
+}
+
+// callback is a plain function in the ready queue. A func is one pointer, so it takes no allocation to queue it.
+type callback func()
+
+func (fn callback) run(*Loop) { fn() }
+
+// tracedCallback is a callback with what reports about it shall say.
+type tracedCallback struct {
+	fn     func()
+	ctx    context.Context
+	source traceback
+}
+
+func (c *tracedCallback) run(*Loop) { c.fn() }
+
+// Handle is a callback that waits to run: asyncio.Handle. It is for the loop's goroutine, unless CallSoonThreadsafe
+// returned it.
+type Handle struct {
+	loop      *Loop
+	seq       uint64      // its number in the ready queue, or
+	timer     *timerCall  // the timer behind it, or
+	remote    *remoteCall // the call from another goroutine
+	cancelled bool
+}
+
+// Cancel keeps the callback from running. Again, or after it ran, it does nothing. On a handle of CallSoonThreadsafe it
+// may be called from any goroutine, and returns only after a callback that had started has ended.
+func (h *Handle) Cancel() {
+	if h.remote != nil {
+		h.remote.cancel()
+		return
+	}
+	if h.cancelled {
+		return
+	}
+	h.cancelled = true
+	if h.timer != nil {
+		h.loop.timers.Disarm(h.timer)
+		h.timer.fn = nil
+		return
+	}
+	h.loop.ready.cancel(h.seq)
+}
+
+// Cancelled tells whether Cancel was called in time or not.
+func (h *Handle) Cancelled() bool {
+	if h.remote != nil {
+		return h.remote.isCancelled()
+	}
+	return h.cancelled
+}
+
+// CallSoon runs fn in the next turn, after the callbacks that wait already: loop.call_soon. A panic of fn goes to the
+// exception handler. CallSoon panics with ErrLoopClosed on a closed loop, and is for the loop's goroutine: others use
+// CallSoonThreadsafe.
+func (l *Loop) CallSoon(fn func(), opts ...CallOption) *Handle {
+	h := l.callSoon(fn, opts)
+	return &h // inlined into the caller, this allocates only if the caller keeps it
+}
+
+func (l *Loop) callSoon(fn func(), opts []CallOption) Handle {
+	l.mustBeOpen("CallSoon")
+	return Handle{loop: l, seq: l.ready.push(l.newCallback("CallSoon", fn, opts))}
+}
+
+// newCallback checks fn and dresses it with what reports shall say.
+func (l *Loop) newCallback(method string, fn func(), opts []CallOption) runnable {
+	if fn == nil {
+		panic(misuse(ErrInvalidState, "%s was given a nil function", method))
+	}
+	if !l.debug && len(opts) == 0 {
+		return callback(fn)
+	}
+	var c callConfig
+	for _, opt := range opts {
+		opt(&c)
+	}
+	return &tracedCallback{fn: fn, ctx: c.ctx, source: l.callerTraceback(2)}
+}

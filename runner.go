@@ -1,0 +1,157 @@
+package asyncio
+
+// Running a program: Run for one main coroutine, Runner for several on one loop.
+
+import (
+	"context"
+	"fmt"
+)
+
+// RunUntilComplete runs l until aw is done and returns its result: loop.run_until_complete. A Coro becomes a task. The
+// error is ErrLoopStopped if the loop was stopped first, ErrWrongLoop for a future of another loop, or what RunForever
+// returns.
+func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
+	var zero T
+	if err := l.canRun(); err != nil {
+		return zero, err
+	}
+	p := ensureFuture(l, l.context, aw)
+	if p.Loop() != l {
+		return zero, fmt.Errorf("%w: run the loop that it was made with", ErrWrongLoop)
+	}
+	if t, ok := p.(*Task[T]); ok {
+		if _, isCoro := aw.(Coro[T]); isCoro {
+			t.quiet = true
+		}
+	}
+	return runUntilDone(l, p)
+}
+
+func runUntilDone[T any](l *Loop, p promise[T]) (T, error) {
+	var zero T
+	stop := &DoneCallback{call: callback(l.Stop)}
+	p.base().addDone(stop)
+	defer p.base().removeWaiter(stop)
+	if err := l.RunForever(); err != nil {
+		return zero, err
+	}
+	if !p.Done() {
+		return zero, fmt.Errorf("%w", ErrLoopStopped)
+	}
+	return p.Result()
+}
+
+// Run is asyncio.run: a new loop runs main to its end; what main left is cancelled and awaited; the loop is closed. The
+// errors are main's, or ErrLoopRunning inside a running loop. Any goroutine.
+func Run[T any](main Coro[T], opts ...Option) (T, error) {
+	r := NewRunner(opts...)
+	v, err := RunIn(r, main)
+	if closeErr := r.Close(); err == nil && closeErr != nil {
+		return v, closeErr
+	}
+	return v, err
+}
+
+// Runner runs several main coroutines, one after another, on one loop: asyncio.Runner. The loop is made when it is first
+// needed. It is for one goroutine at a time.
+type Runner struct {
+	opts   []Option
+	loop   *Loop
+	base   context.Context
+	closed bool
+}
+
+// NewRunner makes a Runner whose loop will have opts.
+func NewRunner(opts ...Option) *Runner {
+	return &Runner{opts: opts, base: newConfig(opts).base}
+}
+
+// Loop is the runner's loop: Runner.get_loop. The error is ErrRunnerClosed, or why no loop could be made.
+func (r *Runner) Loop() (*Loop, error) {
+	if r.closed {
+		return nil, fmt.Errorf("%w: make a new one", ErrRunnerClosed)
+	}
+	if r.loop == nil {
+		l, err := NewEventLoop(r.opts...)
+		if err != nil {
+			return nil, err
+		}
+		r.loop = l
+	}
+	return r.loop, nil
+}
+
+// RunIn runs main on r's loop: Runner.run. The end of the context of WithContext cancels main.
+func RunIn[T any](r *Runner, main Coro[T]) (T, error) {
+	var zero T
+	l, err := r.Loop()
+	if err != nil {
+		return zero, err
+	}
+	if err := l.canRun(); err != nil {
+		return zero, err
+	}
+	t := newTask(l, l.context, main, nil)
+	t.quiet = true
+	stop := context.AfterFunc(r.base, func() {
+		l.post(callback(func() { t.cancel(context.Cause(r.base)) }))
+	})
+	defer stop()
+	return runUntilDone(l, promise[T](t))
+}
+
+// Close cancels the tasks that are left, waits until they have ended and until functions in threads have returned, and
+// closes the loop: Runner.close. Failures of those tasks go to the exception handler. Again, it does nothing.
+func (r *Runner) Close() error {
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	l := r.loop
+	if l == nil {
+		return nil
+	}
+	err := cancelAll(l)
+	if threadsErr := l.threads.join(l); err == nil {
+		err = threadsErr
+	}
+	if closeErr := l.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+// cancelAll cancels every task and runs the loop until all have ended.
+func cancelAll(l *Loop) error {
+	tasks := l.tasks.all()
+	if len(tasks) == 0 {
+		return nil
+	}
+	left := len(tasks)
+	for _, t := range tasks {
+		t.cancel(nil)
+		t.addDone(&DoneCallback{call: callback(func() {
+			if left--; left == 0 {
+				l.Stop()
+			}
+		})})
+	}
+	for left > 0 { // a task may stop the loop in its clean-up
+		if err := l.RunForever(); err != nil {
+			return err
+		}
+	}
+	for _, t := range tasks {
+		if t.Done() && !t.Cancelled() {
+			if err := t.Exception(); err != nil {
+				l.CallExceptionHandler(ErrorContext{
+					Message:   "unhandled exception during asyncio.Run shutdown",
+					Exception: err,
+					Task:      t.self,
+					Future:    t.self,
+				})
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,302 @@
+package asyncio
+
+// Tasks. A task is a future whose result is made by a coroutine, which runs on a stack of its own whenever the loop steps
+// the task. States and moves:
+//
+//	ready      waits in the ready queue          -> running (step)
+//	running    the loop has switched to it        -> suspended (park), ready (yield), done (execute)
+//	suspended  something will wake it             -> ready (wake)
+//	done
+//
+// Cancelling counts a request and interrupts one Await. If the task is suspended, the thing it waits for is cancelled or
+// the wait is undone; otherwise mustCancel makes the next suspension, or the end of the coroutine, a cancellation.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+)
+
+type taskPhase uint8
+
+const (
+	taskReady taskPhase = iota
+	taskRunning
+	taskSuspended
+	taskDone
+)
+
+// task is the part of Task that does not depend on the type of the result. As a *taskContext the same memory is the
+// context of its coroutine.
+type task struct {
+	future
+	self     typedTask
+	parent   context.Context // where the values come from that the context has
+	name     string
+	number   uint64 // names a task without a name
+	co       *coroutine
+	waiting  aborter // suspended: what to undo
+	wakeErr  error   // what park returns
+	scopes   *scope  // the innermost context that Timeout or TaskGroup has open
+	ended    doneSignal
+	requests int // Cancel minus Uncancel
+
+	cancelMsg  any
+	mustCancel bool
+	quiet      bool // no report if it is pending when the loop closes
+	phase      taskPhase
+
+	prev, next *task // in Loop.tasks
+}
+
+// typedTask is the *Task[T] around a task.
+type typedTask interface {
+	AnyTask
+	call(ctx context.Context)
+}
+
+// Task is a coroutine that the loop runs: asyncio.Task. Its methods are for its loop's goroutine; Await works everywhere.
+type Task[T any] struct {
+	task
+	coro  Coro[T]
+	value T
+}
+
+// taskNumber numbers the tasks of the process.
+var taskNumber atomic.Uint64
+
+// CreateTask starts coro as a task of ctx's loop: asyncio.create_task. Its first step is in the next turn. The task's
+// context has ctx's values; ctx's end does not end the task. The loop holds the task until it is done. CreateTask panics
+// if ctx belongs to no loop or to a closed one.
+func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *Task[T] {
+	l := loopOf(ctx)
+	if l == nil {
+		panic(misuse(ErrNoRunningLoop, "CreateTask needs the context of a task, or Loop.Context()"))
+	}
+	return newTask(l, ctx, coro, opts)
+}
+
+func newTask[T any](l *Loop, ctx context.Context, coro Coro[T], opts []TaskOption) *Task[T] {
+	l.mustBeOpen("CreateTask")
+	if coro == nil {
+		panic(misuse(ErrInvalidState, "CreateTask was given a nil coroutine"))
+	}
+	t := &Task[T]{coro: coro}
+	t.future.init(l)
+	t.self, t.parent = t, ctx
+	if len(opts) > 0 {
+		var c taskConfig
+		for _, opt := range opts {
+			opt(&c)
+		}
+		t.name = c.name
+	}
+	t.number = taskNumber.Add(1)
+	l.tasks.add(&t.task)
+	l.ready.push(&t.task)
+	return t
+}
+
+// call runs the coroutine to its end. It keeps the value apart from the error so that a cancellation can drop it.
+func (t *Task[T]) call(ctx context.Context) {
+	v, err := t.coro(ctx)
+	t.coro = nil
+	if t.finish(err) {
+		t.value = v
+	}
+}
+
+// run is a step: it switches to the coroutine until that suspends or ends.
+func (t *task) run(l *Loop) {
+	if t.co == nil {
+		if t.mustCancel { // cancelled before its first step: the body never runs
+			t.finish(nil)
+			return
+		}
+		t.co = l.coroutines.get(t)
+	}
+	t.phase = taskRunning
+	outer := l.current
+	l.current = t
+	t.co.resume()
+	l.current = outer
+}
+
+// execute is the coroutine's first and last frame: whatever way the body ends, the task is done.
+func (t *task) execute() {
+	ended := false
+	defer func() {
+		if ended {
+			return
+		}
+		if v := recover(); v != nil {
+			t.finish(&PanicError{Value: v, Stack: debug.Stack()})
+			return
+		}
+		t.finish(errGoexit) // and the Goexit goes on through the loop, as t.FailNow expects
+	}()
+	t.self.call((*taskContext)(t))
+	ended = true
+}
+
+var errGoexit = errors.New("asyncio: the task ended with runtime.Goexit")
+
+// finish makes the task done; it tells whether that was with a result.
+func (t *task) finish(err error) bool {
+	t.phase = taskDone
+	t.co, t.waiting = nil, nil
+	t.loop.tasks.remove(t)
+	switch c := t.cancellation(err); {
+	case c != nil:
+		t.complete(cancelled, c)
+	case err != nil:
+		t.complete(finished, err)
+		watchFailure(t, &t.future, t.self, "Task exception was never retrieved")
+	default:
+		t.complete(finished, nil)
+		return true
+	}
+	return false
+}
+
+// cancellation decides whether a body that returned err ended cancelled: by a CancelledError of whatever origin; by
+// foreign code that gave up because the task's context ended; or because a request was still to be delivered.
+func (t *task) cancellation(err error) *CancelledError {
+	if err == nil {
+		if t.mustCancel {
+			t.mustCancel = false
+			return &CancelledError{Msg: t.cancelMsg}
+		}
+		return nil
+	}
+	if c := asCancelled(err); c != nil {
+		return c
+	}
+	if t.requests > 0 && (err == context.Canceled || errors.Is(err, context.Canceled) && asGroup(err) == nil) {
+		return &CancelledError{Msg: t.cancelMsg}
+	}
+	return nil
+}
+
+func asGroup(err error) *ExceptionGroup {
+	var g *ExceptionGroup
+	errors.As(err, &g)
+	return g
+}
+
+// Await waits until the task is done and returns its result. In a goroutine that is no task it blocks that goroutine.
+// Suspends. Cancelled: the task is cancelled too, see Shield; if ctx, derived by the caller, ends, the task lives on.
+func (t *Task[T]) Await(ctx context.Context) (T, error) {
+	a, err := enter(ctx)
+	if err == nil {
+		if a.task == nil {
+			return awaitInGoroutine[T](ctx, t)
+		}
+		if err = t.wait(a, &t.task); err == nil {
+			return t.Result()
+		}
+	}
+	var zero T
+	return zero, err
+}
+
+// Result is the task's value or error; ErrInvalidState while it is not done.
+func (t *Task[T]) Result() (T, error) {
+	if t.future.state == pending {
+		var zero T
+		return zero, fmt.Errorf("%w: the result of %s, which is not done, was asked for; await it first", ErrInvalidState, t.Name())
+	}
+	t.retrieve()
+	return t.value, t.err
+}
+
+// AddDoneCallback calls fn in a turn after the task is done, also if it is done already, in order of registration.
+func (t *Task[T]) AddDoneCallback(fn func(*Task[T]), opts ...CallOption) *DoneCallback {
+	if fn == nil {
+		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
+	}
+	return t.addCallback(func() { fn(t) }, opts)
+}
+
+// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if it ran or was removed.
+func (t *Task[T]) RemoveDoneCallback(c *DoneCallback) int { return t.removeCallback(c) }
+
+// Cancel asks the task to end: Task.cancel. It is true, and counts, whenever the task is not done. One Await of the task
+// is interrupted with a *CancelledError whose Msg is the first msg: the one it is suspended in, else the next. The task may
+// catch the error and go on. The task's context is done from now on.
+func (t *task) Cancel(msg ...any) bool { return t.cancel(firstOf(msg)) }
+
+func (t *task) cancel(msg any) bool {
+	if t.phase == taskDone {
+		return false
+	}
+	t.requests++
+	t.ended.end(context.Canceled)
+	for s := t.scopes; s != nil; s = s.outer {
+		s.ended.end(context.Canceled)
+	}
+	t.interrupt(msg)
+	return true
+}
+
+// canceller is an awaited thing that takes over the cancellation of who awaits it: a future, a task.
+type canceller interface{ cancel(msg any) bool }
+
+// interrupt delivers one CancelledError.
+func (t *task) interrupt(msg any) {
+	if t.phase == taskSuspended {
+		if c, ok := t.waiting.(canceller); ok {
+			if c.cancel(msg) {
+				return // its end wakes the task
+			}
+		} else if t.waiting.abort(t) {
+			t.wake(&CancelledError{Msg: msg})
+			return
+		}
+	}
+	t.mustCancel, t.cancelMsg = true, msg
+}
+
+// Cancelling counts the requests that are not taken back: Task.cancelling.
+func (t *task) Cancelling() int { return t.requests }
+
+// Uncancel takes one request back and returns how many are left: Task.uncancel. At 0 an interrupt that was not delivered
+// yet is dropped.
+func (t *task) Uncancel() int {
+	if t.requests > 0 {
+		t.requests--
+		if t.requests == 0 {
+			t.mustCancel = false
+		}
+	}
+	return t.requests
+}
+
+// Name is the task's name.
+func (t *task) Name() string {
+	if t.name == "" {
+		return "Task-" + strconv.FormatUint(t.number, 10)
+	}
+	return t.name
+}
+
+// SetName names the task.
+func (t *task) SetName(name string) { t.name = name }
+
+// Context is the context that the task's coroutine was started with.
+func (t *task) Context() context.Context { return (*taskContext)(t) }
+
+// Stack tells where the task is suspended, newest frame first: Task.get_stack. It is "" when the task is done or has not
+// begun.
+func (t *task) Stack() string {
+	switch {
+	case t.phase == taskDone || t.co == nil:
+		return ""
+	case t.phase == taskRunning:
+		return callerTraceback(1).String()
+	}
+	return t.co.stack().String()
+}

@@ -1,0 +1,244 @@
+package asyncio
+
+// Between loops and other goroutines: coroutines that a goroutine runs on a loop, and functions that a task runs on a
+// goroutine.
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+)
+
+// ConcurrentFuture is a result that any goroutine may wait for: concurrent.futures.Future.
+type ConcurrentFuture[T any] struct {
+	loop *Loop
+	done chan struct{}
+
+	mu        sync.Mutex
+	result    Result[T]
+	completed bool
+	task      *task // runs the coroutine, once the loop has begun it
+	watchers  []func()
+}
+
+// RunCoroutineThreadsafe starts coro as a task of l from any goroutine: asyncio.run_coroutine_threadsafe. On a closed loop
+// the result is ErrLoopClosed.
+func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
+	if coro == nil {
+		panic(misuse(ErrInvalidState, "RunCoroutineThreadsafe was given a nil coroutine"))
+	}
+	f := &ConcurrentFuture[T]{loop: l, done: make(chan struct{})}
+	if !l.post(callback(func() { f.start(coro) })) {
+		var zero T
+		f.complete(zero, fmt.Errorf("%w: RunCoroutineThreadsafe needs an open loop", ErrLoopClosed))
+	}
+	return f
+}
+
+// start runs on the loop.
+func (f *ConcurrentFuture[T]) start(coro Coro[T]) {
+	f.mu.Lock()
+	if f.completed { // cancelled before it began
+		f.mu.Unlock()
+		return
+	}
+	t := newTask(f.loop, f.loop.context, coro, nil)
+	f.task = &t.task
+	f.mu.Unlock()
+	t.addDone(&DoneCallback{call: callback(func() { f.complete(t.Result()) })})
+}
+
+// complete sets the result, once.
+func (f *ConcurrentFuture[T]) complete(v T, err error) bool {
+	f.mu.Lock()
+	if f.completed {
+		f.mu.Unlock()
+		return false
+	}
+	f.completed = true
+	f.result = Result[T]{v, err}
+	watchers := f.watchers
+	f.watchers = nil
+	f.mu.Unlock()
+	close(f.done)
+	for _, w := range watchers {
+		w()
+	}
+	return true
+}
+
+// Result blocks the goroutine until the result is there or ctx ends, which leaves the coroutine running. A loop that is
+// closed first gives ErrLoopClosed; the loop's own goroutine, which would wait for itself, ErrNotCurrentTask.
+func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
+	var zero T
+	select {
+	case <-f.done:
+		return f.result.Value, f.result.Err
+	default:
+	}
+	if own, _ := ctx.Value(ownKey{}).(ownContext); own != nil && own.ownTask().loop == f.loop || f.loop.IsRunning() && f.loop.inLoopGoroutine() {
+		return zero, fmt.Errorf("%w: Result would block the loop that makes it; await WrapFuture instead", ErrNotCurrentTask)
+	}
+	select {
+	case <-f.done:
+		return f.result.Value, f.result.Err
+	case <-ctx.Done():
+		return zero, context.Cause(ctx)
+	case <-f.loop.closed:
+	}
+	select {
+	case <-f.done:
+		return f.result.Value, f.result.Err
+	default:
+		return zero, fmt.Errorf("%w: the coroutine had not ended", ErrLoopClosed)
+	}
+}
+
+// Done is closed when the result is there.
+func (f *ConcurrentFuture[T]) Done() <-chan struct{} { return f.done }
+
+// Cancel makes the result a *CancelledError and cancels the task; false if the result was there.
+func (f *ConcurrentFuture[T]) Cancel() bool {
+	var zero T
+	if !f.complete(zero, &CancelledError{}) {
+		return false
+	}
+	f.mu.Lock()
+	t := f.task
+	f.mu.Unlock()
+	if t != nil {
+		f.loop.post(callback(func() { t.cancel(nil) }))
+	}
+	return true
+}
+
+// Cancelled tells whether the result is a cancellation.
+func (f *ConcurrentFuture[T]) Cancelled() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.completed && asCancelled(f.result.Err) != nil
+}
+
+// watch calls fn, in whatever goroutine, once the result is there.
+func (f *ConcurrentFuture[T]) watch(fn func()) {
+	f.mu.Lock()
+	if !f.completed {
+		f.watchers = append(f.watchers, fn)
+		f.mu.Unlock()
+		return
+	}
+	f.mu.Unlock()
+	fn()
+}
+
+// WrapFuture is a future of ctx's loop with f's result: asyncio.wrap_future. Cancelling either cancels the other.
+func WrapFuture[T any](ctx context.Context, f *ConcurrentFuture[T]) *Future[T] {
+	l := loopOf(ctx)
+	if l == nil {
+		panic(misuse(ErrNoRunningLoop, "WrapFuture needs the context of a task, or Loop.Context()"))
+	}
+	w := NewFuture[T](l)
+	w.addDone(&DoneCallback{call: callback(func() {
+		if w.Cancelled() {
+			f.Cancel()
+		}
+	})})
+	f.watch(func() {
+		l.post(callback(func() {
+			switch {
+			case w.Done():
+			case f.Cancelled():
+				w.complete(cancelled, f.result.Err)
+			case f.result.Err != nil:
+				_ = w.SetException(f.result.Err)
+			default:
+				_ = w.SetResult(f.result.Value)
+			}
+		}))
+	})
+	return w
+}
+
+// ToThread runs fn in a goroutine of its own and awaits it: asyncio.to_thread. fn's context has the values of ctx and ends
+// when the await is cancelled; an Await with it blocks fn's goroutine. A panic of fn is returned as a *PanicError.
+// Suspends. Cancelled: fn runs on until it heeds its context, and its result is dropped.
+func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
+	a, err := enter(ctx)
+	if err == nil && a.task == nil {
+		return fn(ctx)
+	}
+	var zero T
+	if err != nil {
+		return zero, err
+	}
+	threadCtx, cancel := context.WithCancel(threadContext{context.WithoutCancel(ctx)})
+	defer cancel()
+	job := &threadJob[T]{}
+	l := a.task.loop
+	l.threads.running++
+	go func() {
+		defer l.post(job)
+		job.do(threadCtx, fn)
+	}()
+	if err := job.returned.wait(a); err != nil {
+		return zero, err
+	}
+	return job.result.Value, job.result.Err
+}
+
+// threadContext hides the task from a goroutine that is not it.
+type threadContext struct{ context.Context }
+
+func (c threadContext) Value(key any) any {
+	if _, ok := key.(ownKey); ok {
+		return nil
+	}
+	return c.Context.Value(key)
+}
+
+// threadJob is a function that runs in a goroutine on behalf of a task.
+type threadJob[T any] struct {
+	result   Result[T]
+	returned waitPoint
+}
+
+func (j *threadJob[T]) do(ctx context.Context, fn func(ctx context.Context) (T, error)) {
+	j.result.Err = errGoexit // stays if fn leaves by runtime.Goexit
+	defer func() {
+		if v := recover(); v != nil {
+			j.result.Err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	j.result.Value, j.result.Err = fn(ctx)
+}
+
+// run tells the task that the function has returned.
+func (j *threadJob[T]) run(l *Loop) {
+	j.returned.wake(nil)
+	l.threads.returned(l)
+}
+
+// threadCount counts the functions that ToThread has running.
+type threadCount struct {
+	running int
+	joining bool
+}
+
+func (c *threadCount) returned(l *Loop) {
+	c.running--
+	if c.joining && c.running == 0 {
+		l.Stop()
+	}
+}
+
+// join runs the loop until no function is left in a thread.
+func (c *threadCount) join(l *Loop) error {
+	c.joining = true
+	for c.running > 0 {
+		if err := l.RunForever(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
