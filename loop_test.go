@@ -581,7 +581,7 @@ func TestLoopExceptionHandler(t *testing.T) {
 			tr.equal(t, "same turn")
 			c := handler.one(t)
 			require.Contains(t, strings.ToLower(c.Message), "exception in callback")
-			require.Same(t, h, c.Handle)
+			require.Equal(t, h, c.Handle)
 			var panicked *asyncio.PanicError
 			require.ErrorAs(t, c.Exception, &panicked)
 			require.Equal(t, errBoom, panicked.Value)

@@ -84,11 +84,15 @@ func drivers() []namedDriver {
 	return ds
 }
 
-// eachDriver runs test as a subtest for each driver, named after it. opts are for newLoop, Run and NewRunner.
+// eachDriver runs test as a subtest for each driver, named after it. opts are for newLoop, Run and NewRunner: the driver,
+// and a logger that shows with the test what its loops report.
 func eachDriver(t *testing.T, test func(t *testing.T, opts ...asyncio.Option)) {
 	t.Helper()
 	for _, d := range drivers() {
-		t.Run(d.name, func(t *testing.T) { test(t, asyncio.WithDriver(d.driver)) })
+		t.Run(d.name, func(t *testing.T) {
+			logger := slog.New(slog.NewTextHandler(t.Output(), nil))
+			test(t, asyncio.WithDriver(d.driver), asyncio.WithLogger(logger))
+		})
 	}
 }
 
