@@ -15,29 +15,18 @@ const idleCoroutinesMax = 1024
 type coroutine struct {
 	pool   *coroutinePool
 	resume func() (struct{}, bool) // runs the coroutine until it suspends or its task has ended
-	stop   func()                  // makes suspend return false
-	yield  func(struct{}) bool
+	yield  func(struct{}) bool     // suspends it; false when it was stopped
+	stop   func()
 	task   *task
 	next   *coroutine // in the pool
 
 	inspect   bool // resumed only to look at its frames
-	frames    traceback
+	frames    *traceback
 	goroutine uint64 // in debug mode: whose stack this is
 }
 
-// suspend switches to the loop. It returns true when the coroutine is resumed, false when it is stopped.
-func (c *coroutine) suspend() bool {
-	for c.yield(struct{}{}) {
-		if !c.inspect {
-			return true
-		}
-		c.frames = callerTraceback(2)
-	}
-	return false
-}
-
 // stack resumes the suspended coroutine just long enough to look at its own frames.
-func (c *coroutine) stack() traceback {
+func (c *coroutine) stack() *traceback {
 	c.inspect = true
 	c.resume()
 	c.inspect = false
@@ -54,12 +43,31 @@ func (c *coroutine) main(yield func(struct{}) bool) {
 		if t.loop.debug && c.goroutine == 0 {
 			c.goroutine = goroutineID()
 		}
-		c.task = nil
 		t.execute()
+		if c.task = t.loop.takeNewTask(c); c.task != nil {
+			continue
+		}
 		if !c.pool.put(c) || !yield(struct{}{}) {
 			return
 		}
 	}
+}
+
+// takeNewTask is the next entry of the turn's batch, if that is a task's first step: then the coroutine that calls it, whose
+// own task has ended, runs the new task without a switch to the loop and back.
+func (l *Loop) takeNewTask(c *coroutine) *task {
+	if l.batch == 0 || l.debug {
+		return nil
+	}
+	t, ok := l.ready.peek().(*task)
+	if !ok || t.co != nil || t.interrupted != nil {
+		return nil
+	}
+	l.ready.pop()
+	l.batch--
+	t.co, t.phase = c, taskRunning
+	l.current = t
+	return t
 }
 
 type coroutinePool struct {

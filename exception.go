@@ -122,7 +122,7 @@ func (l *Loop) callbackPanicked(r runnable, v any) {
 }
 
 // describe says what reports say of an entry of the ready queue.
-func describe(r runnable) (name string, fn func(), ctx context.Context, source traceback, handle *Handle) {
+func describe(r runnable) (name string, fn func(), ctx context.Context, source *traceback, handle *Handle) {
 	switch c := r.(type) {
 	case callback:
 		fn = c

@@ -30,7 +30,7 @@ type future struct {
 	rest     []waiter           // behind first
 	onCancel func(msg any) bool // overrides Cancel, for futures that stand for others
 	lost     *unretrieved       // a failure that nobody has looked at
-	source   traceback          // debug mode: where it was made
+	source   *traceback         // debug mode: where it was made
 	state    futureState
 	shielded bool // a failure is reported by a Shield
 }

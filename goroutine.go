@@ -34,7 +34,7 @@ func insideLoop() bool {
 		for {
 			frame, more := frames.Next()
 			if name, ours := strings.CutPrefix(frame.Function, packagePath+"."); ours {
-				if name == "(*Loop).turn" || name == "(*coroutine).main" {
+				if name == "(*Loop).runTurns" || name == "(*coroutine).main" {
 					return true
 				}
 			}
@@ -73,20 +73,20 @@ func (l *Loop) lockThread() {
 
 func (l *Loop) unlockThread() { runtime.UnlockOSThread() }
 
-// traceback is a stack, newest frame first.
-type traceback []uintptr
+// traceback is a stack, newest frame first. nil is none.
+type traceback struct{ frames []uintptr }
 
 const tracebackMax = 32
 
 // callerTraceback is the stack of the caller's caller, skip frames left out.
-func callerTraceback(skip int) traceback {
+func callerTraceback(skip int) *traceback {
 	var pcs [tracebackMax]uintptr
 	n := runtime.Callers(skip+2, pcs[:])
-	return append(traceback(nil), pcs[:n]...)
+	return &traceback{frames: append([]uintptr(nil), pcs[:n]...)}
 }
 
 // callerTraceback is nil unless the loop is in debug mode.
-func (l *Loop) callerTraceback(skip int) traceback {
+func (l *Loop) callerTraceback(skip int) *traceback {
 	if !l.debug {
 		return nil
 	}
@@ -95,15 +95,15 @@ func (l *Loop) callerTraceback(skip int) traceback {
 
 // String is the frames, newest first, as the runtime prints them. Frames of this package and the runtime below the
 // caller's own are left out.
-func (t traceback) String() string {
-	if len(t) == 0 {
+func (t *traceback) String() string {
+	if t == nil {
 		return ""
 	}
 	var b strings.Builder
-	frames := runtime.CallersFrames(t)
+	frames := runtime.CallersFrames(t.frames)
 	for {
 		f, more := frames.Next()
-		if name, ours := strings.CutPrefix(f.Function, packagePath+"."); ours && (name == "(*task).execute" || name == "(*Loop).runReady") {
+		if name, ours := strings.CutPrefix(f.Function, packagePath+"."); ours && (name == "(*task).execute" || name == "(*Loop).runTurns") {
 			break
 		}
 		b.WriteString(f.Function)

@@ -58,6 +58,8 @@ type Loop struct {
 
 	state      atomic.Int32 // a loopState
 	stopping   bool
+	inTurn     bool
+	batch      int // callbacks that this turn has still to run
 	unpolled   int // callbacks since the last poll
 	pollBudget int // callbacks until the next poll
 	polledAt   int64
@@ -117,11 +119,8 @@ func (l *Loop) RunForever() error {
 	}
 	defer l.endRun()
 	for {
-		if err := l.turn(); err != nil {
+		if panicked, err := l.runTurns(); !panicked {
 			return err
-		}
-		if l.stopping {
-			return nil
 		}
 	}
 }
@@ -133,7 +132,7 @@ func (l *Loop) canRun() error {
 		return fmt.Errorf("%w: it cannot run again; make a new one", ErrLoopClosed)
 	case l.IsRunning():
 		return fmt.Errorf("%w: this loop runs already", ErrLoopRunning)
-	case insideLoop():
+	case runningLoops.Load() > 0 && insideLoop():
 		return fmt.Errorf("%w: another loop runs in this goroutine; create a task on it, or run this loop in a goroutine of its own",
 			ErrLoopRunning)
 	case l.lockedThread && goroutineID() != l.goroutine.Load():
@@ -149,41 +148,83 @@ func (l *Loop) beginRun() error {
 	if !l.state.CompareAndSwap(int32(loopIdle), int32(loopRunning)) {
 		return fmt.Errorf("%w: another goroutine runs it", ErrLoopRunning)
 	}
+	runningLoops.Add(1)
 	l.goroutine.Store(goroutineID())
 	return nil
 }
 
+// runningLoops counts the loops of the process that run.
+var runningLoops atomic.Int32
+
 // endRun is deferred, since a Goexit in a callback unwinds the run.
 func (l *Loop) endRun() {
-	l.stopping = false
+	l.stopping, l.inTurn, l.batch = false, false, 0
 	l.current = nil
 	l.inbox.asleep.Store(false)
 	if !l.lockedThread {
 		l.goroutine.Store(0)
 	}
+	runningLoops.Add(-1)
 	l.state.Store(int32(loopIdle))
 }
 
-func (l *Loop) turn() error {
+// runTurns runs turn after turn until Stop. If a callback panics, it reports that and returns; called again it goes on with
+// the rest of the turn. One frame for all turns keeps a switch between tasks short.
+func (l *Loop) runTurns() (panicked bool, err error) {
+	var r runnable
+	defer func() {
+		if r == nil {
+			return
+		}
+		if v := recover(); v != nil {
+			panicked = true
+			l.callbackPanicked(r, v)
+		}
+	}()
+	for {
+		if !l.inTurn {
+			if err := l.beginTurn(); err != nil {
+				return false, err
+			}
+		}
+		for l.batch > 0 {
+			l.batch--
+			if r = l.ready.pop(); r == nil {
+				continue // cancelled
+			}
+			if l.debug {
+				l.runTimed(r)
+			} else {
+				r.run(l)
+			}
+		}
+		r = nil
+		l.inTurn = false
+		if l.stopping {
+			return false, nil
+		}
+	}
+}
+
+// beginTurn polls, if it is time, and counts the callbacks that are ready.
+func (l *Loop) beginTurn() error {
 	if l.ready.len() == 0 || l.unpolled >= l.pollBudget || l.stopping {
 		if err := l.poll(); err != nil {
 			return err
 		}
-	} else {
+	} else if l.inbox.filled.Load() {
 		l.drainInbox()
 	}
-	n := l.ready.len()
-	l.unpolled += n
-	for n > 0 {
-		n = l.runReady(n)
-	}
-	l.ready.trim()
+	l.inTurn = true
+	l.batch = l.ready.len()
+	l.unpolled += l.batch
 	return nil
 }
 
 // poll looks at the outside world and readies the timers that are due.
 func (l *Loop) poll() error {
 	busy := l.ready.len() > 0
+	l.ready.trim()
 	timeout := l.pollTimeout()
 	if timeout != 0 {
 		l.inbox.asleep.Store(true)
@@ -226,33 +267,6 @@ func (l *Loop) setPollBudget(now int64, busy bool) {
 	if busy && l.unpolled > 0 {
 		l.pollBudget = int(max(1, min(unpolledCallbacksMax, int64(l.unpolled)*int64(unpolledTimeMax)/max(1, elapsed))))
 	}
-}
-
-// runReady runs the first n entries of the ready queue. If one panics, it reports that and returns how many are left.
-func (l *Loop) runReady(n int) (left int) {
-	var r runnable
-	defer func() {
-		if r == nil {
-			return
-		}
-		left = n
-		if v := recover(); v != nil {
-			l.callbackPanicked(r, v)
-		}
-	}()
-	for n > 0 {
-		n--
-		if r = l.ready.pop(); r == nil {
-			continue // cancelled
-		}
-		if l.debug {
-			l.runTimed(r)
-		} else {
-			r.run(l)
-		}
-	}
-	r = nil
-	return 0
 }
 
 // Close releases the loop: loop.close. It panics with ErrLoopRunning while the loop runs; again, it does nothing.

@@ -99,25 +99,44 @@ func (w *contextWatch) run(*Loop) {
 
 func (t *task) park(w aborter) error {
 	t.phase, t.waiting = taskSuspended, w
-	if t.mustCancel {
-		t.mustCancel = false
-		t.interrupt(t.cancelMsg)
+	if e := t.interrupted; e != nil {
+		t.interrupted = nil
+		t.interrupt(e.Msg)
 	}
 	return t.switchToLoop()
 }
 
 // switchToLoop gives the loop the processor and returns when the task is stepped again.
 func (t *task) switchToLoop() error {
-	if !t.co.suspend() {
-		t.waiting = nil
-		return misuse(ErrLoopClosed, "%s was suspended when its loop was closed", t.Name())
+	c := t.co
+	if !c.yield(struct{}{}) {
+		return t.orphaned()
 	}
-	if t.mustCancel {
-		t.mustCancel = false
-		return &CancelledError{Msg: t.cancelMsg}
+	for c.inspect { // resumed only to be looked at
+		c.frames = callerTraceback(1)
+		if !c.yield(struct{}{}) {
+			return t.orphaned()
+		}
+	}
+	if e := t.interrupted; e != nil {
+		t.interrupted = nil
+		return e
 	}
 	err := t.wakeErr
 	t.wakeErr = nil
+	return err
+}
+
+// orphanedAwaitsMax is how many Awaits of a closed loop a task may ignore before it is ended by a panic.
+const orphanedAwaitsMax = 1000
+
+// orphaned is what park returns when the loop was closed.
+func (t *task) orphaned() error {
+	t.waiting = nil
+	err := misuse(ErrLoopClosed, "%s was suspended when its loop was closed", t.Name())
+	if t.requests++; t.requests > orphanedAwaitsMax {
+		panic(err)
+	}
 	return err
 }
 

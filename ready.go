@@ -42,6 +42,9 @@ func (q *readyQueue) pop() runnable {
 	return r
 }
 
+// peek is the first entry; nil if it was cancelled.
+func (q *readyQueue) peek() runnable { return q.ring[q.head&uint64(len(q.ring)-1)] }
+
 // cancel makes entry seq a hole, if it is still waiting.
 func (q *readyQueue) cancel(seq uint64) {
 	if seq-q.head < q.tail-q.head {
@@ -77,7 +80,7 @@ func (fn callback) run(*Loop) { fn() }
 type tracedCallback struct {
 	fn     func()
 	ctx    context.Context
-	source traceback
+	source *traceback
 }
 
 func (c *tracedCallback) run(*Loop) { c.fn() }
@@ -123,13 +126,13 @@ func (h *Handle) Cancelled() bool {
 // exception handler. CallSoon panics with ErrLoopClosed on a closed loop, and is for the loop's goroutine: others use
 // CallSoonThreadsafe.
 func (l *Loop) CallSoon(fn func(), opts ...CallOption) *Handle {
-	h := l.callSoon(fn, opts)
-	return &h // inlined into the caller, this allocates only if the caller keeps it
+	return &Handle{loop: l, seq: l.callSoon(fn, opts)} // inlined into the caller, this allocates only if the caller keeps it
 }
 
-func (l *Loop) callSoon(fn func(), opts []CallOption) Handle {
+// callSoon returns the callback's number in the ready queue.
+func (l *Loop) callSoon(fn func(), opts []CallOption) uint64 {
 	l.mustBeOpen("CallSoon")
-	return Handle{loop: l, seq: l.ready.push(l.newCallback("CallSoon", fn, opts))}
+	return l.ready.push(l.newCallback("CallSoon", fn, opts))
 }
 
 // newCallback checks fn and dresses it with what reports shall say.

@@ -9,7 +9,8 @@ package asyncio
 //	done
 //
 // Cancelling counts a request and interrupts one Await. If the task is suspended, the thing it waits for is cancelled or
-// the wait is undone; otherwise mustCancel makes the next suspension, or the end of the coroutine, a cancellation.
+// the wait is undone; otherwise the interrupt stays pending and makes the next suspension, or the end of the coroutine, a
+// cancellation.
 
 import (
 	"context"
@@ -44,10 +45,9 @@ type task struct {
 	ended    doneSignal
 	requests int // Cancel minus Uncancel
 
-	cancelMsg  any
-	mustCancel bool
-	quiet      bool // no report if it is pending when the loop closes
-	phase      taskPhase
+	interrupted *CancelledError // to be delivered; nil: none
+	quiet       bool            // no report if it is pending when the loop closes
+	phase       taskPhase
 
 	prev, next *task // in Loop.tasks
 }
@@ -112,7 +112,7 @@ func (t *Task[T]) call(ctx context.Context) {
 // run is a step: it switches to the coroutine until that suspends or ends.
 func (t *task) run(l *Loop) {
 	if t.co == nil {
-		if t.mustCancel { // cancelled before its first step: the body never runs
+		if t.interrupted != nil { // cancelled before its first step: the body never runs
 			t.finish(nil)
 			return
 		}
@@ -166,17 +166,13 @@ func (t *task) finish(err error) bool {
 // foreign code that gave up because the task's context ended; or because a request was still to be delivered.
 func (t *task) cancellation(err error) *CancelledError {
 	if err == nil {
-		if t.mustCancel {
-			t.mustCancel = false
-			return &CancelledError{Msg: t.cancelMsg}
-		}
-		return nil
+		return t.interrupted
 	}
 	if c := asCancelled(err); c != nil {
 		return c
 	}
 	if t.requests > 0 && (err == context.Canceled || errors.Is(err, context.Canceled) && asGroup(err) == nil) {
-		return &CancelledError{Msg: t.cancelMsg}
+		return &CancelledError{}
 	}
 	return nil
 }
@@ -247,17 +243,18 @@ type canceller interface{ cancel(msg any) bool }
 
 // interrupt delivers one CancelledError.
 func (t *task) interrupt(msg any) {
+	e := &CancelledError{Msg: msg}
 	if t.phase == taskSuspended {
 		if c, ok := t.waiting.(canceller); ok {
 			if c.cancel(msg) {
 				return // its end wakes the task
 			}
 		} else if t.waiting.abort(t) {
-			t.wake(&CancelledError{Msg: msg})
+			t.wake(e)
 			return
 		}
 	}
-	t.mustCancel, t.cancelMsg = true, msg
+	t.interrupted = e
 }
 
 // Cancelling counts the requests that are not taken back: Task.cancelling.
@@ -269,7 +266,7 @@ func (t *task) Uncancel() int {
 	if t.requests > 0 {
 		t.requests--
 		if t.requests == 0 {
-			t.mustCancel = false
+			t.interrupted = nil
 		}
 	}
 	return t.requests
