@@ -118,12 +118,12 @@ func (t *task) switchToLoop() error {
 			return t.orphaned()
 		}
 	}
-	if e := t.interrupted; e != nil {
+	err := t.wakeErr
+	t.wakeErr = nil
+	if e := t.interrupted; e != nil { // it came after the wake, and wins
 		t.interrupted = nil
 		return e
 	}
-	err := t.wakeErr
-	t.wakeErr = nil
 	return err
 }
 
