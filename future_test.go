@@ -209,6 +209,17 @@ func TestFutureNeverRetrieved(t *testing.T) {
 				handler.one(t)
 			}
 		})
+		t.Run("FUT-10 at the latest when the loop closes", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			handler := recordErrors(l)
+			f := asyncio.NewFuture[int](l)
+			require.NoError(t, f.SetException(errBoom))
+			turn(t, l)
+			handler.none(t)
+			require.NoError(t, l.Close())
+			require.Same(t, errBoom, handler.one(t).Exception)
+			require.Same(t, errBoom, f.Exception())
+		})
 		t.Run("FUT-11", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			handler := recordErrors(l)
@@ -371,6 +382,69 @@ func TestFutureAwaitFromGoroutine(t *testing.T) {
 			<-done
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.False(t, f.Done())
+		})
+	})
+}
+
+func TestFutureAwaitInVain(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("the close of the loop ends the wait of a goroutine", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f := asyncio.NewFuture[int](l)
+			got := make(chan error)
+			go func() {
+				_, err := f.Await(context.Background())
+				got <- err
+			}()
+			turns(t, l, 3)
+			require.NoError(t, l.Close())
+			require.ErrorIs(t, <-got, asyncio.ErrLoopClosed)
+			_, err := f.Await(context.Background())
+			require.ErrorIs(t, err, asyncio.ErrLoopClosed)
+		})
+		t.Run("a callback would wait for itself", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			pending, done := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
+			require.NoError(t, done.SetResult(3))
+			var v int
+			var errPending, errDone error
+			l.CallSoon(func() {
+				_, errPending = pending.Await(l.Context())
+				v, errDone = done.Await(l.Context())
+			})
+			turn(t, l)
+			require.ErrorIs(t, errPending, asyncio.ErrNotCurrentTask)
+			require.NoError(t, errDone)
+			require.Equal(t, 3, v)
+		})
+	})
+}
+
+func TestFutureOfThread(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("FUT-16", func(t *testing.T) {
+			l, other := newLoop(t, opts...), newLoop(t, opts...)
+			l.SetDebug(true) // CallSoon panics on every goroutine but the loop's
+			handler := recordErrors(l)
+			var tr trace
+			done := make(chan error)
+			threadFuture := asyncio.RunCoroutineThreadsafe(other, func(ctx context.Context) (int, error) {
+				return 5, asyncio.Sleep(ctx, 10*time.Millisecond)
+			})
+			go func() { done <- other.RunForever() }()
+			inTask(t, l, func(ctx context.Context) {
+				f := asyncio.WrapFuture(ctx, threadFuture)
+				f.AddDoneCallback(func(f *asyncio.Future[int]) { l.CallSoon(tr.mark("on the loop")) })
+				v, err := f.Await(ctx)
+				require.NoError(t, err)
+				require.Equal(t, 5, v)
+				yield(t, ctx, 1)
+			})
+			_, err := other.CallSoonThreadsafe(other.Stop)
+			require.NoError(t, err)
+			require.NoError(t, <-done)
+			handler.none(t)
+			tr.equal(t, "on the loop")
 		})
 	})
 }

@@ -422,6 +422,7 @@ func TestLoopThreads(t *testing.T) {
 			turn(t, l)
 			<-done
 			require.True(t, sawFinish, "Cancel returned while the callback ran")
+			require.True(t, h.Cancelled(), "Cancel was called, if too late")
 			require.Greater(t, blocked, busy/4)
 		})
 		t.Run("LOOP-30", func(t *testing.T) {

@@ -183,6 +183,27 @@ func TestRunOptions(t *testing.T) {
 			require.ErrorIs(t, err, asyncio.ErrCancelled)
 			require.Equal(t, 7, value)
 		})
+		t.Run("every goroutine may have a Run of its own", func(t *testing.T) {
+			noLeaks(t)
+			const goroutines = 4
+			results := make(chan int, goroutines)
+			for i := range goroutines {
+				go func() {
+					v, err := asyncio.Run(func(ctx context.Context) (int, error) {
+						return i, asyncio.Sleep(ctx, 5*time.Millisecond)
+					}, opts...)
+					if err != nil {
+						t.Errorf("Run: %v", err)
+					}
+					results <- v
+				}()
+			}
+			sum := 0
+			for range goroutines {
+				sum += <-results
+			}
+			require.Equal(t, 0+1+2+3, sum)
+		})
 		t.Run("WithLockedThread", func(t *testing.T) {
 			noLeaks(t)
 			var tr trace

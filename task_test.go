@@ -334,6 +334,10 @@ func TestTaskPanic(t *testing.T) {
 				runtime.Goexit()
 				return nil
 			}))
+			waiter := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+				_, err := task.Await(ctx)
+				return err
+			}))
 			unwinds(t, func() { _, _ = asyncio.RunUntilComplete(l, bystander) })
 			tr.equal(t, "deferred")
 			require.False(t, l.IsRunning())
@@ -343,6 +347,7 @@ func TestTaskPanic(t *testing.T) {
 			require.Nil(t, asyncio.CurrentTask(l.Context()))
 			run(t, l, bystander.Await)
 			tr.equal(t, "deferred", "bystander")
+			require.Same(t, task.Exception(), waiter.Exception())
 		})
 		t.Run("Goexit in the task that the loop runs for", func(t *testing.T) {
 			l := newLoop(t, opts...)
