@@ -13,6 +13,8 @@ import pathlib
 import sys
 
 sys.dont_write_bytecode = True
+if sys.version_info < (3, 13):
+    sys.exit("the traces are those of CPython 3.13 or later")
 
 
 def name(exc):

@@ -1,0 +1,420 @@
+// Gather and its kin: results in the order of the arguments, the first failure, and what a cancellation of either side
+// does to the other.
+package asyncio_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+// returns is a coroutine that suspends for n turns and returns v.
+func returns[T any](v T, n int) asyncio.Coro[T] {
+	return func(ctx context.Context) (T, error) { return v, suspend(ctx, n) }
+}
+
+// fails is a coroutine that suspends for n turns and fails with err.
+func fails[T any](err error, n int) asyncio.Coro[T] {
+	return func(ctx context.Context) (v T, _ error) {
+		if err := suspend(ctx, n); err != nil {
+			return v, err
+		}
+		return v, err
+	}
+}
+
+// stubborn is a coroutine that keeps a cancellation back until f is done, and then returns what end makes of it.
+func stubborn[T any](f *asyncio.Future[T], end func(v T, cancelled error) (T, error)) asyncio.Coro[T] {
+	return func(ctx context.Context) (v T, _ error) {
+		cancelled := sleepsLong(ctx)
+		v, err := f.Await(ctx)
+		if err != nil {
+			return v, err
+		}
+		return end(v, cancelled)
+	}
+}
+
+// swallows and obeys are the two ends of stubborn.
+func swallows[T any](v T, _ error) (T, error)      { return v, nil }
+func obeys[T any](v T, cancelled error) (T, error) { return v, cancelled }
+
+func TestGather(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("GAT-01", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			a, b, c := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
+			g := asyncio.Gather[int](l.Context(), a, b, c)
+			calls := 0
+			g.AddDoneCallback(func(*asyncio.Future[[]int]) { calls++ })
+			b.SetResult(1)
+			a.SetResult(2)
+			turns(t, l, 3)
+			require.False(t, g.Done())
+			c.SetResult(3)
+			turns(t, l, 3)
+			require.True(t, g.Done())
+			v, err := g.Result()
+			require.NoError(t, err)
+			require.Equal(t, []int{2, 1, 3}, v)
+			require.Equal(t, 1, calls)
+		})
+		t.Run("GAT-03", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			rec := recordErrors(l)
+			err1, err2 := errors.New("first"), errors.New("second")
+			var fs [4]*asyncio.Future[int]
+			for i := range fs {
+				fs[i] = asyncio.NewFuture[int](l)
+			}
+			g := asyncio.GatherResults[int](l.Context(), fs[0], fs[1], fs[2], fs[3])
+			fs[0].SetResult(3)
+			turns(t, l, 2)
+			fs[3].SetException(err2)
+			fs[2].SetException(err1)
+			turns(t, l, 3)
+			require.False(t, g.Done(), "a failure does not complete it")
+			fs[1].SetResult(1)
+			v, err := asyncio.RunUntilComplete[[]asyncio.Result[int]](l, g)
+			require.NoError(t, err)
+			require.Equal(t, []asyncio.Result[int]{{Value: 3}, {Value: 1}, {Err: err1}, {Err: err2}}, v)
+			rec.none(t)
+		})
+		t.Run("GAT-04", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			g := asyncio.Gather[int](l.Context())
+			require.True(t, g.Done())
+			v, err := g.Result()
+			require.NoError(t, err)
+			require.Equal(t, []int{}, v)
+			r := asyncio.GatherResults[int](l.Context())
+			require.True(t, r.Done())
+			results, err := r.Result()
+			require.NoError(t, err)
+			require.Equal(t, []asyncio.Result[int]{}, results)
+		})
+		t.Run("GAT-05", func(t *testing.T) {
+			here, there := newLoop(t, opts...), newLoop(t, opts...)
+			panicsWith(t, asyncio.ErrWrongLoop, func() {
+				asyncio.Gather[int](here.Context(), asyncio.NewFuture[int](here), asyncio.NewFuture[int](there))
+			})
+			panicsWith(t, asyncio.ErrWrongLoop, func() {
+				asyncio.GatherResults[int](here.Context(), asyncio.NewFuture[int](here), asyncio.NewFuture[int](there))
+			})
+		})
+		t.Run("GAT-06", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			ran := 0
+			abc := asyncio.CreateTask(l.Context(), func(ctx context.Context) (string, error) {
+				ran++
+				return "abc", asyncio.Sleep(ctx, 0)
+			})
+			def := asyncio.NewFuture[string](l)
+			l.CallSoon(func() { def.SetResult("def") })
+			v, err := asyncio.RunUntilComplete[[]string](l, asyncio.Gather[string](l.Context(), abc, abc, def, abc))
+			require.NoError(t, err)
+			require.Equal(t, []string{"abc", "abc", "def", "abc"}, v)
+			require.Equal(t, 1, ran)
+		})
+		t.Run("GAT-13", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			rec := recordErrors(l)
+			require.Error(t, panicError(t, func() { asyncio.Gather[int](l.Context(), returns(1, 0), nil) }))
+			require.Error(t, panicError(t, func() { asyncio.Gather[int](l.Context(), asyncio.Coro[int](nil)) }))
+			turns(t, l, 3)
+			require.Empty(t, asyncio.AllTasks(l), "nothing is left behind")
+			rec.none(t)
+		})
+		t.Run("GAT-15", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				flag := false
+				sibling := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+					err := suspend(ctx, 5)
+					flag = err == nil
+					return 0, err
+				})
+				_, err := asyncio.Gather[int](ctx, fails[int](errBoom, 1), sibling).Await(ctx)
+				require.ErrorIs(t, err, errBoom)
+				require.False(t, flag)
+				_, err = sibling.Await(ctx)
+				require.NoError(t, err)
+				require.True(t, flag)
+			})
+		})
+	})
+}
+
+func TestGatherCancelled(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("GAT-07", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			a, b := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
+			g := asyncio.Gather[int](l.Context(), a, b)
+			b.Cancel("child")
+			turn(t, l)
+			require.True(t, g.Done())
+			require.False(t, g.Cancelled(), "a child's cancellation is an error of the gather, not its own")
+			wantCancelled(t, g.Exception(), "child")
+			require.False(t, a.Done())
+		})
+		t.Run("GAT-09", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f1, f2 := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
+			c1, c2 := awaits(l.Context(), f1), awaits(l.Context(), f2)
+			g := asyncio.Gather[int](l.Context(), c1, c2)
+			waiter := awaits(l.Context(), g)
+			turn(t, l)
+			require.True(t, waiter.Cancel())
+			_, err := asyncio.RunUntilComplete[[]int](l, waiter)
+			wantCancelled(t, err, nil)
+			require.True(t, waiter.Cancelled())
+			for _, f := range []asyncio.AnyFuture{c1, c2, f1, f2} {
+				require.True(t, f.Cancelled())
+			}
+			require.False(t, g.Cancel(), "it is done")
+		})
+		t.Run("GAT-10", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f1, f2 := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
+			g := asyncio.GatherResults[int](l.Context(), awaits(l.Context(), f1), awaits(l.Context(), f2))
+			turn(t, l)
+			require.True(t, g.Cancel("outer"))
+			require.False(t, g.Done(), "it only asks its children")
+			_, err := asyncio.RunUntilComplete[[]asyncio.Result[int]](l, g)
+			wantCancelled(t, err, "outer")
+		})
+		t.Run("GAT-11", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			gate := asyncio.NewFuture[int](l)
+			g := asyncio.Gather[int](l.Context(), stubborn(gate, swallows[int]))
+			turn(t, l)
+			require.True(t, g.Cancel())
+			turns(t, l, 5)
+			require.False(t, g.Done())
+			gate.SetResult(7)
+			_, err := asyncio.RunUntilComplete[[]int](l, g)
+			wantCancelled(t, err, nil)
+		})
+		t.Run("GAT-11b", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			gate := asyncio.NewFuture[int](l)
+			slow := asyncio.CreateTask(l.Context(), stubborn(gate, obeys[int]))
+			quick := asyncio.CreateTask(l.Context(), returns(1, 100))
+			g := asyncio.Gather[int](l.Context(), quick, slow)
+			turn(t, l)
+			require.True(t, g.Cancel())
+			_, err := asyncio.RunUntilComplete[[]int](l, g)
+			wantCancelled(t, err, nil)
+			require.True(t, quick.Cancelled())
+			require.False(t, slow.Done(), "the other child still cleans up")
+			gate.SetResult(0)
+			_, err = asyncio.RunUntilComplete[int](l, slow)
+			wantCancelled(t, err, nil)
+
+			gate = asyncio.NewFuture[int](l)
+			slow = asyncio.CreateTask(l.Context(), stubborn(gate, obeys[int]))
+			all := asyncio.GatherResults[int](l.Context(), returns(1, 100), slow)
+			turn(t, l)
+			require.True(t, all.Cancel())
+			turns(t, l, 5)
+			require.False(t, all.Done(), "this kind waits for every child")
+			gate.SetResult(0)
+			_, err = asyncio.RunUntilComplete[[]asyncio.Result[int]](l, all)
+			wantCancelled(t, err, nil)
+			require.True(t, slow.Cancelled())
+		})
+		t.Run("a cancelled child is a result of GatherResults", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			a, b := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
+			g := asyncio.GatherResults[int](l.Context(), a, b)
+			a.Cancel()
+			turns(t, l, 2)
+			require.False(t, g.Done())
+			b.SetResult(2)
+			v, err := asyncio.RunUntilComplete[[]asyncio.Result[int]](l, g)
+			require.NoError(t, err)
+			wantCancelled(t, v[0].Err, nil)
+			require.Equal(t, asyncio.Result[int]{Value: 2}, v[1])
+		})
+		t.Run("Cancel after all children are done is false", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			a := asyncio.NewFuture[int](l)
+			g := asyncio.Gather[int](l.Context(), a)
+			a.SetResult(1)
+			require.False(t, g.Cancel(), "its only child is done, its own end is on the way")
+			v, err := asyncio.RunUntilComplete[[]int](l, g)
+			require.NoError(t, err)
+			require.Equal(t, []int{1}, v)
+		})
+		t.Run("later failures of siblings are nobody's report", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			rec := recordErrors(l)
+			a, b := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
+			g := asyncio.Gather[int](l.Context(), a, b)
+			a.SetException(errBoom)
+			_, err := asyncio.RunUntilComplete[[]int](l, g)
+			require.ErrorIs(t, err, errBoom)
+			b.SetException(errors.New("late"))
+			turns(t, l, 2)
+			require.NoError(t, l.Close())
+			rec.none(t)
+		})
+	})
+}
+
+func TestGatherMany(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("10,000 children", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			const n = 10_000
+			inTask(t, l, func(ctx context.Context) {
+				aws := make([]asyncio.Awaitable[int], n)
+				want := make([]int, n)
+				for i := range aws {
+					aws[i], want[i] = returns(i, i%3), i
+				}
+				v, err := asyncio.Gather(ctx, aws...).Await(ctx)
+				require.NoError(t, err)
+				require.Equal(t, want, v)
+				require.Len(t, asyncio.AllTasks(l), 1)
+			})
+		})
+		t.Run("10,000 children are cancelled", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			const n = 10_000
+			cancelled := 0
+			g := asyncio.GatherResults(l.Context(), func() []asyncio.Awaitable[int] {
+				aws := make([]asyncio.Awaitable[int], n)
+				for i := range aws {
+					aws[i] = asyncio.Coro[int](func(ctx context.Context) (int, error) {
+						err := sleepsLong(ctx)
+						cancelled++
+						return 0, err
+					})
+				}
+				return aws
+			}()...)
+			turn(t, l)
+			require.True(t, g.Cancel("all"))
+			_, err := asyncio.RunUntilComplete[[]asyncio.Result[int]](l, g)
+			wantCancelled(t, err, "all")
+			require.Equal(t, n, cancelled)
+			require.Empty(t, asyncio.AllTasks(l))
+		})
+		t.Run("a coroutine starts as a task, in the next turn, in the order of the arguments", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			var tr trace
+			child := func(name string) asyncio.Coro[int] {
+				return func(ctx context.Context) (int, error) {
+					tr.addf("%s in %s", name, asyncio.CurrentTask(ctx).Name())
+					return 0, nil
+				}
+			}
+			inTask(t, l, func(ctx context.Context) {
+				me := asyncio.CurrentTask(ctx).Name()
+				g := asyncio.Gather[int](ctx, child("a"), child("b"))
+				require.Empty(t, tr.events)
+				require.Len(t, asyncio.AllTasks(l), 3)
+				_, err := g.Await(ctx)
+				require.NoError(t, err)
+				require.Len(t, tr.events, 2)
+				for i, name := range []string{"a in ", "b in "} {
+					require.Contains(t, tr.events[i], name)
+					require.NotEqual(t, name+me, tr.events[i], "not in the task that gathers")
+				}
+			})
+		})
+		t.Run("the same Coro twice is two runs", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			ran := 0
+			once := asyncio.Coro[int](func(context.Context) (int, error) { ran++; return ran, nil })
+			v, err := asyncio.RunUntilComplete[[]int](l, asyncio.Gather[int](l.Context(), once, once))
+			require.NoError(t, err)
+			require.Equal(t, []int{1, 2}, v)
+		})
+	})
+}
+
+func TestGatherTyped(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("results of different types", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				f := asyncio.NewFuture[string](l)
+				l.CallSoon(func() { f.SetResult("s") })
+				a, b, err := asyncio.Gather2[int, string](ctx, returns(1, 3), f)
+				require.NoError(t, err)
+				require.Equal(t, 1, a)
+				require.Equal(t, "s", b)
+				a, b, c, err := asyncio.Gather3[int, string, bool](ctx, returns(2, 2), f, returns(true, 1))
+				require.NoError(t, err)
+				require.Equal(t, []any{2, "s", true}, []any{a, b, c})
+				tk := asyncio.CreateTask(ctx, returns(4.5, 1))
+				a, b, c, d, err := asyncio.Gather4[int, string, bool, float64](ctx, returns(3, 0), f, returns(true, 1), tk)
+				require.NoError(t, err)
+				require.Equal(t, []any{3, "s", true, 4.5}, []any{a, b, c, d})
+			})
+		})
+		t.Run("they run at the same time", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				var tr trace
+				child := func(name string) asyncio.Coro[int] {
+					return func(ctx context.Context) (int, error) {
+						tr.add(name + " starts")
+						err := suspend(ctx, 1)
+						tr.add(name + " ends")
+						return 0, err
+					}
+				}
+				_, _, err := asyncio.Gather2[int, int](ctx, child("a"), child("b"))
+				require.NoError(t, err)
+				tr.equal(t, "a starts", "b starts", "a ends", "b ends")
+			})
+		})
+		t.Run("the first failure ends it, the sibling goes on", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				sibling := asyncio.CreateTask(ctx, returns("late", 5))
+				_, _, err := asyncio.Gather2[int, string](ctx, fails[int](errBoom, 1), sibling)
+				require.ErrorIs(t, err, errBoom)
+				require.False(t, sibling.Done())
+				v, err := sibling.Await(ctx)
+				require.NoError(t, err)
+				require.Equal(t, "late", v)
+			})
+		})
+		t.Run("a cancellation reaches every child", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			f, g, h := asyncio.NewFuture[int](l), asyncio.NewFuture[string](l), asyncio.NewFuture[bool](l)
+			tk := start(l.Context(), func(ctx context.Context) error {
+				_, _, _, err := asyncio.Gather3[int, string, bool](ctx, f, g, h)
+				return err
+			})
+			turn(t, l)
+			require.True(t, tk.Cancel("down"))
+			_, err := asyncio.RunUntilComplete[asyncio.None](l, tk)
+			wantCancelled(t, err, "down")
+			require.True(t, f.Cancelled())
+			require.True(t, g.Cancelled())
+			require.True(t, h.Cancelled())
+		})
+		t.Run("a deadline reaches every child", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				f := asyncio.NewFuture[int](l)
+				wantTimeout(t, asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+					_, _, err := asyncio.Gather2[int, int](ctx, f, asyncio.NewFuture[int](l))
+					return err
+				}))
+				require.True(t, f.Cancelled())
+			})
+		})
+	})
+}
