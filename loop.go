@@ -54,6 +54,7 @@ type Loop struct {
 	inbox      inbox
 	tasks      taskList
 	coroutines coroutinePool
+	transports transportList
 	current    *task // the task that runs, nil in a callback
 
 	state      atomic.Int32 // a loopState
@@ -284,6 +285,7 @@ func (l *Loop) Close() error {
 	l.inbox.close()
 	l.coroutines.close()
 	l.tasks.abandon(l)
+	l.transports.abandon(l)
 	l.ready.clear()
 	l.timers.Clear()
 	l.sleepers = nil
