@@ -131,6 +131,18 @@ var (
 	ErrWrongLoop = errors.New("asyncio: future belongs to a different event loop")
 	// ErrNotCurrentTask: a call that suspends was given the context of a task that is not running.
 	ErrNotCurrentTask = errors.New("asyncio: not the current task")
+	// ErrNotLocked: a lock or semaphore was released, or a condition used, that was not acquired.
+	ErrNotLocked = errors.New("asyncio: not locked")
+	// ErrBrokenBarrier: the barrier was aborted, or reset while tasks waited.
+	ErrBrokenBarrier = errors.New("asyncio: barrier is broken")
+	// ErrQueueFull: PutNowait found no free place.
+	ErrQueueFull = errors.New("asyncio: queue is full")
+	// ErrQueueEmpty: GetNowait found no item.
+	ErrQueueEmpty = errors.New("asyncio: queue is empty")
+	// ErrQueueShutDown: the queue takes no more items, and has none left to give.
+	ErrQueueShutDown = errors.New("asyncio: queue is shut down")
+	// ErrGroupClosed: a task group takes no tasks, because it was not entered, is shutting down or is finished.
+	ErrGroupClosed = errors.New("asyncio: task group is not open")
 	// ErrRunnerClosed: the runner was closed.
 	ErrRunnerClosed = errors.New("asyncio: runner is closed")
 )
