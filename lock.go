@@ -1,0 +1,68 @@
+package asyncio
+
+// Lock. Release leaves the lock free and wakes the first in line, who takes it when it runs: until then Locked is false,
+// and yet nobody else gets it.
+
+import "context"
+
+// Lock is a mutual exclusion between tasks, first come first served: asyncio.Lock. It is not owned: any task may release
+// it. It is for tasks of one loop; goroutines share data with sync.Mutex. The zero value is free.
+type Lock struct {
+	loopBinding
+	line   waitQueue
+	locked bool
+}
+
+// NewLock makes a lock that is free.
+func NewLock() *Lock { return &Lock{} }
+
+// Acquire takes the lock. If it is free and nobody stands in line, Acquire does not yield to the loop. The error is
+// ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the lock.
+// Suspends. Cancelled: the lock is not taken.
+func (l *Lock) Acquire(ctx context.Context) error {
+	a, err := enterTask(ctx, "Lock.Acquire")
+	if err != nil {
+		return err
+	}
+	return l.acquire(a)
+}
+
+func (l *Lock) acquire(a awaiter) error {
+	if !l.locked && l.line.live == 0 {
+		l.locked = true
+		return nil
+	}
+	if err := l.bind(a.task.loop, "Lock"); err != nil {
+		return err
+	}
+	if _, err := l.line.wait(a); err != nil {
+		if !l.locked {
+			l.line.wakeHead() // the wake that this task got, or stood in the way of
+		}
+		return err
+	}
+	l.locked = true
+	return nil
+}
+
+// Release frees the lock and wakes the first in line. It panics with ErrNotLocked if the lock is free.
+func (l *Lock) Release() {
+	if !l.locked {
+		panic(misuse(ErrNotLocked, "Release of a Lock that is free; every Release needs an Acquire that returned nil"))
+	}
+	l.locked = false
+	l.line.wakeHead()
+}
+
+// Locked tells whether the lock is taken. It is false while the lock passes from one task to the next.
+func (l *Lock) Locked() bool { return l.locked }
+
+// With runs body while it holds the lock: async with lock. The error is Acquire's or body's.
+// Suspends. Cancelled while it waits: body does not run.
+func (l *Lock) With(ctx context.Context, body func() error) error {
+	if err := l.Acquire(ctx); err != nil {
+		return err
+	}
+	defer l.Release()
+	return body()
+}
