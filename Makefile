@@ -1,0 +1,51 @@
+# Every target works on a fresh clone: deps brings libuv first. VERBOSE=1 shows the commands.
+
+SHELL := /bin/sh
+Q := $(if $(VERBOSE),,@)
+v := $(if $(VERBOSE),-v)
+
+# The bridge's C under both sanitizers; -asan makes Go's own checks and its allocator take part.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+.PHONY: help deps run build test race asan bench check lint clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
+
+deps: ## bring libuv into third_party (LIBUV=system or LIBUV_PREFIX=/p: another one)
+	@sh third_party/libuv.sh
+
+run: deps ## run the tour of examples/tour
+	$(Q)go run ./examples/tour
+
+build: deps ## compile all packages, with and without cgo
+	$(Q)go build ./...
+	$(Q)CGO_ENABLED=0 go build ./...
+
+test: deps ## vet and test all packages, then the pure-Go build and the benchmarks' own tests
+	$(Q)go vet ./...
+	$(Q)go test $(v) ./...
+	$(Q)CGO_ENABLED=0 go test $(v) . ./internal/...
+	$(Q)cd bench && go vet ./... && go test $(v) ./...
+
+race: deps ## all tests under the race detector
+	$(Q)go test -race $(v) ./...
+
+asan: deps ## the bridge and what stands on it under the address and undefined-behaviour sanitizers
+	$(Q)CGO_CFLAGS='-O1 -g $(SANITIZE)' CGO_LDFLAGS='$(SANITIZE)' go test -asan $(v) ./cbridge ./uv .
+
+bench: deps ## measure against C, Go net, uvloop, asyncio and Node (QUICK=1, ONLY=name, JSON=file)
+	$(Q)cd bench && go run ./cmd/compare $(if $(JSON),-json '$(abspath $(JSON))')
+
+check: deps ## the long soak tests as well (about an hour)
+	$(Q)go test -tags check -timeout 2h $(v) ./...
+
+lint: deps ## gofmt, go vet and staticcheck
+	$(Q)files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w has something to do in:" $$files; exit 1; }
+	$(Q)go vet ./...
+	$(Q)go tool -modfile=tools/go.mod staticcheck ./...
+	$(Q)cd bench && go vet ./... && go tool -modfile=../tools/go.mod staticcheck ./...
+
+clean: ## remove what make has made, the copy of libuv too
+	$(Q)rm -rf third_party/libuv
+	$(Q)rm -f *.test *.prof

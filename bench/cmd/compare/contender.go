@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Names of the contenders that the targets speak of.
+const (
+	control  = "libuv-c"
+	protocol = "asyncio-protocol"
+	streams  = "asyncio-streams"
+	goNet    = "go-net"
+	uvloop   = "uvloop"
+	nodeNet  = "node-net"
+)
+
+// contender is an echo server: a command that takes a port as its last argument but for args.
+type contender struct {
+	name    string
+	command []string
+	args    []string       // after the port
+	free    syscall.Signal // makes it give free memory back and print "freed"
+}
+
+// errAbsent is why a contender cannot take part on this machine.
+type errAbsent struct{ reason string }
+
+func (e errAbsent) Error() string { return e.reason }
+
+// builder makes the programs that have to be compiled.
+type builder struct {
+	dirs
+	out string
+}
+
+// cc compiles a C program of bench/ with the same libuv that cbridge is linked with.
+func (b builder) cc(name, source string, libs ...string) (string, error) {
+	out := filepath.Join(b.out, name)
+	libuv := filepath.Join(b.root, "third_party", "libuv")
+	args := []string{"-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", out, filepath.Join(b.bench, source),
+		"-I" + filepath.Join(libuv, "include"), "-L" + filepath.Join(libuv, "lib")}
+	return out, b.run("cc", append(args, libs...)...)
+}
+
+func (b builder) goBuild(name string) (string, error) {
+	out := filepath.Join(b.out, name)
+	return out, b.run("go", "build", "-o", out, "./servers/"+name)
+}
+
+func (b builder) run(name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = b.bench
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// entry is a contender that may be prepared.
+type entry struct {
+	name string
+	make func() (contender, error)
+}
+
+// entries are all contenders, the control first.
+func (b builder) entries() []entry {
+	compiled := func(name string, args ...string) func() (contender, error) {
+		return func() (contender, error) {
+			bin, err := b.goBuild(name)
+			return contender{command: []string{bin}, args: args}, err
+		}
+	}
+	libuv := func(args ...string) func() (contender, error) {
+		return func() (contender, error) {
+			bin, err := b.cc("echo_libuv", "servers/echo_libuv.c", "-luv", "-lpthread", "-ldl", "-lrt")
+			return contender{command: []string{bin}, args: args}, err
+		}
+	}
+	return []entry{
+		{control, libuv()},
+		{"libuv-c-256k", libuv("256")},
+		{protocol, compiled("asyncio_protocol")},
+		{streams, compiled("asyncio_streams")},
+		{"asyncio-purego", compiled("asyncio_protocol", "purego")},
+		{goNet, compiled("gonet")},
+		{uvloop, func() (contender, error) {
+			python, err := findPython("import uvloop", "no Python has uvloop: apt-get install python3-uvloop",
+				"/usr/bin/python3", "python3")
+			return contender{command: []string{python, b.bench + "/servers/echo_asyncio.py"}, args: []string{"uvloop"}}, err
+		}},
+		{"python-asyncio", func() (contender, error) {
+			newest, _ := filepath.Glob(filepath.Join(pyenvRoot(), "versions", "3.13.*", "bin", "python3"))
+			python, err := findPython("import asyncio", "there is no Python: apt-get install python3",
+				append(newest, "python3.13", "python3", "/usr/bin/python3")...)
+			return contender{command: []string{python, b.bench + "/servers/echo_asyncio.py"}}, err
+		}},
+		{nodeNet, func() (contender, error) {
+			node, err := exec.LookPath("node")
+			if err != nil {
+				err = errAbsent{"there is no node: apt-get install nodejs"}
+			}
+			return contender{command: []string{node, "--expose-gc", b.bench + "/servers/echo_node.js"}, free: syscall.SIGUSR2}, err
+		}},
+	}
+}
+
+// prepare makes every contender that ONLY admits ready to start. If there is any, the control comes first.
+func prepare(b builder, s settings, rep *report) ([]contender, error) {
+	entries := b.entries()
+	if !slices.ContainsFunc(entries, func(e entry) bool { return s.wants(e.name) }) {
+		return nil, nil
+	}
+	var ready []contender
+	for _, e := range entries {
+		if e.name != control && !s.wants(e.name) {
+			continue
+		}
+		c, err := e.make()
+		if absent := (errAbsent{}); errors.As(err, &absent) {
+			rep.Absent = append(rep.Absent, absentee{e.name, absent.reason})
+			continue
+		}
+		if err != nil && e.name == control {
+			return nil, fmt.Errorf("the control cannot be built: %w", err)
+		}
+		if err != nil {
+			rep.Failed = append(rep.Failed, failedMeasure{e.name, "build", err.Error()})
+			continue
+		}
+		c.name = e.name
+		if c.free == 0 {
+			c.free = syscall.SIGUSR1
+		}
+		ready = append(ready, c)
+	}
+	return ready, nil
+}
+
+func pyenvRoot() string {
+	if root := os.Getenv("PYENV_ROOT"); root != "" {
+		return root
+	}
+	home, _ := os.UserHomeDir()
+	return filepath.Join(home, ".pyenv")
+}
+
+// findPython returns the first of the given Pythons that can run the statement.
+func findPython(statement, reason string, candidates ...string) (string, error) {
+	for _, c := range candidates {
+		if path, err := exec.LookPath(c); err == nil && exec.Command(path, "-c", statement).Run() == nil {
+			return path, nil
+		}
+	}
+	return "", errAbsent{reason}
+}
+
+// pinned is the command line that runs argv on the given processors only.
+func pinned(cpus string, argv []string) []string {
+	if cpus == "" {
+		return argv
+	}
+	return append([]string{"taskset", "-c", cpus}, argv...)
+}
+
+// runClient runs the load client and returns the line that it prints.
+func (m *meter) runClient(args ...string) ([]byte, error) {
+	limit := time.Duration((m.seconds+m.warmup)*float64(time.Second)) + time.Minute
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	argv := pinned(m.clientCPU, append([]string{m.client}, args...))
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	return out, nil
+}

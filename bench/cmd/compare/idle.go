@@ -1,0 +1,183 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+const (
+	idleMessage = 64 // bytes that every connection echoes once before it idles: it has lived
+	idleWarmup  = 10 // connections opened and closed before, so that code and pools are in memory
+	idleWindow  = 2 * time.Second
+	dialTimeout = 5 * time.Second
+)
+
+// idleResult is what connections cost that do nothing.
+type idleResult struct {
+	Name        string  `json:"name"`
+	Connections int     `json:"connections"`
+	Bytes       float64 `json:"bytes"`       // resident, per connection
+	BytesFreed  float64 `json:"bytes_freed"` // the same after the server gave its free memory back
+	Wakeups     float64 `json:"wakeups"`     // context switches per second
+	CPU         float64 `json:"cpu"`         // share of one processor
+}
+
+func (m *meter) idleConnections() {
+	m.progress.expect(len(m.contenders))
+	for _, c := range m.contenders {
+		m.progress.step(fmt.Sprintf("%d idle connections: %s", m.idle, c.name))
+		r, err := m.idleOnce(c)
+		if err != nil {
+			m.report.Failed = append(m.report.Failed, failedMeasure{c.name, "idle connections", err.Error()})
+			continue
+		}
+		m.report.Idle = append(m.report.Idle, r)
+	}
+	m.progress.clear()
+	printIdle(os.Stdout, m.report.Idle)
+}
+
+func (m *meter) idleOnce(c contender) (idleResult, error) {
+	srv, err := startServer(c, m.serverCPU)
+	if err != nil {
+		return idleResult{}, err
+	}
+	defer srv.stop()
+	warm, err := openIdle(srv.addr, idleWarmup)
+	closeAll(warm)
+	if err != nil {
+		return idleResult{}, err
+	}
+	if err := srv.freeMemory(); err != nil {
+		return idleResult{}, err
+	}
+	before, err := resident(srv.pid())
+	if err != nil {
+		return idleResult{}, err
+	}
+	conns, err := openIdle(srv.addr, m.idle)
+	defer closeAll(conns)
+	if err != nil {
+		return idleResult{}, err
+	}
+	full, err := resident(srv.pid())
+	if err != nil {
+		return idleResult{}, err
+	}
+	if err := srv.freeMemory(); err != nil {
+		return idleResult{}, err
+	}
+	freed, err := resident(srv.pid())
+	if err != nil {
+		return idleResult{}, err
+	}
+	r := idleResult{Name: c.name, Connections: m.idle}
+	r.Bytes = float64(full-before) / float64(m.idle)
+	r.BytesFreed = float64(freed-before) / float64(m.idle)
+	r.Wakeups, r.CPU, err = activity(srv.pid())
+	return r, err
+}
+
+// openIdle opens n connections and echoes a message on each, so that all are accepted. On an error it returns those that
+// are open.
+func openIdle(addr string, n int) ([]net.Conn, error) {
+	conns := make([]net.Conn, 0, n)
+	buf := make([]byte, idleMessage)
+	for range n {
+		conn, err := net.DialTimeout("tcp", addr, dialTimeout)
+		if err != nil {
+			return conns, err
+		}
+		conns = append(conns, conn)
+		if err := conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
+			return conns, err
+		}
+		if _, err := conn.Write(buf); err != nil {
+			return conns, err
+		}
+		if _, err := io.ReadFull(conn, buf); err != nil {
+			return conns, fmt.Errorf("connection %d was not answered: %w", len(conns), err)
+		}
+	}
+	return conns, nil
+}
+
+func closeAll(conns []net.Conn) {
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+// resident is the memory of a process that is in RAM, in bytes. smaps_rollup counts pages; the cheaper counters of
+// /proc/PID/status may lag behind by some.
+func resident(pid string) (int64, error) {
+	b, err := os.ReadFile("/proc/" + pid + "/smaps_rollup")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "Rss:" {
+			n, err := strconv.ParseInt(f[1], 10, 64)
+			return n << 10, err
+		}
+	}
+	return 0, errors.New("smaps_rollup has no line Rss")
+}
+
+// activity watches a process for idleWindow and returns its context switches per second and its share of a processor.
+func activity(pid string) (switches, cpu float64, err error) {
+	s0, c0, err := scheduled(pid)
+	if err != nil {
+		return 0, 0, err
+	}
+	begin := time.Now()
+	time.Sleep(idleWindow)
+	s1, c1, err := scheduled(pid)
+	if err != nil {
+		return 0, 0, err
+	}
+	took := time.Since(begin)
+	return float64(s1-s0) / took.Seconds(), float64(c1-c0) / float64(took), nil
+}
+
+// scheduled sums context switches and CPU time over the threads of a process.
+func scheduled(pid string) (switches int64, cpu time.Duration, err error) {
+	threads, err := filepath.Glob("/proc/" + pid + "/task/*")
+	if err != nil || len(threads) == 0 {
+		return 0, 0, fmt.Errorf("process %s has no threads: %w", pid, err)
+	}
+	for _, t := range threads {
+		b, err := os.ReadFile(t + "/schedstat")
+		if err != nil {
+			return 0, 0, err
+		}
+		var ran, waited, slices int64
+		if _, err := fmt.Sscan(string(b), &ran, &waited, &slices); err != nil {
+			return 0, 0, err
+		}
+		switches += slices
+		cpu += time.Duration(ran)
+	}
+	return switches, cpu, nil
+}
+
+func printIdle(w io.Writer, results []idleResult) {
+	if len(results) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%d idle connections\n", results[0].Connections)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "\tbytes each\tafter freeing\twake-ups/s\tCPU\t")
+	for _, r := range results {
+		fmt.Fprintf(tw, "%-16s\t%.0f\t%.0f\t%.1f\t%.2f %%\t\n", r.Name, r.Bytes, r.BytesFreed, r.Wakeups, r.CPU*100)
+	}
+	tw.Flush()
+}

@@ -1,0 +1,46 @@
+// Command asyncio_streams is an echo server with a task for each connection: asyncio_streams PORT.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+
+	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/bench/servers/internal/serve"
+)
+
+func main() {
+	addr := serve.Addr()
+	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
+		server, err := asyncio.StartServer(ctx, echo, "tcp", addr, asyncio.WithBacklog(4096))
+		if err != nil {
+			return err
+		}
+		return server.ServeForever(ctx)
+	}))
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func echo(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+	defer w.Close()
+	for buf := serve.NewBuffer(); ; {
+		n, err := r.Read(ctx, buf)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(buf[:n]); err != nil {
+			return err
+		}
+		if err := w.Drain(ctx); err != nil {
+			return err
+		}
+		buf = serve.Grow(buf, n)
+	}
+}

@@ -1,0 +1,51 @@
+// Package serve holds what the Go servers have in common: their arguments, the answer to SIGUSR1, and how a connection's
+// buffer grows.
+package serve
+
+import (
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+// bufferBytesMin is what a connection begins with, and keeps while its messages are small; bufferBytesMax is what the C
+// server reads at once.
+const (
+	bufferBytesMin = 2 << 10
+	bufferBytesMax = 64 << 10
+)
+
+// Addr is the address to listen on: PORT of the command line, on the loopback interface. It ends the program when the
+// arguments are wrong.
+//
+// From then on each SIGUSR1 gives free memory back to the system and says "freed" on stdout, so that memory can be measured
+// without garbage.
+func Addr() string {
+	log.SetFlags(0)
+	if len(os.Args) < 2 {
+		log.Fatalf("usage: %s PORT", os.Args[0])
+	}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1)
+	go func() {
+		for range signals {
+			debug.FreeOSMemory()
+			fmt.Println("freed")
+		}
+	}()
+	return "127.0.0.1:" + os.Args[1]
+}
+
+// NewBuffer is the first buffer of a connection.
+func NewBuffer() []byte { return make([]byte, bufferBytesMin) }
+
+// Grow returns the buffer for the next read, after one that brought n bytes: twice as large when buf was filled.
+func Grow(buf []byte, n int) []byte {
+	if n < len(buf) || len(buf) == bufferBytesMax {
+		return buf
+	}
+	return make([]byte, 2*len(buf))
+}
