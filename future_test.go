@@ -331,14 +331,16 @@ func TestFutureAwaitFromGoroutine(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("it blocks the goroutine until the result is there", func(t *testing.T) {
 			l := newLoop(t, opts...)
+			handler := recordErrors(l)
 			good, bad, gone := asyncio.NewFuture[int](l), asyncio.NewFuture[int](l), asyncio.NewFuture[int](l)
 			results := make(chan result, 3)
+			left := cap(results)
 			for _, f := range []*asyncio.Future[int]{good, bad, gone} {
 				go func() {
 					v, err := f.Await(context.Background())
 					results <- result{v, err}
 					_, _ = l.CallSoonThreadsafe(func() {
-						if len(results) == cap(results) {
+						if left--; left == 0 {
 							l.Stop()
 						}
 					})
@@ -350,10 +352,9 @@ func TestFutureAwaitFromGoroutine(t *testing.T) {
 				gone.Cancel()
 			})
 			require.NoError(t, l.RunForever())
-			close(results)
 			var values, failures, cancels int
-			for r := range results {
-				switch {
+			for range cap(results) {
+				switch r := <-results; {
 				case r.err == nil:
 					require.Equal(t, 7, r.v)
 					values++
@@ -365,6 +366,8 @@ func TestFutureAwaitFromGoroutine(t *testing.T) {
 				}
 			}
 			require.Equal(t, []int{1, 1, 1}, []int{values, failures, cancels})
+			require.NoError(t, l.Close())
+			handler.none(t) // the goroutine has retrieved the failure
 		})
 		t.Run("its context ends the wait and leaves the future alone", func(t *testing.T) {
 			l := newLoop(t, opts...)

@@ -5,6 +5,7 @@ package asyncio_test
 import (
 	"context"
 	"errors"
+	"net"
 	"runtime"
 	"strings"
 	"sync"
@@ -105,7 +106,7 @@ func TestLoopStop(t *testing.T) {
 			turn(t, l)
 			tr.equal(t, "a", "b", "next run")
 		})
-		t.Run("stop before the run gives exactly one turn", func(t *testing.T) {
+		t.Run("LOOP-06", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			var tr trace
 			l.CallSoon(func() {
@@ -124,6 +125,63 @@ func TestLoopStop(t *testing.T) {
 			l := newLoop(t, opts...)
 			l.Stop()
 			took(t, 0, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+		})
+	})
+}
+
+// arrivals is a protocol that tells what arrives.
+type arrivals struct {
+	asyncio.NullProtocol
+	made func()
+	data func([]byte)
+}
+
+func (a *arrivals) ConnectionMade(asyncio.Transport) { a.made() }
+func (a *arrivals) DataReceived(b []byte)            { a.data(b) }
+
+// listen serves p on a port of l and dials it. The loop has not run since, so nothing has arrived yet.
+func listen(t *testing.T, l *asyncio.Loop, p *arrivals) net.Conn {
+	t.Helper()
+	var srv *asyncio.Server
+	inTask(t, l, func(ctx context.Context) {
+		var err error
+		srv, err = l.CreateServer(ctx, func() asyncio.Protocol { return p }, "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+	})
+	conn, err := net.Dial("tcp", srv.Addrs()[0].String())
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, conn.Close())
+		srv.Close()
+	})
+	return conn
+}
+
+func TestLoopServesIO(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("LOOP-03", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			var tr trace
+			conn := listen(t, l, &arrivals{
+				made: tr.mark("made"),
+				data: func(b []byte) { tr.add(string(b)); l.Stop() },
+			})
+			_, err := conn.Write([]byte("hello"))
+			require.NoError(t, err)
+			counter := countTurns(l) // never lets the poll wait
+			took(t, 0, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			tr.equal(t, "made", "hello")
+			counter.stop()
+		})
+		t.Run("LOOP-06 with a connection", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			made := false
+			listen(t, l, &arrivals{made: func() { made = true }})
+			for deadline := time.Now().Add(5 * time.Second); !made; {
+				require.True(t, time.Now().Before(deadline), "a turn that does not wait never sees the connection")
+				l.Stop()
+				require.NoError(t, l.RunForever())
+			}
 		})
 	})
 }
@@ -362,12 +420,15 @@ func TestLoopClosePending(t *testing.T) {
 			asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
 				defer tr.mark("deferred")()
 				tr.add("started")
-				return asyncio.Sleep(ctx, time.Hour)
+				for range 2 { // the second one is a clean-up that awaits
+					tr.addf("closed %v", errors.Is(asyncio.Sleep(ctx, time.Hour), asyncio.ErrLoopClosed))
+				}
+				return nil
 			}))
 			turn(t, l)
 			tr.equal(t, "started")
 			require.NoError(t, l.Close())
-			tr.equal(t, "started", "deferred")
+			tr.equal(t, "started", "closed true", "closed true", "deferred")
 		})
 		t.Run("LOOP-35", func(t *testing.T) {
 			l := newLoop(t, opts...)
