@@ -55,7 +55,8 @@ type Loop struct {
 	tasks      taskList
 	coroutines coroutinePool
 	transports transportList
-	current    *task // the task that runs, nil in a callback
+	buffers    bufferPool // of stream readers
+	current    *task      // the task that runs, nil in a callback
 
 	state      atomic.Int32 // a loopState
 	stopping   bool

@@ -28,7 +28,7 @@ type Server struct {
 	closed    bool
 	clients   int // transports whose ConnectionLost has not returned
 	forever   waitPoint
-	gone      waitList
+	gone      waitQueue
 }
 
 // acceptor is one listening socket of a server.
@@ -249,7 +249,7 @@ func (s *Server) detach() {
 
 func (s *Server) wakeIfGone() {
 	if s.closed && s.clients == 0 {
-		s.gone.wakeAll(nil)
+		s.gone.wakeAll()
 	}
 }
 
@@ -274,5 +274,6 @@ func (s *Server) WaitClosed(ctx context.Context) error {
 	if err != nil || s.closed && s.clients == 0 {
 		return err
 	}
-	return s.gone.wait(a)
+	_, err = s.gone.wait(a)
+	return err
 }

@@ -1,0 +1,340 @@
+package asyncio
+
+// Reading a stream. The transport feeds bytes in, one task reads them out. What is fed while the task waits in Read goes
+// straight into its memory; all else is buffered. When more than twice the limit is buffered the transport is paused, and
+// resumed once it is no more than the limit, or when somebody waits for more.
+//
+// A read that is cancelled has consumed nothing.
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+)
+
+// ErrConcurrentRead: a task wants to read from a stream while another one waits for data there.
+var ErrConcurrentRead = errors.New("asyncio: concurrent read of a stream")
+
+// IncompleteReadError: the stream has ended before all was there: asyncio.IncompleteReadError. errors.Is finds it to be
+// io.ErrUnexpectedEOF.
+type IncompleteReadError struct {
+	Partial  []byte // what had come
+	Expected int    // bytes; -1: not known
+}
+
+func (e *IncompleteReadError) Error() string {
+	expected := "undefined"
+	if e.Expected >= 0 {
+		expected = fmt.Sprint(e.Expected)
+	}
+	return fmt.Sprintf("asyncio: %d bytes read on a total of %s expected bytes", len(e.Partial), expected)
+}
+
+// Is makes the error match io.ErrUnexpectedEOF.
+func (e *IncompleteReadError) Is(target error) bool { return target == io.ErrUnexpectedEOF }
+
+// LimitOverrunError: no separator within the limit: asyncio.LimitOverrunError.
+type LimitOverrunError struct {
+	Consumed int // bytes in the buffer that are no part of a separator, and can be read with ReadExactly
+	found    bool
+}
+
+func (e *LimitOverrunError) Error() string {
+	if e.found {
+		return fmt.Sprintf("asyncio: the separator is found, but the %d bytes before it exceed the limit", e.Consumed)
+	}
+	return fmt.Sprintf("asyncio: the separator is not found, and %d bytes exceed the limit", e.Consumed)
+}
+
+// StreamReader is the reading end of a stream: asyncio.StreamReader. Its methods are for the loop's goroutine, and those
+// that take a context for tasks: elsewhere they return ErrNotCurrentTask. One task reads at a time; another one that tries
+// gets ErrConcurrentRead.
+type StreamReader struct {
+	loop      *Loop
+	transport Transport // nil: none to pause
+	buf       readBuffer
+	direct    []byte // the memory of a Read that waits
+	got       int    // bytes of direct that were filled when the Read was woken
+	err       error  // what SetException has set
+	limit     int
+	want      int // buffered bytes at which to wake the task that waits
+	waiter    waitPoint
+	eof       bool
+	paused    bool
+	busy      bool // a task is inside wait
+}
+
+// NewStreamReader makes a reader that the caller feeds. It panics with ErrInvalidState unless limit, which is in bytes, is
+// positive.
+func NewStreamReader(l *Loop, limit int) *StreamReader {
+	if l == nil {
+		panic(misuse(ErrNoRunningLoop, "NewStreamReader was given no loop"))
+	}
+	checkLimit(limit)
+	r := &StreamReader{}
+	r.loop, r.limit = l, limit
+	return r
+}
+
+// FeedData adds bytes that have come: feed_data. It takes no hold of b. After FeedEOF it panics with ErrInvalidState.
+func (r *StreamReader) FeedData(b []byte) {
+	if r.eof {
+		panic(misuse(ErrInvalidState, "FeedData after FeedEOF"))
+	}
+	if r.direct != nil && r.waiter.taken() && len(b) > 0 {
+		r.got = copy(r.direct, b)
+		b = b[r.got:]
+		r.waiter.wake(nil)
+	}
+	if len(b) == 0 {
+		return
+	}
+	r.buf.write(&r.loop.buffers, b)
+	if r.waiter.taken() {
+		if r.buf.len() < r.want {
+			return
+		}
+		r.waiter.wake(nil)
+	}
+	if r.transport != nil && !r.paused && r.buf.len() > 2*r.limit {
+		r.paused = true
+		r.transport.PauseReading()
+	}
+}
+
+// FeedEOF tells that no more will come: feed_eof.
+func (r *StreamReader) FeedEOF() {
+	r.eof = true
+	r.waiter.wake(nil)
+}
+
+// SetException makes the read that waits, and every later one, return err: set_exception.
+func (r *StreamReader) SetException(err error) {
+	if err == nil {
+		panic(misuse(ErrInvalidState, "SetException was given a nil error"))
+	}
+	r.err = err
+	r.waiter.wake(err)
+}
+
+// Exception is the error of SetException, or nil: StreamReader.exception.
+func (r *StreamReader) Exception() error { return r.err }
+
+// AtEOF tells whether all was read, and no more will come: at_eof.
+func (r *StreamReader) AtEOF() bool { return r.eof && r.buf.len() == 0 }
+
+// begin is the start of every read.
+func (r *StreamReader) begin(ctx context.Context, method string) (awaiter, error) {
+	a, err := enter(ctx)
+	switch {
+	case err != nil:
+	case a.task == nil || a.task.loop != r.loop:
+		_, err = r.loop.enterOn(ctx, method)
+	case r.err != nil:
+		err = r.err
+	case r.busy:
+		err = fmt.Errorf("%w: %s called while another task is already waiting for incoming data", ErrConcurrentRead, method)
+	}
+	return a, err
+}
+
+// wait suspends a's task until want bytes are buffered, or the stream has ended, which is no error here. It lets a paused
+// transport go on, since what is waited for may be more than the limit.
+func (r *StreamReader) wait(a awaiter, want int) error {
+	if r.paused {
+		r.paused = false
+		r.transport.ResumeReading()
+	}
+	r.want, r.busy = want, true
+	err := r.waiter.wait(a)
+	r.busy = false
+	return err
+}
+
+// consume drops n bytes of the buffer.
+func (r *StreamReader) consume(n int) {
+	r.buf.consume(&r.loop.buffers, n)
+	r.resumeIfLow()
+}
+
+// take removes n bytes from the buffer and returns them.
+func (r *StreamReader) take(n int) []byte {
+	b := r.buf.take(&r.loop.buffers, n)
+	r.resumeIfLow()
+	return b
+}
+
+func (r *StreamReader) resumeIfLow() {
+	if r.paused && r.buf.len() <= r.limit {
+		r.paused = false
+		r.transport.ResumeReading()
+	}
+}
+
+// Read reads what is there into p, and waits only if that is nothing: StreamReader.read. The error is io.EOF at the end of
+// the stream. An empty p returns at once.
+// Suspends. Cancelled: nothing is consumed.
+func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
+	a, err := r.begin(ctx, "Read")
+	if err != nil || len(p) == 0 {
+		return 0, err
+	}
+	for r.buf.len() == 0 {
+		if r.eof {
+			return 0, io.EOF
+		}
+		r.direct = p
+		err := r.wait(a, 1)
+		n := r.got
+		r.direct, r.got = nil, 0
+		if err != nil {
+			r.buf.unread(&r.loop.buffers, p[:n])
+			return 0, err
+		}
+		if n > 0 {
+			return n, nil
+		}
+	}
+	n := copy(p, r.buf.bytes())
+	r.consume(n)
+	return n, nil
+}
+
+// ReadAll reads to the end of the stream: read(-1). The limit does not bound it.
+// Suspends. Cancelled: nothing is consumed.
+func (r *StreamReader) ReadAll(ctx context.Context) ([]byte, error) {
+	a, err := r.begin(ctx, "ReadAll")
+	for err == nil && !r.eof {
+		err = r.wait(a, math.MaxInt)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.take(r.buf.len()), nil
+}
+
+// ReadExactly reads n bytes: readexactly. If the stream ends before, the error is an *IncompleteReadError with what there
+// was. The limit does not bound n. It panics with ErrInvalidState if n is negative.
+// Suspends. Cancelled: nothing is consumed.
+func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
+	if n < 0 {
+		panic(misuse(ErrInvalidState, "ReadExactly was asked for %d bytes", n))
+	}
+	a, err := r.begin(ctx, "ReadExactly")
+	for err == nil && r.buf.len() < n {
+		if r.eof {
+			return nil, &IncompleteReadError{Partial: r.take(r.buf.len()), Expected: n}
+		}
+		err = r.wait(a, n)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.take(n), nil
+}
+
+var newline = []byte{'\n'}
+
+// ReadUntil reads up to and with the first of the separators, which is a newline if none is given: readuntil. Of several
+// matches the one that ends first counts. If more than the limit comes before it, the error is a *LimitOverrunError and all
+// stays in the buffer; if the stream ends first, it is an *IncompleteReadError with what there was. An empty separator
+// panics with ErrInvalidState.
+// Suspends. Cancelled: nothing is consumed.
+func (r *StreamReader) ReadUntil(ctx context.Context, seps ...[]byte) ([]byte, error) {
+	for _, sep := range seps {
+		if len(sep) == 0 {
+			panic(misuse(ErrInvalidState, "ReadUntil was given an empty separator"))
+		}
+	}
+	a, err := r.begin(ctx, "ReadUntil")
+	if err != nil {
+		return nil, err
+	}
+	if len(seps) == 0 {
+		return r.until(a, newline)
+	}
+	return r.until(a, seps...)
+}
+
+// until looks at every byte once for each separator, and at the last few again when more have come.
+func (r *StreamReader) until(a awaiter, seps ...[]byte) ([]byte, error) {
+	longest := 0
+	for _, sep := range seps {
+		longest = max(longest, len(sep))
+	}
+	searched := 0 // no separator begins before this
+	for {
+		if start, end := firstMatch(r.buf.bytes(), searched, seps); end > 0 {
+			if start > r.limit {
+				return nil, &LimitOverrunError{Consumed: start, found: true}
+			}
+			return r.take(end), nil
+		}
+		searched = max(searched, r.buf.len()+1-longest)
+		if searched > r.limit {
+			return nil, &LimitOverrunError{Consumed: searched}
+		}
+		if r.eof {
+			return nil, &IncompleteReadError{Partial: r.take(r.buf.len()), Expected: -1}
+		}
+		if err := r.wait(a, r.buf.len()+1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// firstMatch is the match, from b[from:] on, that ends first; end is 0 if there is none.
+func firstMatch(b []byte, from int, seps [][]byte) (start, end int) {
+	for _, sep := range seps {
+		i := bytes.Index(b[from:], sep)
+		if i >= 0 && (end == 0 || from+i+len(sep) < end) {
+			start, end = from+i, from+i+len(sep)
+		}
+	}
+	return start, end
+}
+
+// ReadLine reads a line with its newline: readline. The last line may lack it; after that the error is io.EOF. A line over
+// the limit is dropped, through its newline if that has come, else all that is buffered; the error then wraps a
+// *LimitOverrunError.
+// Suspends. Cancelled: nothing is consumed.
+func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
+	a, err := r.begin(ctx, "ReadLine")
+	if err != nil {
+		return nil, err
+	}
+	line, err := r.until(a, newline)
+	switch e := err.(type) {
+	case *IncompleteReadError:
+		if len(e.Partial) == 0 {
+			return nil, io.EOF
+		}
+		return e.Partial, nil
+	case *LimitOverrunError:
+		drop := r.buf.len()
+		if e.found {
+			drop = e.Consumed + 1
+		}
+		r.consume(drop)
+		return nil, fmt.Errorf("asyncio: ReadLine has dropped a line over the limit of %d bytes; WithLimit sets it: %w", r.limit, e)
+	}
+	return line, err
+}
+
+// Lines reads line by line, each with its newline: async for. It ends at the end of the stream, or after an error, which
+// comes with a nil line.
+// Suspends at every step. Cancelled: no line is lost.
+func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for {
+			line, err := r.ReadLine(ctx)
+			if err == io.EOF || !yield(line, err) || err != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package asyncio
+
+// Streams: connections that tasks read and write, without callbacks of their own.
+
+import "context"
+
+// OpenConnection connects to address and returns the two ends of the stream: asyncio.open_connection, and
+// open_unix_connection. Network, address and errors are those of Loop.CreateConnection; WithLimit sets the reader's limit.
+// Suspends. Cancelled: the connection is closed.
+func OpenConnection(ctx context.Context, network, address string, opts ...ConnOption) (*StreamReader, *StreamWriter, error) {
+	a, err := enterTask(ctx, "OpenConnection")
+	if err != nil {
+		return nil, nil, err
+	}
+	l := a.task.loop
+	p := newStreamProtocol(l, newConnConfig(opts).limit, nil)
+	if _, _, err := l.CreateConnection(ctx, func() Protocol { return p }, network, address, opts...); err != nil {
+		return nil, nil, err
+	}
+	return &p.reader, newStreamWriter(p), nil
+}
+
+// StartServer listens on address and runs handler for every connection, each as a task of its own: asyncio.start_server,
+// and start_unix_server. Network, address and errors are those of Loop.CreateServer. The tasks' contexts have the values of
+// ctx. The handler closes its writer; when it returns an error, or panics, that goes to the exception handler and the
+// connection is closed; when it is cancelled, the connection is closed.
+// Suspends. Cancelled: nothing listens.
+func StartServer(ctx context.Context, handler func(ctx context.Context, r *StreamReader, w *StreamWriter) error, network, address string, opts ...ConnOption) (*Server, error) {
+	if handler == nil {
+		panic(misuse(ErrInvalidState, "StartServer was given a nil handler"))
+	}
+	a, err := enterTask(ctx, "StartServer")
+	if err != nil {
+		return nil, err
+	}
+	l, limit := a.task.loop, newConnConfig(opts).limit
+	s := &streamServer{ctx: ctx, handler: handler}
+	return l.CreateServer(ctx, func() Protocol { return newStreamProtocol(l, limit, s) }, network, address, opts...)
+}
+
+// streamServer is what the connections of one StartServer share.
+type streamServer struct {
+	ctx     context.Context
+	handler func(ctx context.Context, r *StreamReader, w *StreamWriter) error
+}
+
+// streamProtocol stands between a transport and the two ends of a stream: asyncio.StreamReaderProtocol.
+type streamProtocol struct {
+	reader StreamReader
+	server *streamServer // nil: OpenConnection has made it
+	task   *Task[None]   // that runs the server's handler
+	drains waitQueue
+	closes waitQueue
+	err    error // of ConnectionLost
+	paused bool  // by PauseWriting
+	lost   bool
+}
+
+func newStreamProtocol(l *Loop, limit int, s *streamServer) *streamProtocol {
+	p := &streamProtocol{server: s}
+	p.reader.loop, p.reader.limit = l, limit
+	return p
+}
+
+// ConnectionMade implements BaseProtocol.
+func (p *streamProtocol) ConnectionMade(t Transport) {
+	p.reader.transport = t
+	if p.server == nil {
+		return
+	}
+	w := newStreamWriter(p)
+	p.task = CreateTask(p.server.ctx, func(ctx context.Context) (None, error) {
+		return None{}, p.server.handler(ctx, &p.reader, w)
+	})
+	p.task.addDone((*handlerEnd)(p))
+}
+
+// handlerEnd is a stream whose handler has ended.
+type handlerEnd streamProtocol
+
+func (h *handlerEnd) futureDone(f *future) { f.loop.ready.push(h) }
+
+func (h *handlerEnd) run(l *Loop) {
+	t := h.task
+	h.task = nil
+	err := t.Exception()
+	if err == nil {
+		return
+	}
+	if !t.Cancelled() {
+		l.CallExceptionHandler(ErrorContext{
+			Message:   "Unhandled exception in client_connected_cb",
+			Exception: err,
+			Transport: h.reader.transport,
+		})
+	}
+	h.reader.transport.Close()
+}
+
+// DataReceived implements Protocol.
+func (p *streamProtocol) DataReceived(data []byte) { p.reader.FeedData(data) }
+
+// EOFReceived implements Protocol: the stream stays open for writing.
+func (p *streamProtocol) EOFReceived() bool {
+	p.reader.FeedEOF()
+	return true
+}
+
+// PauseWriting implements Protocol.
+func (p *streamProtocol) PauseWriting() { p.paused = true }
+
+// ResumeWriting implements Protocol.
+func (p *streamProtocol) ResumeWriting() {
+	p.paused = false
+	p.drains.wakeAll()
+}
+
+// ConnectionLost implements BaseProtocol.
+func (p *streamProtocol) ConnectionLost(err error) {
+	p.lost, p.err = true, err
+	if err == nil {
+		p.reader.FeedEOF()
+	} else {
+		p.reader.SetException(err)
+	}
+	p.closes.wakeAll()
+	p.drains.wakeAll()
+}
