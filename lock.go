@@ -48,6 +48,9 @@ func (l *Lock) acquire(a awaiter) error {
 // Release frees the lock and wakes the first in line. It panics with ErrNotLocked if the lock is free.
 func (l *Lock) Release() {
 	if !l.locked {
+		if l.loop != nil && l.loop.IsClosed() {
+			return // by a task that the end of the loop has thrown out of Condition.Wait
+		}
 		panic(misuse(ErrNotLocked, "Release of a Lock that is free; every Release needs an Acquire that returned nil"))
 	}
 	l.locked = false
