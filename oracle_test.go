@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -88,17 +89,21 @@ func TestOracleIsCPython(t *testing.T) {
 	if python == "" {
 		t.Skip("ASYNCIO_ORACLE_PYTHON is not set: the traces in testdata are trusted")
 	}
-	for _, name := range oracleNames(t) {
-		t.Run(name, func(t *testing.T) {
-			golden, err := os.ReadFile(filepath.Join(oracleDir, name+".trace"))
-			require.NoError(t, err)
-			cmd := exec.Command(python, "kit.py", name+".py")
-			cmd.Dir = oracleDir
-			got, err := cmd.Output()
-			require.NoError(t, err)
-			require.Equal(t, string(golden), string(got))
-		})
+	rerun := func(t *testing.T, golden string, args ...string) {
+		want, err := os.ReadFile(filepath.Join(oracleDir, golden))
+		require.NoError(t, err)
+		cmd := exec.Command(python, args...)
+		cmd.Dir = oracleDir
+		got, err := cmd.Output()
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got))
 	}
+	for _, name := range oracleNames(t) {
+		t.Run(name, func(t *testing.T) { rerun(t, name+".trace", "kit.py", name+".py") })
+	}
+	t.Run("random", func(t *testing.T) {
+		rerun(t, "random/programs.json", "random/generate.py", strconv.Itoa(randomPrograms))
+	})
 }
 
 // oracleNames lists the Python programs.

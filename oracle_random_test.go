@@ -1,0 +1,330 @@
+// Random programs whose traces CPython left: testdata/oracle/random/generate.py makes both, and describes the programs.
+// The interpreter below is the twin of the one there, statement by statement.
+package asyncio_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+// randomPrograms is how many of them programs.json keeps, which is 240 KB. generate.py makes any number of others.
+const randomPrograms = 150
+
+// oracleTurns is how long a program may run before what is left of it is cancelled.
+const oracleTurns = 25
+
+type randomProgram struct {
+	Futures int
+	Tasks   [][]statement
+}
+
+// statement is the name of a statement and its arguments.
+type statement []any
+
+func TestOracleRandom(t *testing.T) {
+	file, err := os.ReadFile(filepath.Join(oracleDir, "random", "programs.json"))
+	require.NoError(t, err)
+	var rows []struct {
+		Seed    int
+		Program randomProgram
+		Trace   []string
+	}
+	require.NoError(t, json.Unmarshal(file, &rows))
+	require.Len(t, rows, randomPrograms)
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		for _, row := range rows {
+			t.Run(strconv.Itoa(row.Seed), func(t *testing.T) {
+				got := oracleTrace(t, newLoop(t, opts...), func(ctx context.Context, log logFunc) {
+					runRandomProgram(ctx, log, row.Program)
+				})
+				got = removeReports(got)
+				require.Equal(t, row.Trace, got)
+			})
+		}
+	})
+}
+
+// removeReports drops what the exception handler heard: when a lost failure is reported is the collector's business.
+func removeReports(lines []string) []string {
+	var kept []string
+	for _, line := range lines {
+		if !strings.Contains(line, " handler: ") {
+			kept = append(kept, line)
+		}
+	}
+	return kept
+}
+
+// oracleRun is a program that runs.
+type oracleRun struct {
+	log       logFunc
+	futures   []*asyncio.Future[string]
+	tasks     []*asyncio.Task[string]
+	spawned   []*asyncio.Task[asyncio.None]
+	scopes    []*asyncio.TimeoutScope
+	lock      *asyncio.Lock
+	event     *asyncio.Event
+	condition *asyncio.Condition
+	semaphore *asyncio.Semaphore
+	queue     *asyncio.Queue[string]
+}
+
+func runRandomProgram(ctx context.Context, log logFunc, program randomProgram) {
+	p := &oracleRun{
+		log: log, lock: asyncio.NewLock(), event: asyncio.NewEvent(), condition: asyncio.NewCondition(nil),
+		semaphore: asyncio.NewSemaphore(2), queue: asyncio.NewQueue[string](1),
+	}
+	for range program.Futures {
+		p.futures = append(p.futures, asyncio.NewFuture[string](loopOf(ctx)))
+	}
+	for i, script := range program.Tasks {
+		name := fmt.Sprintf("t%d", i)
+		p.tasks = append(p.tasks, asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+			return name, p.run(ctx, name, script)
+		}))
+	}
+	suspend(ctx, oracleTurns)
+	for range 10 {
+		for i, tk := range p.everything() {
+			if tk.Cancel() {
+				log("end %d", i)
+			}
+		}
+		suspend(ctx, 5)
+	}
+	for i, tk := range p.tasks {
+		log("%d %s, cancelling %d", i, stateOf(tk), tk.Cancelling())
+	}
+	for i, tk := range p.spawned {
+		log("%d %s, cancelling %d", len(p.tasks)+i, stateOf(tk), tk.Cancelling())
+	}
+	p.log = func(string, ...any) {}
+	me := asyncio.CurrentTask(ctx)
+	for l := loopOf(ctx); len(asyncio.AllTasks(l)) > 1; suspend(ctx, 2) { // children of a group that kept a cancellation back
+		for _, tk := range asyncio.AllTasks(l) {
+			if tk != me {
+				tk.Cancel()
+			}
+		}
+	}
+}
+
+func (p *oracleRun) everything() []asyncio.AnyTask {
+	var all []asyncio.AnyTask
+	for _, tk := range p.tasks {
+		all = append(all, tk)
+	}
+	for _, tk := range p.spawned {
+		all = append(all, tk)
+	}
+	return all
+}
+
+// run runs a script of statements up to the first that fails.
+func (p *oracleRun) run(ctx context.Context, who string, script []statement) error {
+	for i, s := range script {
+		here := fmt.Sprintf("%s.%d", who, i)
+		said, err := p.statement(ctx, here, s)
+		if err != nil {
+			p.log("%s %s: %s", here, s[0], errName(err))
+			return err
+		}
+		p.log("%s %s: %s", here, s[0], said)
+	}
+	return nil
+}
+
+// statement runs one and returns what the trace says of it.
+func (p *oracleRun) statement(ctx context.Context, here string, s statement) (string, error) {
+	switch s[0] {
+	case "yield":
+		return "on", suspend(ctx, s.int(1))
+	case "await":
+		return p.find(s[1]).Await(ctx)
+	case "shield":
+		return asyncio.Shield(ctx, p.find(s[1])).Await(ctx)
+	case "cancel":
+		return flag(p.tasks[s.int(1)].Cancel()), nil
+	case "uncancel":
+		return strconv.Itoa(p.tasks[s.int(1)].Uncancel()), nil
+	case "set":
+		if err := p.futures[s.int(1)].SetResult(fmt.Sprintf("f%d", s.int(1))); err != nil {
+			return errName(err), nil
+		}
+		return "yes", nil
+	case "cancel_future":
+		return flag(p.futures[s.int(1)].Cancel()), nil
+	case "raise":
+		return "", errors.New(s[1].(string))
+	case "wait_for":
+		return asyncio.WaitFor(ctx, p.find(s[1]), time.Duration(s.int(2))*time.Second)
+	case "wait_for_coro":
+		_, err := asyncio.WaitFor(ctx, asyncio.Do(func(ctx context.Context) error {
+			return p.run(ctx, here, s.script(1))
+		}), time.Duration(s.int(2))*time.Second)
+		return "nil", err
+	case "gather":
+		return p.gather(ctx, s[1].(bool), s[2].([]any))
+	case "wait":
+		return p.wait(ctx, asyncio.When(s.int(1)), s[2].([]any))
+	case "reschedule":
+		return p.reschedule(loopOf(ctx), s[1].(bool)), nil
+	}
+	if said, err, ok := p.synchronise(ctx, here, s); ok {
+		return said, err
+	}
+	return p.block(ctx, here, s)
+}
+
+// synchronise runs a statement about an event, a condition or a queue.
+func (p *oracleRun) synchronise(ctx context.Context, here string, s statement) (said string, err error, ok bool) {
+	said = "on"
+	switch s[0] {
+	case "event_wait":
+		err = p.event.Wait(ctx)
+	case "event_set":
+		p.event.Set()
+	case "event_clear":
+		p.event.Clear()
+	case "put":
+		err = p.queue.Put(ctx, here)
+	case "get":
+		said, err = p.queue.Get(ctx)
+	case "condition_wait":
+		err = p.condition.With(ctx, func() error { return p.condition.Wait(ctx) })
+	case "condition_notify":
+		err = p.condition.With(ctx, func() error {
+			p.condition.Notify(s.int(1))
+			return nil
+		})
+	default:
+		return "", nil, false
+	}
+	return said, err, true
+}
+
+// block runs a statement that has statements inside.
+func (p *oracleRun) block(ctx context.Context, here string, s statement) (string, error) {
+	switch s[0] {
+	case "swallow":
+		err := p.run(ctx, here, s.script(1))
+		if _, cancelled := err.(*asyncio.CancelledError); cancelled {
+			return errName(err), nil
+		}
+		return "nothing", err
+	case "catch":
+		if err := p.run(ctx, here, s.script(1)); err != nil {
+			return errName(err), nil
+		}
+		return "nothing", nil
+	case "finally":
+		err := p.run(ctx, here, s.script(1))
+		if newer := p.run(ctx, here+"f", s.script(2)); newer != nil {
+			err = newer
+		}
+		return "on", err
+	case "timeout":
+		scope := asyncio.NewTimeout(asyncio.Forever)
+		if s[1].(bool) {
+			scope = asyncio.NewTimeout(0)
+		}
+		p.scopes = append(p.scopes, scope)
+		return "in time", scope.Run(ctx, func(ctx context.Context) error {
+			err := p.run(ctx, here, s.script(2))
+			p.log("%s expired %s, cancelling %d", here, flag(scope.Expired()), asyncio.CurrentTask(ctx).Cancelling())
+			return err
+		})
+	case "lock":
+		return "on", p.lock.With(ctx, func() error { return p.run(ctx, here, s.script(1)) })
+	case "semaphore":
+		return "on", p.semaphore.With(ctx, func() error { return p.run(ctx, here, s.script(1)) })
+	case "spawn":
+		p.spawned = append(p.spawned, start(ctx, func(ctx context.Context) error { return p.run(ctx, here+"s", s.script(1)) }))
+		return "on", nil
+	case "group":
+		return "joined", asyncio.WithTaskGroup(ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+			for i, child := range s[1].([]any) {
+				tg.Go(func(ctx context.Context) error {
+					return p.run(ctx, fmt.Sprintf("%sc%d", here, i), toScript(child))
+				})
+			}
+			return p.run(ctx, here, s.script(2))
+		})
+	}
+	panic(fmt.Sprintf("unknown statement %v", s))
+}
+
+func (p *oracleRun) gather(ctx context.Context, collect bool, references []any) (string, error) {
+	aws := make([]asyncio.Awaitable[string], len(references))
+	for i, r := range references {
+		aws[i] = p.find(r)
+	}
+	if collect {
+		v, err := asyncio.GatherResults(ctx, aws...).Await(ctx)
+		return valueName(v), err
+	}
+	v, err := asyncio.Gather(ctx, aws...).Await(ctx)
+	return valueName(v), err
+}
+
+func (p *oracleRun) wait(ctx context.Context, when asyncio.When, references []any) (string, error) {
+	fs := make([]asyncio.AnyFuture, len(references))
+	for i, r := range references {
+		fs[i] = p.find(r).(asyncio.AnyFuture)
+	}
+	done, _, err := asyncio.Wait(ctx, fs, asyncio.ReturnWhen(when))
+	var places []string
+	for i, f := range fs {
+		if slices.Contains(done, f) {
+			places = append(places, strconv.Itoa(i))
+		}
+	}
+	return valueName(places), err
+}
+
+// reschedule moves the deadline of the scope that was made last to now, or takes it away.
+func (p *oracleRun) reschedule(l *asyncio.Loop, now bool) string {
+	if len(p.scopes) == 0 {
+		return "none"
+	}
+	when := asyncio.Forever
+	if now {
+		when = l.Time()
+	}
+	return flag(p.scopes[len(p.scopes)-1].Reschedule(when) == nil)
+}
+
+// find is the future or task that a reference names.
+func (p *oracleRun) find(reference any) asyncio.Awaitable[string] {
+	r := reference.([]any)
+	i := int(r[1].(float64))
+	if r[0] == "future" {
+		return p.futures[i]
+	}
+	return p.tasks[i]
+}
+
+func (s statement) int(i int) int { return int(s[i].(float64)) }
+
+func (s statement) script(i int) []statement { return toScript(s[i]) }
+
+func toScript(v any) []statement {
+	var script []statement
+	for _, s := range v.([]any) {
+		script = append(script, statement(s.([]any)))
+	}
+	return script
+}

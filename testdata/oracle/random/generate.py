@@ -1,0 +1,266 @@
+"""Makes random programs that create, await, cancel and time out, and the traces that CPython's asyncio leaves of them.
+
+A program is {"futures": n, "tasks": [script, ...]}; a script is a list of statements, a statement a list whose first
+element is its name. Python runs a script with `run` below, Go with its twin in oracle_random_test.go. A task refers only
+to tasks with a smaller number, so that no two await each other. Cancellations have no messages: CPython forgets the
+message of a cancelled future when it is asked a second time.
+
+    python3 generate.py COUNT [FIRST_SEED] > programs.json
+"""
+import asyncio
+import json
+import pathlib
+import random
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from kit import flag, name, state, trace, turns, value
+
+TURNS = 25  # how long a program may run before what is left of it is cancelled
+
+FLAT = (
+    ["yield", "await", "cancel", "set"] * 2
+    + ["uncancel", "cancel_future", "raise", "shield", "gather", "wait", "wait_for", "reschedule"]
+    + ["event_wait", "event_set", "event_clear", "put", "get", "condition_wait", "condition_notify"]
+)
+DEEP = (
+    ["swallow", "timeout"] * 2
+    + ["catch", "finally", "wait_for_coro", "spawn", "group", "lock", "semaphore"]
+)
+
+
+class Generator:
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.futures = self.random.randint(2, 4)
+        self.count = self.random.randint(3, 6)
+
+    def program(self):
+        return {"futures": self.futures, "tasks": [self.script(i, 3, self.random.randint(2, 5)) for i in range(self.count)]}
+
+    def script(self, me, depth, length):
+        return [self.statement(me, depth) for _ in range(length)]
+
+    def nested(self, me, depth):
+        return self.script(me, depth - 1, self.random.randint(1, 3))
+
+    def references(self, me, n):
+        """Different futures or earlier tasks, at most n."""
+        everything = [["future", i] for i in range(self.futures)] + [["task", i] for i in range(me)]
+        return self.random.sample(everything, min(n, len(everything)))
+
+    def reference(self, me):
+        return self.references(me, 1)[0]
+
+    def statement(self, me, depth):
+        r = self.random
+        kind = r.choice(FLAT + (DEEP if depth > 0 else []))
+        match kind:
+            case "yield":
+                return [kind, r.randint(1, 3)]
+            case "await" | "shield":
+                return [kind, self.reference(me)]
+            case "cancel" | "uncancel":
+                return [kind, r.randrange(self.count)]
+            case "set" | "cancel_future":
+                return [kind, r.randrange(self.futures)]
+            case "raise":
+                return [kind, f"boom{me}"] if r.random() < 0.4 else ["yield", 1]
+            case "swallow" | "catch":
+                return [kind, self.nested(me, depth)]
+            case "finally":
+                return [kind, self.nested(me, depth), self.nested(me, depth)]
+            case "timeout":
+                return [kind, r.random() < 0.4, self.nested(me, depth)]
+            case "wait_for":
+                return [kind, self.reference(me), r.choice([0, 60])]
+            case "wait_for_coro":
+                return [kind, self.nested(me, depth), r.choice([0, 60])]
+            case "gather":
+                return [kind, r.random() < 0.5, self.references(me, r.randint(1, 3))]
+            case "wait":
+                return [kind, r.randrange(3), self.references(me, 3)]
+            case "condition_notify":
+                return [kind, r.randint(1, 2)]
+            case "reschedule":
+                return [kind, r.random() < 0.5]
+            case "event_wait" | "event_set" | "event_clear" | "put" | "get" | "condition_wait":
+                return [kind]
+            case "spawn" | "lock" | "semaphore":
+                return [kind, self.nested(me, depth)]
+            case "group":
+                return [kind, [self.nested(me, depth) for _ in range(r.randint(1, 2))], self.nested(me, depth)]
+
+
+class Ordered(dict):
+    """A set that remembers the order: a TaskGroup cancels its children in the order of its set, which is chance."""
+
+    add = dict.setdefault
+
+    def discard(self, item):
+        self.pop(item, None)
+
+
+class Program:
+    def __init__(self, program, log):
+        loop = asyncio.get_running_loop()
+        self.log = log
+        self.futures = [loop.create_future() for _ in range(program["futures"])]
+        self.lock, self.event, self.condition = asyncio.Lock(), asyncio.Event(), asyncio.Condition()
+        self.semaphore, self.queue = asyncio.Semaphore(2), asyncio.Queue(1)
+        self.scopes, self.spawned, self.tasks = [], [], []
+        for i, script in enumerate(program["tasks"]):
+            self.tasks.append(asyncio.create_task(self.task(i, script)))
+
+    def find(self, reference):
+        kind, i = reference
+        return self.futures[i] if kind == "future" else self.tasks[i]
+
+    async def task(self, i, script):
+        await self.run(f"t{i}", script)
+        return f"t{i}"
+
+    async def run(self, who, script):
+        for i, statement in enumerate(script):
+            here = f"{who}.{i}"
+            try:
+                said = await self.statement(here, *statement)
+            except BaseException as e:
+                self.log(f"{here} {statement[0]}: {name(e)}")
+                raise
+            self.log(f"{here} {statement[0]}: {said}")
+
+    async def statement(self, here, kind, *args):
+        match kind:
+            case "yield":
+                await turns(args[0])
+                return "on"
+            case "await":
+                return value(await self.find(args[0]))
+            case "shield":
+                return value(await asyncio.shield(self.find(args[0])))
+            case "cancel":
+                return flag(self.tasks[args[0]].cancel())
+            case "uncancel":
+                return str(self.tasks[args[0]].uncancel())
+            case "set":
+                try:
+                    self.futures[args[0]].set_result(f"f{args[0]}")
+                    return "yes"
+                except asyncio.InvalidStateError as e:
+                    return name(e)
+            case "cancel_future":
+                return flag(self.futures[args[0]].cancel())
+            case "raise":
+                raise Exception(args[0])
+            case "swallow":
+                try:
+                    await self.run(here, args[0])
+                except asyncio.CancelledError as e:
+                    return name(e)
+                return "nothing"
+            case "catch":
+                try:
+                    await self.run(here, args[0])
+                except (Exception, asyncio.CancelledError) as e:
+                    return name(e)
+                return "nothing"
+            case "finally":
+                try:
+                    await self.run(here, args[0])
+                finally:
+                    await self.run(here + "f", args[1])
+                return "on"
+            case "timeout":
+                async with asyncio.timeout(0 if args[0] else None) as scope:
+                    self.scopes.append(scope)
+                    try:
+                        await self.run(here, args[1])
+                    finally:
+                        self.log(f"{here} expired {flag(scope.expired())}, cancelling {asyncio.current_task().cancelling()}")
+                return "in time"
+            case "wait_for":
+                return value(await asyncio.wait_for(self.find(args[0]), args[1]))
+            case "wait_for_coro":
+                return value(await asyncio.wait_for(self.run(here, args[0]), args[1]))
+            case "gather":
+                return value(await asyncio.gather(*map(self.find, args[1]), return_exceptions=args[0]))
+            case "wait":
+                when = (asyncio.ALL_COMPLETED, asyncio.FIRST_COMPLETED, asyncio.FIRST_EXCEPTION)[args[0]]
+                futures = list(map(self.find, args[1]))
+                done, _ = await asyncio.wait(futures, return_when=when)
+                return value([i for i, f in enumerate(futures) if f in done])
+            case "reschedule":
+                try:
+                    if not self.scopes:
+                        return "none"
+                    self.scopes[-1].reschedule(asyncio.get_running_loop().time() if args[0] else None)
+                    return "yes"
+                except RuntimeError:
+                    return "no"
+            case "spawn":
+                self.spawned.append(asyncio.create_task(self.run(here + "s", args[0])))
+                return "on"
+            case "lock" | "semaphore":
+                async with self.lock if kind == "lock" else self.semaphore:
+                    await self.run(here, args[0])
+                return "on"
+            case "event_wait":
+                await self.event.wait()
+                return "on"
+            case "event_set":
+                self.event.set()
+                return "on"
+            case "event_clear":
+                self.event.clear()
+                return "on"
+            case "put":
+                await self.queue.put(here)
+                return "on"
+            case "get":
+                return await self.queue.get()
+            case "condition_wait":
+                async with self.condition:
+                    await self.condition.wait()
+                return "on"
+            case "condition_notify":
+                async with self.condition:
+                    self.condition.notify(args[0])
+                return "on"
+            case "group":
+                async with asyncio.TaskGroup() as group:
+                    group._tasks = Ordered()
+                    for i, script in enumerate(args[0]):
+                        group.create_task(self.run(f"{here}c{i}", script))
+                    await self.run(here, args[1])
+                return "joined"
+        raise AssertionError(kind)
+
+
+def runs(program):
+    async def main(log):
+        p = Program(program, log)
+        await turns(TURNS)
+        for _ in range(10):
+            for i, t in enumerate(p.tasks + p.spawned):
+                if t.cancel():
+                    log(f"end {i}")
+            await turns(5)
+        for i, t in enumerate(p.tasks + p.spawned):
+            log(f"{i} {state(t)}, cancelling {t.cancelling()}")
+        p.log = lambda event: None
+        while len(asyncio.all_tasks()) > 1:  # children of a group that kept a cancellation back
+            for t in asyncio.all_tasks() - {asyncio.current_task()}:
+                t.cancel()
+            await turns(2)
+    return main
+
+
+if __name__ == "__main__":
+    count, first = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    rows = []
+    for seed in range(first, first + count):
+        program = Generator(seed).program()
+        lines = trace(runs(program)).splitlines()
+        rows.append(json.dumps({"seed": seed, "program": program, "trace": [l for l in lines if " handler: " not in l]}, separators=(",", ":")))
+    print("[\n" + ",\n".join(rows) + "\n]")
