@@ -1,0 +1,207 @@
+// The bridge between Go and libuv: what Go sees of it.
+//
+// libuv reports by calling back. Nothing here calls Go back. libuv's callbacks append records to a completion queue in
+// C memory, Go appends operations to a submission queue in C memory, and one call of br_turn executes the operations,
+// runs libuv once and returns. Go then reads the records.
+//
+// A handle is an id: its slot in a table and the generation of that slot. C holds no Go pointer beyond one call, and Go
+// holds no pointer to a handle. Every entry checks the id, the kind and the state of the handle before it calls libuv,
+// because libuv answers a misuse with abort().
+//
+// Who owns what:
+//   operations, pieces, arena   written by Go, read by C during a flush, free for Go again when the flush returns
+//   records                     written by C, valid until Go says in br_turn how many it has consumed
+//   slab                        bytes of READ records, valid until the next br_turn
+//   a slot                      Go's from the call or record that brought the id until Go sends BR_OP_ACK after
+//                               BR_REC_CLOSED, which is the last record of an id
+#ifndef ASYNCIO_BRIDGE_H
+#define ASYNCIO_BRIDGE_H
+
+#ifdef __has_include
+#if !__has_include(<uv.h>)
+#error "libuv is missing: uv.h was not found. Run `make deps`, or install libuv1-dev (Debian, Ubuntu) or libuv-devel (Fedora), or run `make deps LIBUV_PREFIX=/path/to/libuv`. CGO_ENABLED=0 builds without it."
+#endif
+#endif
+
+#include <uv.h>
+
+#if UV_VERSION_MAJOR != 1 || UV_VERSION_HEX < ((1 << 16) | (44 << 8) | 2)
+#error "libuv 1.44.2 or later, below 2, is needed, and uv.h is of another version. Run `make deps`, or `make deps LIBUV_PREFIX=/path/to/libuv`."
+#endif
+
+#include <stdint.h>
+
+// Limits. Each is a number of bytes or of entries, as its name says.
+enum {
+  BR_OPS_MAX = 1024,              // operations in one submission; a full queue is flushed early
+  BR_PIECES_MAX = 4096,           // pieces of gathered writes beyond the first of each operation
+  BR_ARENA_BYTES = 256 * 1024,    // gathered small writes of one turn
+  BR_SLAB_BYTES = 256 * 1024,     // what one turn may read in all
+  BR_READ_CHUNK_BYTES = 64 * 1024,  // one read(2)
+  BR_TURN_READ_BYTES_MAX = 128 * 1024,  // what one stream may read in a turn
+  BR_READ_FAIR_BYTES = 16 * 1024,   // one read(2) while other streams wait for room in the slab
+  BR_READ_MIN_BYTES = 4 * 1024,   // with less room than this a read is not worth its system call
+  BR_WRITE_CHUNK_BYTES = 256 * 1024,  // size of the blocks that hold what the kernel has not taken
+  BR_TURN_ACCEPT_MAX = 64,        // connections one listener may accept in a turn
+  BR_ADDR_BYTES = 28              // sockaddr_in6, the larger of the two that are kept
+};
+
+// Kinds of handles.
+enum { BR_KIND_TCP = 1, BR_KIND_PIPE = 2 };
+
+// Operations. slot and gen say which handle; the other fields are named where they are used.
+enum {
+  BR_OP_NOP,
+  BR_OP_WRITE,        // off, len: first piece in the arena; next, tail: further pieces; n: how many further ones
+  BR_OP_READ_START,
+  BR_OP_READ_STOP,
+  BR_OP_SHUTDOWN,
+  BR_OP_CLOSE,
+  BR_OP_ACK,          // the CLOSED record was seen: the slot may be used again
+  BR_OP_REF,
+  BR_OP_UNREF,
+  BR_OP_ACCEPT_START, // go on after BR_OP_ACCEPT_STOP or BR_REC_ACCEPT_ERROR
+  BR_OP_ACCEPT_STOP,
+  BR_OP_ACCEPT_ROOM   // arg: how many more connections may be accepted
+};
+
+typedef struct {
+  uint8_t kind;
+  uint8_t flags;
+  uint16_t n;
+  uint32_t slot;
+  uint32_t gen;
+  uint32_t off;
+  uint32_t len;
+  uint32_t next;
+  uint32_t tail;
+  int32_t arg;
+} br_op;
+
+// A further piece of a gathered write. next is the index of the one after it.
+typedef struct {
+  uint32_t off;
+  uint32_t len;
+  uint32_t next;
+} br_piece;
+
+// Records. status is 0 or a libuv error unless said otherwise.
+enum {
+  BR_REC_NONE,
+  BR_REC_READ,       // value: offset in the slab, status: number of bytes
+  BR_REC_EOF,        // reading has stopped
+  BR_REC_READ_ERROR, // reading has stopped
+  BR_REC_LEFT,       // value: bytes of a BR_OP_WRITE that the kernel did not take and C keeps; always part of a flush
+  BR_REC_WRITTEN,    // value: bytes that had been left and were taken now
+  BR_REC_WRITE_ERROR,  // all that is queued is dropped, nothing more can be written
+  BR_REC_CONNECT,
+  BR_REC_SHUTDOWN,
+  BR_REC_ACCEPT,     // value: id of the accepted connection, aux: its kind
+  BR_REC_ACCEPT_ERROR, // accepting is stopped until the next BR_OP_ACCEPT_START
+  BR_REC_CLOSED      // the last record of an id
+};
+
+typedef struct {
+  uint8_t kind;
+  uint8_t flags;
+  uint16_t aux;
+  uint32_t slot;
+  uint32_t gen;
+  int32_t status;
+  uint64_t value;
+} br_rec;
+
+// What br_turn tells beside the records.
+enum {
+  BR_TURN_AGAIN = 1,  // there is more to do right now: do not wait for the descriptor before the next turn
+  BR_TURN_ALIVE = 2   // libuv has an active handle with a reference, a request or a closing handle
+};
+
+// The part of a loop that Go reads in place.
+typedef struct {
+  br_rec *recs;
+  uint32_t nrec;
+  uint32_t flags;        // BR_TURN_...
+  uint64_t now;          // uv_now, milliseconds
+  uint64_t read_short;   // reads put off because the slab was full
+  uint64_t write_calls;  // write(2) and writev(2) asked of libuv
+  uint32_t nflush;       // records that the flush has appended, counted from the front
+  uint32_t handles;      // slots in use
+} br_shared;
+
+_Static_assert(sizeof(br_op) == 32, "layout of br_op");
+_Static_assert(sizeof(br_piece) == 12, "layout of br_piece");
+_Static_assert(sizeof(br_rec) == 24, "layout of br_rec");
+_Static_assert(sizeof(br_shared) == 48, "layout of br_shared");
+_Static_assert(BR_OPS_MAX <= 65536, "an operation's index fits 16 bits");
+_Static_assert(BR_READ_CHUNK_BYTES <= BR_SLAB_BYTES, "a chunk fits the slab");
+
+typedef struct br_loop br_loop;
+
+// Loop.
+int br_loop_new(br_loop **out);
+// br_loop_close releases the loop; UV_EBUSY while a slot is in use. wake_fds stay open: they are Go's.
+int br_loop_close(br_loop *l);
+br_shared *br_loop_shared(br_loop *l);
+br_op *br_loop_ops(br_loop *l);
+br_piece *br_loop_pieces(br_loop *l);
+void *br_loop_arena(br_loop *l);
+void *br_loop_slab(br_loop *l);
+// The descriptors of the wake-up: eight bytes written to wr end a wait. They are Go's to close after br_loop_close.
+void br_loop_wake_fds(br_loop *l, int *rd, int *wr);
+int br_loop_backend_fd(br_loop *l);
+int br_loop_backend_timeout(br_loop *l);
+void br_loop_update_time(br_loop *l);
+
+// br_turn executes nops operations, forgets the first `consumed` records, and runs libuv once. It waits at most
+// timeout_ms; 0 does not wait, -1 waits without limit. With if_alive it does not wait when libuv is not alive.
+void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, int if_alive);
+// br_flush executes nops operations now and sets BR_TURN_ALIVE anew.
+void br_flush(br_loop *l, uint32_t nops);
+
+// Handles. An id is slot | gen << 32. Functions return 0 or a libuv error unless said otherwise.
+int br_tcp_new(br_loop *l, unsigned family, uint64_t *id);
+int br_pipe_new(br_loop *l, int ipc, uint64_t *id);
+int br_open(br_loop *l, uint64_t id, int fd);
+int br_is_active(br_loop *l, uint64_t id);  // 1 or 0
+int br_fileno(br_loop *l, uint64_t id);     // a descriptor or an error
+int br_buffer_size(br_loop *l, uint64_t id, int receive, int *value);
+int br_close_reset(br_loop *l, uint64_t id);
+
+// Streams.
+// br_listen listens and accepts up to room connections, -1 without limit; if stopped, after BR_OP_ACCEPT_START.
+int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped);
+// br_write writes the pieces of operation `op` (-1: none), which becomes a NOP, and then p[0..len), and keeps a copy of
+// what the kernel does not take. It returns the number of bytes kept, or an error.
+int64_t br_write(br_loop *l, uint64_t id, int op, const void *p, size_t len);
+// br_try_write returns the number of bytes taken, or UV_EAGAIN.
+int64_t br_try_write(br_loop *l, uint64_t id, const void *p, size_t len);
+int br_is_readable(br_loop *l, uint64_t id);
+int br_is_writable(br_loop *l, uint64_t id);
+int br_set_blocking(br_loop *l, uint64_t id, int on);
+
+// TCP. Addresses are sockaddr_in or sockaddr_in6.
+enum { BR_BIND_V6ONLY = 1, BR_BIND_REUSEPORT = 2, BR_BIND_EXCLUSIVE = 4 };
+int br_tcp_bind(br_loop *l, uint64_t id, const void *addr, unsigned len, unsigned flags);
+int br_tcp_connect(br_loop *l, uint64_t id, const void *addr, unsigned len);
+int br_tcp_nodelay(br_loop *l, uint64_t id, int on);
+int br_tcp_keepalive(br_loop *l, uint64_t id, int on, unsigned delay_s);
+int br_tcp_simultaneous_accepts(br_loop *l, uint64_t id, int on);
+// br_tcp_name writes an address of BR_ADDR_BYTES at most and returns its length, or an error.
+int br_tcp_name(br_loop *l, uint64_t id, int peer, void *addr);
+
+// Pipes. Paths are not terminated; one that begins with a NUL is in Linux's abstract name space.
+int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len);
+int br_pipe_connect(br_loop *l, uint64_t id, const void *path, unsigned len);
+// br_pipe_name returns the length of the path, or an error.
+int br_pipe_name(br_loop *l, uint64_t id, int peer, void *path, unsigned cap);
+
+// br_errno_entry is the i'th error of libuv; the code is 0 behind the last one.
+int br_errno_entry(unsigned i, const char **name, const char **text);
+
+// Allocation counting, for tests: br_count_allocations must precede all other calls; it counts libuv's allocations and
+// the bridge's own. br_live_allocations is their balance, -1 when they are not counted.
+int br_count_allocations(void);
+int64_t br_live_allocations(void);
+
+#endif

@@ -1,0 +1,2 @@
+// Package cbridge joins Go and libuv; it is empty without cgo.
+package cbridge

@@ -1,0 +1,65 @@
+//go:build cgo
+
+package cbridge
+
+/*
+#cgo noescape br_loop_backend_timeout
+#cgo nocallback br_loop_backend_timeout
+#cgo noescape br_loop_update_time
+#cgo nocallback br_loop_update_time
+#include "bridge.h"
+*/
+import "C"
+
+import "unsafe"
+
+// Loop is a libuv loop with its queues. Its methods are for one goroutine at a time.
+type Loop struct {
+	c *C.br_loop
+
+	*Shared
+	Ops    []Op    // the submission queue
+	Pieces []Piece // further pieces of the write operations in it
+	Arena  []byte  // their bytes
+	Slab   []byte  // the bytes of RecRead
+
+	WakeRead, WakeWrite int // the descriptors of the wake-up, Go's to close after Close
+}
+
+// NewLoop makes a loop. The error is a libuv code.
+func NewLoop() (*Loop, int) {
+	l := new(Loop)
+	if err := C.br_loop_new(&l.c); err != 0 {
+		return nil, int(err)
+	}
+	l.Shared = (*Shared)(unsafe.Pointer(C.br_loop_shared(l.c)))
+	l.Ops = unsafe.Slice((*Op)(unsafe.Pointer(C.br_loop_ops(l.c))), OpsMax)
+	l.Pieces = unsafe.Slice((*Piece)(unsafe.Pointer(C.br_loop_pieces(l.c))), PiecesMax)
+	l.Arena = unsafe.Slice((*byte)(C.br_loop_arena(l.c)), ArenaBytes)
+	l.Slab = unsafe.Slice((*byte)(C.br_loop_slab(l.c)), SlabBytes)
+	var rd, wr C.int
+	C.br_loop_wake_fds(l.c, &rd, &wr)
+	l.WakeRead, l.WakeWrite = int(rd), int(wr)
+	return l, 0
+}
+
+// Close releases the loop, or answers UV_EBUSY while a handle is left.
+func (l *Loop) Close() int { return int(C.br_loop_close(l.c)) }
+
+// Turn executes the first nops operations, forgets the first consumed records and runs libuv once, waiting at most
+// timeoutMS; 0 does not wait, -1 waits without limit. With ifAlive it does not wait when libuv is not alive.
+func (l *Loop) Turn(nops, consumed uint32, timeoutMS int64, ifAlive bool) {
+	C.br_turn(l.c, C.uint32_t(nops), C.uint32_t(consumed), C.int64_t(timeoutMS), flag(ifAlive))
+}
+
+// Flush executes the first nops operations now.
+func (l *Loop) Flush(nops uint32) { C.br_flush(l.c, C.uint32_t(nops)) }
+
+// BackendFD is the descriptor of the kernel's queue, as uv_backend_fd.
+func (l *Loop) BackendFD() int { return int(C.br_loop_backend_fd(l.c)) }
+
+// BackendTimeout is libuv's own wish for the next poll in milliseconds, -1 without limit, as uv_backend_timeout.
+func (l *Loop) BackendTimeout() int { return int(C.br_loop_backend_timeout(l.c)) }
+
+// UpdateTime refreshes Shared.Now, as uv_update_time.
+func (l *Loop) UpdateTime() { C.br_loop_update_time(l.c) }
