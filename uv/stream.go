@@ -1,0 +1,390 @@
+//go:build cgo
+
+package uv
+
+// Streams: what TCP connections and pipes share. Reading is here, writing in write.go, listening in listen.go.
+//
+// Reading. The bridge reads into its slab, and a record names the bytes. Between the read and the callback the world may
+// move on: a callback of the same turn may have stopped the stream. Bytes that are out of the kernel must not be lost, so
+// they are copied to the stream's late part, and an end or an error behind them is kept there too. A ReadStart delivers
+// the late part first, in the next turn.
+
+import (
+	"github.com/seed-a026a017/asyncio/cbridge"
+)
+
+// flags of a stream.
+const (
+	streamReading     uint8 = 1 << iota // the user wants bytes
+	streamWriteFailed                   // a write has failed: nothing more can be written
+	streamShutdown                      // CloseWrite was called
+	streamConnecting
+	streamConnected // may read and write
+	streamLateQueued
+)
+
+// Stream is the common part of TCP and Pipe, uv_stream_t.
+type Stream struct {
+	handle
+	h        StreamHandler
+	late     *latePart
+	dones    *doneQueue // while writes with a callback are outstanding, see write.go
+	requests *streamRequests
+	queued   int    // bytes that the bridge keeps because the kernel has not taken them
+	gathered uint32 // bytes in the coming flush
+	seq      uint32 // the flush that gathered and op belong to
+	op       uint16 // index of this stream's write operation in it
+	flags    uint8
+}
+
+// StreamHandler hears of a stream. It is an alternative to callbacks for code that has an object for each stream anyway.
+type StreamHandler interface {
+	// OnRead brings bytes, or the error that has ended reading; io.EOF in the sense of errors.Is at the end. The bytes
+	// are valid until OnRead returns.
+	OnRead(b []byte, err error)
+	// OnWritten tells that the kernel has taken n bytes that it had left behind before, or that writing has failed.
+	OnWritten(n int, err error)
+	// OnClosed is the last call, after Close.
+	OnClosed()
+}
+
+// latePart is what was read and not yet delivered.
+type latePart struct {
+	data []byte
+	err  error
+}
+
+// streamRequests are the callbacks of requests that a stream rarely has.
+type streamRequests struct {
+	connected func(error)
+	stopWatch func() bool // of ConnectContext
+	shutdown  func(error)
+	listener  *listener
+}
+
+// streamer is everything that is a stream.
+type streamer interface{ stream() *Stream }
+
+func (s *Stream) stream() *Stream { return s }
+
+func (s *Stream) reqs() *streamRequests {
+	if s.requests == nil {
+		s.requests = new(streamRequests)
+	}
+	return s.requests
+}
+
+type readFunc func(b []byte, err error)
+
+func (f readFunc) OnRead(b []byte, err error) { f(b, err) }
+func (readFunc) OnWritten(int, error)         {}
+func (readFunc) OnClosed()                    {}
+
+// SetHandler chooses who hears of the stream. A later ReadStart with a callback takes its place.
+func (s *Stream) SetHandler(h StreamHandler) {
+	s.loop.use("Stream.SetHandler")
+	s.h = h
+}
+
+// ReadStart begins to read, or goes on after ReadStop; uv_read_start. cb is called with bytes, which are valid until it
+// returns, and once with an error, which ends reading: errors.Is finds io.EOF in it at the end of the stream. After that
+// another ReadStart reports the end again. cb nil keeps the callback, or the handler, that there is; while the stream
+// reads, another one takes its place. The error is ErrClosed, ENOTCONN before the stream is connected, or EINVAL without
+// a callback.
+func (s *Stream) ReadStart(cb func(b []byte, err error)) error {
+	if err := s.check("Stream.ReadStart"); err != nil {
+		return err
+	}
+	if s.flags&streamConnected == 0 {
+		return s.fail("read_start", int(ENOTCONN))
+	}
+	if cb != nil {
+		s.h = readFunc(cb)
+	}
+	if s.h == nil {
+		return s.fail("read_start", int(EINVAL))
+	}
+	if s.flags&streamReading != 0 {
+		return nil
+	}
+	s.flags |= streamReading
+	if s.late != nil {
+		s.queueLate()
+		if s.late.err != nil {
+			return nil
+		}
+	}
+	s.loop.submit(cbridge.OpReadStart, s.slot, s.gen, 0)
+	return nil
+}
+
+// ReadStop ends the calls of the read callback at once; uv_read_stop. Bytes that were read already are kept for the next
+// ReadStart. Idempotent; the error is ErrClosed.
+func (s *Stream) ReadStop() error {
+	if err := s.check("Stream.ReadStop"); err != nil {
+		return err
+	}
+	if s.flags&streamReading == 0 {
+		return nil
+	}
+	s.flags &^= streamReading
+	s.loop.submit(cbridge.OpReadStop, s.slot, s.gen, 0)
+	return nil
+}
+
+func (s *Stream) queueLate() {
+	if s.flags&streamLateQueued == 0 {
+		s.flags |= streamLateQueued
+		s.loop.late = append(s.loop.late, s)
+	}
+}
+
+// deliverLate delivers the late parts of the streams that read again.
+func (l *Loop) deliverLate() {
+	for n := len(l.late); n > 0; n-- {
+		s := l.late[0]
+		l.late[0] = nil
+		l.late = l.late[1:]
+		s.flags &^= streamLateQueued
+		s.deliverLate()
+	}
+	if len(l.late) == 0 {
+		l.late = nil
+	}
+}
+
+func (s *Stream) deliverLate() {
+	if p := s.late; p != nil && len(p.data) > 0 && s.flags&streamReading != 0 {
+		data := p.data
+		p.data = nil
+		if p.err == nil {
+			s.late = nil
+		}
+		s.loop.calls++
+		s.h.OnRead(data, nil)
+	}
+	if p := s.late; p != nil && p.err != nil && len(p.data) == 0 && s.flags&streamReading != 0 {
+		s.flags &^= streamReading
+		s.loop.calls++
+		s.h.OnRead(nil, p.err) // and p stays: the next ReadStart reports the same
+	}
+}
+
+// read brings bytes from the slab.
+func (s *Stream) read(r cbridge.Record) {
+	b := s.loop.b.Slab[r.Value : r.Value+uint64(r.Status) : r.Value+uint64(r.Status)]
+	if s.loop.checks {
+		s.loop.slabUsed = max(s.loop.slabUsed, int(r.Value)+len(b))
+	}
+	switch {
+	case s.state != handleOpen:
+	case s.late == nil && s.flags&streamReading != 0:
+		s.loop.calls++
+		s.h.OnRead(b, nil)
+	default:
+		if s.late == nil {
+			s.late = new(latePart)
+		}
+		s.late.data = append(s.late.data, b...)
+	}
+}
+
+// readEnd brings the end of the stream, or an error; the bridge has stopped reading.
+func (s *Stream) readEnd(err error) {
+	if s.state != handleOpen {
+		return
+	}
+	if s.late == nil {
+		s.late = new(latePart)
+	}
+	s.late.err = err
+	if s.flags&streamLateQueued == 0 {
+		s.deliverLate()
+	}
+}
+
+var errReadEOF error = &Error{Op: "read", Errno: EOF}
+
+func (s *Stream) record(r cbridge.Record) {
+	if r.Gen != s.gen {
+		return
+	}
+	switch r.Kind {
+	case cbridge.RecRead:
+		s.read(r)
+	case cbridge.RecEOF:
+		s.readEnd(errReadEOF)
+	case cbridge.RecReadError:
+		s.readEnd(s.fail("read", int(r.Status)))
+	case cbridge.RecWritten:
+		s.written(int(r.Value))
+	case cbridge.RecWriteError:
+		s.writeFailed(s.fail("write", int(r.Status)))
+	case cbridge.RecConnect:
+		s.connectEnd(s.result("connect", int(r.Status)))
+	case cbridge.RecShutdown:
+		s.shutdownEnd(s.result("shutdown", int(r.Status)))
+	case cbridge.RecAccept:
+		s.accepted(r)
+	case cbridge.RecAcceptError:
+		s.acceptFailed(s.fail("accept", int(r.Status)))
+	case cbridge.RecClosed:
+		s.finish()
+	}
+}
+
+// connectEnd ends the connect request. After Close it brings ECANCELED.
+func (s *Stream) connectEnd(err error) {
+	s.flags &^= streamConnecting
+	if err == nil && s.state == handleOpen {
+		s.flags |= streamConnected
+	}
+	r := s.requests
+	if r == nil || r.connected == nil {
+		return
+	}
+	done, stopWatch := r.connected, r.stopWatch
+	r.connected, r.stopWatch = nil, nil
+	if r.shutdown == nil {
+		s.requests = nil
+	}
+	if stopWatch != nil {
+		stopWatch()
+	}
+	s.loop.calls++
+	done(err)
+	if err != nil {
+		s.queued = 0
+		s.cancelRequests()
+	}
+}
+
+// cancelRequests ends what is outstanding with ECANCELED.
+func (s *Stream) cancelRequests() {
+	if s.dones != nil {
+		s.failDones(s.fail("write", int(ECANCELED)))
+	}
+	if s.requests != nil && s.requests.shutdown != nil {
+		s.shutdownEnd(s.fail("shutdown", int(ECANCELED)))
+	}
+}
+
+// IsActive reports whether the stream reads, writes, connects or listens; uv_is_active.
+func (s *Stream) IsActive() bool {
+	s.loop.use("Stream.IsActive")
+	if s.state != handleOpen {
+		return false
+	}
+	s.loop.flush()
+	return s.active || s.loop.b.IsActive(s.id())
+}
+
+// IsReadable and IsWritable report what the stream could do; uv_is_readable, uv_is_writable.
+func (s *Stream) IsReadable() bool {
+	s.loop.use("Stream.IsReadable")
+	return s.state == handleOpen && s.loop.b.IsReadable(s.id())
+}
+
+// IsWritable reports whether the stream could write; uv_is_writable.
+func (s *Stream) IsWritable() bool {
+	s.loop.use("Stream.IsWritable")
+	return s.state == handleOpen && s.flags&(streamWriteFailed|streamShutdown) == 0 && s.loop.b.IsWritable(s.id())
+}
+
+// Fd is the descriptor, borrowed: it stays the stream's, which closes it; uv_fileno. The error is ErrClosed, or EBADF
+// while there is none.
+func (s *Stream) Fd() (uintptr, error) {
+	if err := s.check("Stream.Fd"); err != nil {
+		return 0, err
+	}
+	fd := s.loop.b.Fileno(s.id())
+	if fd < 0 {
+		return 0, s.fail("fileno", fd)
+	}
+	return uintptr(fd), nil
+}
+
+// SendBufferSize is the size of the socket's send buffer, which Linux tells twice as large as it was set;
+// uv_send_buffer_size.
+func (s *Stream) SendBufferSize() (int, error) { return s.bufferSize("send_buffer_size", false, 0) }
+
+// SetSendBufferSize sets the size of the socket's send buffer; uv_send_buffer_size.
+func (s *Stream) SetSendBufferSize(n int) error { return s.setBufferSize("send_buffer_size", false, n) }
+
+// RecvBufferSize is the size of the socket's receive buffer, which Linux tells twice as large as it was set;
+// uv_recv_buffer_size.
+func (s *Stream) RecvBufferSize() (int, error) { return s.bufferSize("recv_buffer_size", true, 0) }
+
+// SetRecvBufferSize sets the size of the socket's receive buffer; uv_recv_buffer_size.
+func (s *Stream) SetRecvBufferSize(n int) error { return s.setBufferSize("recv_buffer_size", true, n) }
+
+func (s *Stream) setBufferSize(op string, receive bool, n int) error {
+	if n <= 0 {
+		return s.fail(op, int(EINVAL)) // libuv would take 0 for a question
+	}
+	_, err := s.bufferSize(op, receive, n)
+	return err
+}
+
+func (s *Stream) bufferSize(op string, receive bool, n int) (int, error) {
+	if err := s.check(op); err != nil {
+		return 0, err
+	}
+	got, code := s.loop.b.BufferSize(s.id(), receive, n)
+	return got, s.result(op, code)
+}
+
+// SetBlocking makes writes wait until the kernel has taken them; uv_stream_set_blocking. libuv advises against it.
+func (s *Stream) SetBlocking(on bool) error {
+	if err := s.check("Stream.SetBlocking"); err != nil {
+		return err
+	}
+	s.loop.flush()
+	return s.result("set_blocking", s.loop.b.SetBlocking(s.id(), on))
+}
+
+// Close closes the descriptor at once. What was written before is offered to the kernel; what it does not take is
+// dropped, and the callbacks of those writes, of a connect and of a CloseWrite get ECANCELED.
+func (s *Stream) Close() { s.CloseWith(nil) }
+
+// CloseWith is Close with a callback.
+func (s *Stream) CloseWith(closed func()) {
+	if s.check("Stream.Close") != nil {
+		return
+	}
+	s.loop.submit(cbridge.OpClose, s.slot, s.gen, 0)
+	s.loop.flush()
+	s.closing(closed)
+}
+
+// closing is the Go side of a close that the bridge has begun.
+func (s *Stream) closing(closed func()) {
+	s.state = handleClosing
+	s.flags &^= streamReading
+	s.late = nil
+	if closed != nil {
+		s.extra().closed = closed
+	}
+	if s.requests != nil && s.requests.listener != nil {
+		s.requests.listener.close(s)
+	}
+}
+
+// finish is the last record of a stream.
+func (s *Stream) finish() {
+	l := s.loop
+	s.state = handleClosed
+	l.objects[s.slot] = nil
+	l.submit(cbridge.OpAck, s.slot, s.gen, 0)
+	s.cancelRequests()
+	if l.counted != nil {
+		l.uncount(s.slot)
+	}
+	l.calls++
+	if s.h != nil {
+		s.h.OnClosed()
+	}
+	if s.x != nil && s.x.closed != nil {
+		s.x.closed()
+	}
+}

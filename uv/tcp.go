@@ -1,0 +1,266 @@
+//go:build cgo
+
+package uv
+
+// TCP sockets.
+
+import (
+	"context"
+	"encoding/binary"
+	"net/netip"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/seed-a026a017/asyncio/cbridge"
+)
+
+// TCP is a TCP connection or listener, uv_tcp_t.
+type TCP struct {
+	Stream
+}
+
+// NewTCP makes a handle without a socket; uv_tcp_init. The error is ErrClosed.
+func (l *Loop) NewTCP() (*TCP, error) { return l.NewTCPFamily(syscall.AF_UNSPEC) }
+
+// NewTCPFamily makes a handle with a socket of the family, such as syscall.AF_INET6; uv_tcp_init_ex.
+func (l *Loop) NewTCPFamily(family int) (*TCP, error) {
+	l.use("Loop.NewTCP")
+	if l.state.Load() == loopClosed {
+		return nil, ErrClosed
+	}
+	id, code := l.b.NewTCP(uint(family))
+	if code != 0 {
+		return nil, &Error{Op: "init", Kind: TCPHandle, Errno: Errno(code)}
+	}
+	return l.adoptTCP(id), nil
+}
+
+// adoptTCP makes the Go side of a handle that the bridge has made.
+func (l *Loop) adoptTCP(id uint64) *TCP {
+	t := new(TCP)
+	t.handle = handle{loop: l, slot: uint32(id), gen: uint32(id >> 32), kind: TCPHandle}
+	l.register(t.slot, t)
+	return t
+}
+
+func (l *Loop) register(slot uint32, o object) {
+	for int(slot) >= len(l.objects) {
+		l.objects = append(l.objects, nil)
+	}
+	l.objects[slot] = o
+}
+
+// OpenFD takes ownership of a connected or bound socket; uv_tcp_open. The errors are ErrClosed, EBUSY if there is a socket
+// already, EEXIST if a handle of this loop has fd, ENOTSOCK and EBADF.
+func (t *TCP) OpenFD(fd uintptr) error {
+	if err := t.check("TCP.OpenFD"); err != nil {
+		return err
+	}
+	if code := t.loop.b.Open(t.id(), int(fd)); code != 0 {
+		return t.fail("open", code)
+	}
+	t.flags |= streamConnected
+	return nil
+}
+
+// BindFlags change what Bind does.
+type BindFlags uint
+
+const (
+	BindV6Only    BindFlags = cbridge.BindV6Only    // an IPv6 socket does not serve IPv4; UV_TCP_IPV6ONLY
+	BindReusePort BindFlags = cbridge.BindReusePort // SO_REUSEPORT
+	BindExclusive BindFlags = cbridge.BindExclusive // without the SO_REUSEADDR that libuv always sets
+)
+
+// Bind binds to an address; uv_tcp_bind. EADDRINUSE comes from here, or at the latest from Listen.
+func (t *TCP) Bind(addr netip.AddrPort, flags BindFlags) error {
+	if err := t.check("TCP.Bind"); err != nil {
+		return err
+	}
+	var buf [cbridge.AddrBytes]byte
+	sa, err := t.sockaddr("bind", addr, &buf)
+	if err != nil {
+		return err
+	}
+	return t.addrResult("bind", addr, t.loop.b.TCPBind(t.id(), sa, uint(flags)))
+}
+
+func (t *TCP) addrResult(op string, addr netip.AddrPort, code int) error {
+	if code == 0 {
+		return nil
+	}
+	return &Error{Op: op, Kind: TCPHandle, Addr: addr.String(), Errno: Errno(code)}
+}
+
+// Connect connects to an address; uv_tcp_connect. done is called once in a later turn. Writes may follow at once; they
+// leave when the connection is there. If it returns an error, done is not called.
+func (t *TCP) Connect(addr netip.AddrPort, done func(error)) error {
+	if err := t.check("TCP.Connect"); err != nil {
+		return err
+	}
+	if done == nil {
+		return t.fail("connect", int(EINVAL))
+	}
+	var buf [cbridge.AddrBytes]byte
+	sa, err := t.sockaddr("connect", addr, &buf)
+	if err != nil {
+		return err
+	}
+	t.loop.flush()
+	if code := t.loop.b.TCPConnect(t.id(), sa); code != 0 {
+		return t.addrResult("connect", addr, code)
+	}
+	t.flags |= streamConnecting
+	t.reqs().connected = func(err error) {
+		if e, ok := err.(*Error); ok {
+			e.Addr = addr.String()
+		}
+		done(err)
+	}
+	return nil
+}
+
+// ConnectContext is Connect that ends with ctx: done then gets the cause of its end, and the handle is closed.
+func (t *TCP) ConnectContext(ctx context.Context, addr netip.AddrPort, done func(error)) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := t.Connect(addr, done); err != nil {
+		return err
+	}
+	r := t.requests
+	r.stopWatch = context.AfterFunc(ctx, func() {
+		t.loop.Post(func() {
+			if r.connected == nil || t.flags&streamConnecting == 0 {
+				return
+			}
+			r.connected = nil
+			t.Close()
+			done(context.Cause(ctx))
+		})
+	})
+	return nil
+}
+
+// SetNoDelay sets TCP_NODELAY; uv_tcp_nodelay.
+func (t *TCP) SetNoDelay(on bool) error {
+	if err := t.check("TCP.SetNoDelay"); err != nil {
+		return err
+	}
+	return t.result("nodelay", t.loop.b.TCPNoDelay(t.id(), on))
+}
+
+// SetKeepAlive sets SO_KEEPALIVE and how long the connection is idle before the first probe, in whole seconds rounded up;
+// uv_tcp_keepalive. The error is EINVAL for a delay of 0 or less, with every version of libuv.
+func (t *TCP) SetKeepAlive(on bool, delay time.Duration) error {
+	if err := t.check("TCP.SetKeepAlive"); err != nil {
+		return err
+	}
+	if on && delay <= 0 {
+		return t.fail("keepalive", int(EINVAL))
+	}
+	return t.result("keepalive", t.loop.b.TCPKeepAlive(t.id(), on, uint(seconds(delay))))
+}
+
+func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+
+// SetSimultaneousAccepts matters on Windows only; uv_tcp_simultaneous_accepts.
+func (t *TCP) SetSimultaneousAccepts(on bool) error {
+	if err := t.check("TCP.SetSimultaneousAccepts"); err != nil {
+		return err
+	}
+	return t.result("simultaneous_accepts", t.loop.b.TCPSimultaneousAccepts(t.id(), on))
+}
+
+// LocalAddr is the socket's own address; uv_tcp_getsockname.
+func (t *TCP) LocalAddr() (netip.AddrPort, error) { return t.name("getsockname", false) }
+
+// RemoteAddr is the peer's address; uv_tcp_getpeername. Of an accepted connection it stays known after the peer is gone.
+func (t *TCP) RemoteAddr() (netip.AddrPort, error) { return t.name("getpeername", true) }
+
+func (t *TCP) name(op string, peer bool) (netip.AddrPort, error) {
+	if err := t.check(op); err != nil {
+		return netip.AddrPort{}, err
+	}
+	var buf [cbridge.AddrBytes]byte
+	n := t.loop.b.TCPName(t.id(), peer, buf[:])
+	if n < 0 {
+		return netip.AddrPort{}, t.fail(op, n)
+	}
+	return parseSockaddr(buf[:n]), nil
+}
+
+// CloseReset closes with a RST, dropping what is unsent on both sides; uv_tcp_close_reset. closed, which may be nil, is
+// called as by CloseWith. The error is ErrClosed, or EINVAL after CloseWrite and of a listener; the handle is then as before.
+func (t *TCP) CloseReset(closed func()) error {
+	if err := t.check("TCP.CloseReset"); err != nil {
+		return err
+	}
+	if t.flags&streamShutdown != 0 {
+		return t.fail("close_reset", int(EINVAL))
+	}
+	t.loop.flush()
+	if code := t.loop.b.CloseReset(t.id()); code != 0 {
+		return t.fail("close_reset", code)
+	}
+	t.closing(closed)
+	return nil
+}
+
+// sockaddr writes addr as the system's sockaddr. Its family and scope are in the byte order of the machine.
+func (t *TCP) sockaddr(op string, addr netip.AddrPort, buf *[cbridge.AddrBytes]byte) ([]byte, error) {
+	b := buf[:]
+	ip := addr.Addr()
+	n := syscall.SizeofSockaddrInet6
+	switch {
+	case ip.Is4():
+		n = syscall.SizeofSockaddrInet4
+		putFamily(b, syscall.AF_INET, n)
+		a := ip.As4()
+		copy(b[4:], a[:])
+	case ip.Is6():
+		scope, err := scopeID(ip.Zone())
+		if err != nil {
+			return nil, &Error{Op: op, Kind: TCPHandle, Addr: addr.String(), Errno: EINVAL}
+		}
+		putFamily(b, syscall.AF_INET6, n)
+		a := ip.As16()
+		copy(b[8:], a[:])
+		binary.NativeEndian.PutUint32(b[24:], scope)
+	default:
+		return nil, &Error{Op: op, Kind: TCPHandle, Addr: addr.String(), Errno: EINVAL}
+	}
+	binary.BigEndian.PutUint16(b[2:], addr.Port())
+	return b[:n], nil
+}
+
+// familyIsByte tells the BSD layout, where the first byte is the length and the second the family.
+const familyIsByte = unsafe.Sizeof(syscall.RawSockaddr{}.Family) == 1
+
+func putFamily(b []byte, family, length int) {
+	if familyIsByte {
+		b[0], b[1] = byte(length), byte(family)
+		return
+	}
+	binary.NativeEndian.PutUint16(b, uint16(family))
+}
+
+func parseSockaddr(b []byte) netip.AddrPort {
+	family := int(b[1])
+	if !familyIsByte {
+		family = int(binary.NativeEndian.Uint16(b))
+	}
+	port := binary.BigEndian.Uint16(b[2:])
+	switch {
+	case family == syscall.AF_INET && len(b) >= 8:
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), port)
+	case family == syscall.AF_INET6 && len(b) >= 28:
+		ip := netip.AddrFrom16([16]byte(b[8:24]))
+		if scope := binary.NativeEndian.Uint32(b[24:]); scope != 0 {
+			ip = ip.WithZone(zoneName(scope))
+		}
+		return netip.AddrPortFrom(ip, port)
+	}
+	return netip.AddrPort{}
+}

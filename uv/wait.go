@@ -1,0 +1,216 @@
+//go:build cgo
+
+package uv
+
+// Waiting: how a loop spends the time until something happens. It is one small part on its own because the best way
+// depends on the program.
+//
+//	WaitBlock     the goroutine's thread waits inside libuv. Right for a goroutine that is locked to its thread, and for
+//	              a process whose other goroutines keep every processor busy. The runtime takes the processor away from a
+//	              thread that stays in C for more than 20 us, and giving it back costs a futex call or two.
+//	WaitSpin      polls without waiting for a while first, then as WaitBlock.
+//	WaitNetpoll   the goroutine parks, like one that reads a socket, until libuv's descriptor is readable. No thread
+//	              waits and no processor changes hands.
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/seed-a026a017/asyncio/cbridge"
+)
+
+// Wait is a way to wait for something to happen.
+type Wait int
+
+const (
+	WaitNetpoll Wait = iota // park the goroutine in Go's network poller
+	WaitBlock               // block the thread in libuv
+	WaitSpin                // poll for spinTime, then block the thread
+)
+
+// spinTime is what WaitSpin spends before it blocks: about as long as a blocked thread needs to get going again.
+const spinTime = 30 * time.Microsecond
+
+// waiter waits for a loop.
+type waiter interface {
+	// wait runs one or more turns, until there are records, a wake-up, or the timeout is over; it may return earlier.
+	// With ifAlive it does not wait when libuv is not alive.
+	wait(timeout time.Duration, ifAlive bool)
+	// wake ends a wait. It may be called from any goroutine, while the loop sleeps or a little later.
+	wake()
+	close()
+}
+
+func newWaiter(l *Loop, w Wait) waiter {
+	switch w {
+	case WaitBlock:
+		return blockWaiter{l, 0}
+	case WaitSpin:
+		return blockWaiter{l, spinTime}
+	}
+	if n := newNetWaiter(l); n != nil {
+		return n
+	}
+	return blockWaiter{l, 0}
+}
+
+// blockWaiter is WaitBlock and, with a spin time, WaitSpin.
+type blockWaiter struct {
+	l    *Loop
+	spin time.Duration
+}
+
+func (w blockWaiter) wait(timeout time.Duration, ifAlive bool) {
+	l := w.l
+	if w.spin > 0 && w.spun(timeout) {
+		return
+	}
+	if !l.sleep() {
+		l.turn(0, false)
+		return
+	}
+	l.turn(milliseconds(timeout), ifAlive)
+	l.awake()
+}
+
+// spun polls for the spin time and reports whether that is enough. Each poll is a short call, so the runtime leaves the
+// processor alone.
+func (w blockWaiter) spun(timeout time.Duration) bool {
+	l := w.l
+	for start := l.clock(); ; {
+		l.turn(0, false)
+		if l.eventful() {
+			return true
+		}
+		if spent := l.clock() - start; spent >= w.spin {
+			return spent >= timeout
+		}
+	}
+}
+
+func (w blockWaiter) wake() { w.l.inbox.signal(w.l.b) }
+
+func (w blockWaiter) close() {}
+
+// eventful reports whether the turn that was just run forbids to wait.
+func (l *Loop) eventful() bool {
+	return l.lim > 0 || l.b.Flags&cbridge.TurnAgain != 0 || l.wakeState.Load()&wakePending != 0
+}
+
+// netWaiter is WaitNetpoll. It reads a duplicate of libuv's epoll descriptor through the runtime's poller, which is told
+// of edges only. So it may park only when a turn that found nothing has come after the poller was armed:
+// syscall.RawConn.Read arms it, calls step, and parks if step answers false. A turn that found something may leave more
+// behind, of which no edge will tell.
+//
+// Deadlines and wake-ups both come through SetReadDeadline, without a system call. The deadline is left alone as long as
+// it is no later than needed: waking early once is cheaper than moving it every turn.
+type netWaiter struct {
+	l        *Loop
+	file     *os.File
+	conn     syscall.RawConn
+	stepFunc func(uintptr) bool // step, made once because it escapes
+
+	timeout  time.Duration
+	ifAlive  bool
+	turned   bool          // a turn has run in this wait
+	asleep   bool          // step has answered false
+	deadline time.Duration // of the file, on the loop's clock; Forever: none
+	spent    bool          // the deadline is over
+}
+
+// past is a deadline that is over.
+var past = time.Unix(1, 0)
+
+func newNetWaiter(l *Loop) *netWaiter {
+	fd, err := duplicate(l.b.BackendFD())
+	if err != nil {
+		return nil
+	}
+	w := &netWaiter{l: l, file: os.NewFile(uintptr(fd), "libuv"), deadline: Forever}
+	w.stepFunc = w.step
+	if w.file.SetReadDeadline(time.Time{}) == nil { // it is an error where the poller does not take the descriptor
+		w.conn, err = w.file.SyscallConn()
+		if err == nil {
+			return w
+		}
+	}
+	w.file.Close()
+	return nil
+}
+
+func duplicate(fd int) (int, error) {
+	dup, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, 0)
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(dup), syscall.SetNonblock(int(dup), true)
+}
+
+func (w *netWaiter) wait(timeout time.Duration, ifAlive bool) {
+	w.timeout, w.ifAlive, w.turned = timeout, ifAlive, false
+	if w.spent {
+		w.setDeadline(Forever)
+	}
+	err := w.conn.Read(w.stepFunc)
+	if w.asleep {
+		w.asleep = false
+		w.l.awake()
+	}
+	if err != nil {
+		w.spent = true
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			panic(&Error{Op: "wait", Errno: EIO})
+		}
+	}
+	if !w.turned { // a wake-up came so late that it has ended the next wait before it began
+		w.l.turn(0, false)
+	}
+}
+
+// step runs a turn and answers true if the wait is over. It answers false at most once: after an edge comes one more turn.
+func (w *netWaiter) step(uintptr) bool {
+	l := w.l
+	if w.asleep {
+		w.asleep = false
+		l.awake()
+		l.turn(0, false)
+		return true
+	}
+	l.turn(0, false)
+	w.turned = true
+	if l.eventful() || w.ifAlive && l.b.Flags&cbridge.TurnAlive == 0 {
+		return true
+	}
+	w.arm()
+	w.asleep = l.sleep()
+	return !w.asleep
+}
+
+// arm sees to it that the deadline is not later than the timeout.
+func (w *netWaiter) arm() {
+	if w.timeout == Forever {
+		if w.deadline != Forever {
+			w.setDeadline(Forever)
+		}
+		return
+	}
+	now := w.l.clock()
+	if want := later(now, w.timeout); w.deadline > want || w.deadline <= now {
+		w.setDeadline(want)
+	}
+}
+
+func (w *netWaiter) setDeadline(d time.Duration) {
+	w.deadline, w.spent = d, false
+	var t time.Time
+	if d != Forever {
+		t = w.l.base.Add(d)
+	}
+	w.file.SetReadDeadline(t)
+}
+
+func (w *netWaiter) wake() { w.file.SetReadDeadline(past) }
+
+func (w *netWaiter) close() { w.file.Close() }
