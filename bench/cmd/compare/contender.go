@@ -61,10 +61,14 @@ func (b builder) run(name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = b.bench
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, bytes.TrimSpace(out))
+		lines := strings.SplitN(string(out), "\n", errorLinesMax+1)
+		return fmt.Errorf("%s: %w: %s", name, err, strings.Join(lines[:min(len(lines), errorLinesMax)], " | "))
 	}
 	return nil
 }
+
+// errorLinesMax is how much of a compiler's complaint is shown.
+const errorLinesMax = 3
 
 // entry is a contender that may be prepared.
 type entry struct {
