@@ -53,6 +53,7 @@ type driver struct {
 	timer     *time.Timer
 	start     time.Time
 	yielded   time.Duration // when the loop last let others run
+	waited    time.Duration
 	streams   map[*stream]struct{}
 	listeners map[*listener]struct{}
 	dials     map[*dial]struct{}
@@ -73,7 +74,8 @@ func New() (proactor.Proactor, error) {
 	return d, nil
 }
 
-func (d *driver) Now() time.Duration { return time.Since(d.start) }
+func (d *driver) Now() time.Duration    { return time.Since(d.start) }
+func (d *driver) Waited() time.Duration { return d.waited }
 
 // Poll completes a batch even when a handler has panicked out of the Poll before: the rest of that batch comes first.
 func (d *driver) Poll(timeout time.Duration) error {
@@ -102,8 +104,10 @@ func (d *driver) Poll(timeout time.Duration) error {
 func (d *driver) take(timeout time.Duration) {
 	d.mu.Lock()
 	if timeout > 0 && len(d.local) == 0 && len(d.queue) == 0 && !d.woken {
+		begin := d.Now()
 		d.sleep(timeout)
 		d.yielded = d.Now()
+		d.waited += d.yielded - begin
 	} else if now := d.Now(); now-d.yielded > yieldEvery {
 		d.mu.Unlock()
 		runtime.Gosched()

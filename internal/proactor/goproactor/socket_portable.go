@@ -6,8 +6,6 @@ package goproactor
 // write is a flight. The tag goproactor_portable puts this file to the test elsewhere.
 
 import (
-	"errors"
-	"fmt"
 	"net"
 	"runtime"
 )
@@ -61,14 +59,3 @@ func (s *stream) waitWrite(v *vector) (int, error) {
 type vector struct {
 	bufs [][]byte
 }
-
-// setListenOptions leaves SO_REUSEADDR alone: on Windows it would let others take the address.
-func setListenOptions(_ int, _, reusePort bool) error {
-	if reusePort {
-		return fmt.Errorf("SO_REUSEPORT on %s: %w", runtime.GOOS, errors.ErrUnsupported)
-	}
-	return nil
-}
-
-// setBacklog cannot change the backlog of a listening socket here.
-func setBacklog(int, int) error { return nil }

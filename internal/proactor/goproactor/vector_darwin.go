@@ -27,5 +27,3 @@ func (v *vector) write(fd int) (int, error) {
 	}
 	return sum, nil
 }
-
-const soReusePort = syscall.SO_REUSEPORT

@@ -3,8 +3,6 @@
 package goproactor
 
 import (
-	"runtime"
-	"strings"
 	"syscall"
 	"unsafe"
 )
@@ -38,11 +36,3 @@ func writev(fd int, iov []syscall.Iovec) (int, syscall.Errno) {
 	n, _, errno := syscall.Syscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(iov))), uintptr(len(iov)))
 	return int(n), errno
 }
-
-// soReusePort is SO_REUSEPORT, which package syscall leaves out on most Linux ports.
-var soReusePort = func() int {
-	if strings.HasPrefix(runtime.GOARCH, "mips") {
-		return 0x200
-	}
-	return 0xf
-}()

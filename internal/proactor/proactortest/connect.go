@@ -1,0 +1,244 @@
+package proactortest
+
+// Cases about Connect.
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+)
+
+// attempt is a Connect under way.
+type attempt struct {
+	r      *rig
+	calls  int
+	rec    *recorder
+	err    error
+	cancel func()
+}
+
+// connect checks that done is called once, by a later Poll, with a stream or an error.
+func (r *rig) connect(addr net.Addr, opt proactor.ConnectOptions) *attempt {
+	a := &attempt{r: r}
+	a.cancel = r.p.Connect(addr, opt, func(s proactor.Stream, err error) {
+		defer r.handler("done")()
+		a.calls++
+		if a.calls > 1 {
+			r.t.Errorf("done was called %d times", a.calls)
+		}
+		if (s == nil) == (err == nil) {
+			r.t.Errorf("done(%v, %v)", s, err)
+		}
+		a.err = err
+		if s != nil {
+			a.rec = r.record(s)
+		}
+	})
+	return a
+}
+
+func (a *attempt) wait() {
+	a.r.t.Helper()
+	a.r.until("the end of a connect", func() bool { return a.calls > 0 })
+}
+
+// peerListener is a listener of package net that answers "hello" and ends, to each connection.
+func (r *rig) peerListener(network string) net.Listener {
+	ln, err := net.Listen(network, r.freeAddr(network).String())
+	require.NoError(r.t, err)
+	r.own(ln)
+	r.spawn(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			r.own(c)
+			r.spawn(func() { _, _ = c.Write([]byte("hello")); _ = c.Close() })
+		}
+	})
+	return ln
+}
+
+var connectCases = []testCase{
+	{name: "connects", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.peerListener(network)
+			a := r.connect(ln.Addr(), proactor.ConnectOptions{})
+			require.Zero(r.t, a.calls)
+			a.wait()
+			require.NoError(r.t, a.err)
+			require.Equal(r.t, ln.Addr().String(), a.rec.s.RemoteAddr().String())
+			a.rec.readStart()
+			r.until("the greeting", a.rec.isEOF)
+			require.Equal(r.t, "hello", string(a.rec.got))
+			requireOpen(r.t, a.rec.s.FD(), true)
+			a.cancel() // does nothing any more
+			a.rec.close()
+			r.until("closed", a.rec.isClosed)
+			a.cancel()
+			r.settle()
+			require.Equal(r.t, 1, a.calls)
+		}
+	}},
+	{name: "IPv6", run: func(r *rig) {
+		ln, err := net.Listen("tcp6", "[::1]:0")
+		if err != nil {
+			r.t.Skipf("no IPv6 here: %v", err)
+		}
+		r.own(ln)
+		a := r.connect(ln.Addr(), proactor.ConnectOptions{})
+		a.wait()
+		require.NoError(r.t, a.err)
+		require.Equal(r.t, ln.Addr().String(), a.rec.s.RemoteAddr().String())
+	}},
+	{name: "refused", run: func(r *rig) {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(r.t, err)
+		require.NoError(r.t, ln.Close())
+		a := r.connect(ln.Addr(), proactor.ConnectOptions{})
+		require.Zero(r.t, a.calls)
+		a.wait()
+		require.ErrorIs(r.t, a.err, syscall.ECONNREFUSED)
+		require.ErrorContains(r.t, a.err, ln.Addr().String(), "the error says on what")
+	}},
+	{name: "no such path", run: func(r *rig) {
+		name := r.freeAddr("unix").String()
+		a := r.connect(&net.UnixAddr{Net: "unix", Name: name}, proactor.ConnectOptions{})
+		require.Zero(r.t, a.calls)
+		a.wait()
+		require.ErrorIs(r.t, a.err, syscall.ENOENT)
+	}},
+	{name: "local address", run: func(r *rig) {
+		local := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
+		if runtime.GOOS == "linux" {
+			local.IP = net.IPv4(127, 0, 0, 2)
+		}
+		a := r.connect(r.peerListener("tcp").Addr(), proactor.ConnectOptions{Local: local})
+		a.wait()
+		require.NoError(r.t, a.err)
+		require.True(r.t, a.rec.s.LocalAddr().(*net.TCPAddr).IP.Equal(local.IP))
+	}},
+	{name: "a local address of another machine", run: func(r *rig) {
+		local := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}
+		a := r.connect(r.peerListener("tcp").Addr(), proactor.ConnectOptions{Local: local})
+		a.wait()
+		require.ErrorIs(r.t, a.err, syscall.EADDRNOTAVAIL)
+	}},
+	{name: "TCP_NODELAY and SO_KEEPALIVE", run: func(r *rig) {
+		ln := r.peerListener("tcp")
+		for _, keepAlive := range []bool{false, true} {
+			a := r.connect(ln.Addr(), proactor.ConnectOptions{KeepAlive: keepAlive})
+			a.wait()
+			require.NoError(r.t, a.err)
+			requireNoDelay(r.t, a.rec.s.FD())
+			requireKeepAlive(r.t, a.rec.s.FD(), keepAlive)
+		}
+	}},
+	{name: "cancel at once", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.peerListener(network)
+			a := r.connect(ln.Addr(), proactor.ConnectOptions{})
+			a.cancel()
+			a.cancel()
+			require.Zero(r.t, a.calls, "no handler runs inside cancel")
+			a.wait()
+			require.ErrorIs(r.t, a.err, context.Canceled)
+		}
+	}},
+	{name: "cancel at any moment", run: func(r *rig) {
+		ln := r.peerListener("tcp")
+		for i := range 200 {
+			a := r.connect(ln.Addr(), proactor.ConnectOptions{})
+			for range i % 5 {
+				r.poll(0)
+			}
+			for range i * 7 {
+				spin.Add(1)
+			}
+			a.cancel()
+			a.wait()
+			if a.err != nil {
+				require.ErrorIs(r.t, a.err, context.Canceled)
+			} else {
+				a.rec.close()
+			}
+		}
+	}},
+	{name: "cancel while the peer does not answer", run: func(r *rig) {
+		addr := r.deafAddr()
+		a := r.connect(addr, proactor.ConnectOptions{})
+		r.settle()
+		require.Zero(r.t, a.calls)
+		a.cancel()
+		a.wait()
+		require.ErrorIs(r.t, a.err, context.Canceled)
+	}},
+	{name: "Close while the peer does not answer", run: func(r *rig) {
+		a := r.connect(r.deafAddr(), proactor.ConnectOptions{})
+		r.settle()
+		r.close()
+		require.Zero(r.t, a.calls)
+		a.cancel()
+	}},
+	{name: "Close with a result nobody has heard", run: func(r *rig) {
+		for _, network := range networks {
+			ln, err := net.Listen(network, r.freeAddr(network).String())
+			require.NoError(r.t, err)
+			r.own(ln)
+			a := r.connect(ln.Addr(), proactor.ConnectOptions{})
+			c, err := ln.Accept()
+			require.NoError(r.t, err)
+			r.own(c)
+			defer func() {
+				_, err := c.Read(make([]byte, 1))
+				require.True(r.t, err == io.EOF || errors.Is(err, syscall.ECONNRESET), err)
+				require.Zero(r.t, a.calls)
+			}()
+		}
+		r.close()
+	}},
+	{name: "Connect and Close in done", run: func(r *rig) {
+		ln := r.peerListener("tcp")
+		const rounds = 50
+		n := 0
+		var next func()
+		next = func() {
+			r.p.Connect(ln.Addr(), proactor.ConnectOptions{}, func(s proactor.Stream, err error) {
+				defer r.handler("done")()
+				require.NoError(r.t, err)
+				s.Close()
+				if n++; n < rounds {
+					next()
+				}
+			})
+		}
+		next()
+		r.until("all rounds", func() bool { return n == rounds })
+	}},
+}
+
+// deafAddr is an address whose backlog is full, so that connecting to it takes for ever.
+func (r *rig) deafAddr() net.Addr {
+	if runtime.GOOS != "linux" {
+		r.t.Skip("what a full backlog does differs between systems")
+	}
+	ln := r.listen(r.freeAddr("tcp"), proactor.ListenOptions{Backlog: 1})
+	for range 20 {
+		c, err := net.DialTimeout("tcp", ln.Addr().String(), 200*time.Millisecond)
+		if err != nil {
+			return ln.Addr()
+		}
+		r.own(c)
+	}
+	r.t.Fatal("the backlog is never full")
+	return nil
+}

@@ -1,0 +1,294 @@
+package proactortest
+
+// Cases about Listen and Listener.
+
+import (
+	"io"
+	"net"
+	"runtime"
+	"syscall"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+)
+
+// backlog is enough for the connections that a case leaves waiting.
+const backlog = 64
+
+var listenOptions = proactor.ListenOptions{Backlog: backlog, ReuseAddr: true}
+
+var networks = []string{"tcp", "unix"}
+
+var listenCases = []testCase{
+	{name: "address and descriptor", run: func(r *rig) {
+		ln := r.listen(r.freeAddr("tcp"), listenOptions)
+		addr := ln.Addr().(*net.TCPAddr)
+		require.True(r.t, addr.IP.Equal(net.IPv4(127, 0, 0, 1)), addr)
+		require.NotZero(r.t, addr.Port)
+		requireOpen(r.t, ln.FD(), true)
+		unix := r.freeAddr("unix")
+		require.Equal(r.t, unix.String(), r.listen(unix, listenOptions).Addr().String())
+	}},
+	{name: "accepted stream has the addresses of its peer", run: func(r *rig) {
+		for _, network := range networks {
+			rec, peer := r.pair(link{network, true}, false)
+			require.Equal(r.t, peer.RemoteAddr().String(), rec.s.LocalAddr().String())
+			require.Equal(r.t, network, rec.s.LocalAddr().Network())
+			require.Equal(r.t, network, rec.s.RemoteAddr().Network())
+			if network == "tcp" {
+				require.Equal(r.t, peer.LocalAddr().String(), rec.s.RemoteAddr().String())
+			}
+		}
+	}},
+	{name: "connections before Start wait", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.listen(r.freeAddr(network), listenOptions)
+			r.do("dial", func() { r.dial(ln.Addr()); r.dial(ln.Addr()) })
+			r.settle()
+			n := 0
+			r.start(ln, func(s proactor.Stream) { n++; r.record(s) })
+			require.Zero(r.t, n, "no handler runs inside Start")
+			r.until("two connections", func() bool { return n == 2 })
+		}
+	}},
+	{name: "Stop in Accepted leaves the next for the next Start", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.listen(r.freeAddr(network), listenOptions)
+			const dials = 8
+			r.do("dial", func() {
+				for i := range dials {
+					c := r.dial(ln.Addr())
+					_, _ = c.Write([]byte{byte(i)})
+				}
+			})
+			var recs []*recorder
+			for i := range dials {
+				r.start(ln, func(s proactor.Stream) {
+					recs = append(recs, r.record(s))
+					ln.Stop()
+				})
+				r.until("one connection", func() bool { return len(recs) > i })
+				r.settle()
+				require.Len(r.t, recs, i+1, "accepted while stopped")
+			}
+			for i, rec := range recs {
+				rec.readStart()
+				r.until("its byte", func() bool { return len(rec.got) > 0 })
+				require.Equal(r.t, []byte{byte(i)}, rec.got, "connections came out of order")
+			}
+		}
+	}},
+	{name: "Stop while waiting, then Start with another handler", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.listen(r.freeAddr(network), listenOptions)
+			r.start(ln, func(proactor.Stream) { r.t.Error("the first handler was called") })
+			r.settle()
+			ln.Stop()
+			ln.Stop()
+			r.do("dial", func() { r.dial(ln.Addr()) })
+			r.settle()
+			n := 0
+			second := func(s proactor.Stream) { n++; r.record(s) }
+			r.start(ln, second)
+			r.start(ln, second)
+			r.until("the connection", func() bool { return n > 0 })
+			ln.Stop()
+			r.start(ln, second)
+			r.do("dial", func() { r.dial(ln.Addr()) })
+			r.until("the second connection", func() bool { return n > 1 })
+			require.Equal(r.t, 2, n)
+		}
+	}},
+	{name: "Close in Accepted without a handler", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.listen(r.freeAddr(network), listenOptions)
+			r.start(ln, func(s proactor.Stream) { s.Close() })
+			r.do("end of the connection", func() {
+				_, err := r.dial(ln.Addr()).Read(make([]byte, 1))
+				if err != io.EOF {
+					r.t.Errorf("read: %v", err)
+				}
+			})
+		}
+	}},
+	{name: "Close refuses new connections", run: func(r *rig) {
+		for _, network := range networks {
+			for _, started := range []bool{false, true} {
+				ln := r.listen(r.freeAddr(network), listenOptions)
+				addr := ln.Addr()
+				if started {
+					r.start(ln, func(proactor.Stream) { r.t.Error("accepted") })
+					r.settle()
+				}
+				ln.Close()
+				c, err := net.Dial(addr.Network(), addr.String())
+				if err == nil {
+					_ = c.Close()
+				}
+				require.Error(r.t, err)
+				if network == "tcp" {
+					require.ErrorIs(r.t, err, syscall.ECONNREFUSED)
+				}
+			}
+		}
+	}},
+	{name: "Close ends connections nobody has accepted", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.listen(r.freeAddr(network), listenOptions)
+			var c net.Conn
+			r.do("dial", func() { c = r.dial(ln.Addr()) })
+			n := 0
+			r.start(ln, func(s proactor.Stream) { n++; s.Close() })
+			ln.Stop()
+			ln.Close()
+			r.do("the end", func() {
+				if _, err := c.Read(make([]byte, 1)); err == nil {
+					r.t.Error("the connection is still there")
+				}
+			})
+			require.Zero(r.t, n)
+		}
+	}},
+	{name: "Close in Accepted", run: func(r *rig) {
+		ln := r.listen(r.freeAddr("tcp"), listenOptions)
+		r.do("dial", func() { r.dial(ln.Addr()); r.dial(ln.Addr()); r.dial(ln.Addr()) })
+		n := 0
+		r.start(ln, func(s proactor.Stream) { n++; r.record(s); ln.Close() })
+		r.until("one connection", func() bool { return n > 0 })
+		r.settle()
+		require.Equal(r.t, 1, n, "accepted after Close of the listener")
+	}},
+	{name: "an address in use", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.listen(r.freeAddr(network), listenOptions)
+			_, err := r.p.Listen(ln.Addr(), listenOptions)
+			require.ErrorIs(r.t, err, syscall.EADDRINUSE)
+			require.ErrorContains(r.t, err, ln.Addr().String(), "the error says on what")
+		}
+	}},
+	{name: "an address of another machine", run: func(r *rig) {
+		_, err := r.p.Listen(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}, listenOptions)
+		require.ErrorIs(r.t, err, syscall.EADDRNOTAVAIL)
+	}},
+	{name: "ReuseAddr", run: func(r *rig) {
+		if runtime.GOOS != "linux" {
+			r.t.Skip("what SO_REUSEADDR permits differs between systems; this is Linux's rule")
+		}
+		// The side that closes first leaves the address in TIME_WAIT.
+		ln := r.listen(r.freeAddr("tcp"), listenOptions)
+		var rec *recorder
+		r.start(ln, func(s proactor.Stream) { rec = r.record(s); rec.close() })
+		r.do("both ends of a connection", func() {
+			c := r.dial(ln.Addr())
+			_, _ = io.Copy(io.Discard, c)
+			_ = c.Close()
+		})
+		r.until("closed", func() bool { return rec.closed })
+		addr := ln.Addr()
+		ln.Close()
+		_, err := r.p.Listen(addr, proactor.ListenOptions{Backlog: backlog})
+		require.ErrorIs(r.t, err, syscall.EADDRINUSE, "without ReuseAddr")
+		r.listen(addr, listenOptions)
+	}},
+	{name: "ReusePort", run: func(r *rig) {
+		if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+			r.t.Skip("no SO_REUSEPORT")
+		}
+		shared := proactor.ListenOptions{Backlog: backlog, ReusePort: true}
+		ln := r.listen(r.freeAddr("tcp"), shared)
+		_, err := r.p.Listen(ln.Addr(), proactor.ListenOptions{Backlog: backlog})
+		require.ErrorIs(r.t, err, syscall.EADDRINUSE)
+		r.listen(ln.Addr(), shared)
+	}},
+	{name: "V6Only", run: func(r *rig) {
+		for _, only := range []bool{true, false} {
+			opt := listenOptions
+			opt.V6Only = only
+			ln, err := r.p.Listen(&net.TCPAddr{IP: net.IPv6zero}, opt)
+			if err != nil {
+				r.t.Skipf("no IPv6 here: %v", err)
+			}
+			port := ln.Addr().(*net.TCPAddr).Port
+			c4, err := net.DialTCP("tcp4", nil, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+			if only {
+				require.ErrorIs(r.t, err, syscall.ECONNREFUSED)
+			} else {
+				require.NoError(r.t, err)
+				require.NoError(r.t, c4.Close())
+			}
+			c6, err := net.DialTCP("tcp6", nil, &net.TCPAddr{IP: net.IPv6loopback, Port: port})
+			require.NoError(r.t, err)
+			require.NoError(r.t, c6.Close())
+			ln.Close()
+		}
+	}},
+	{name: "0.0.0.0 serves IPv4 only", run: func(r *rig) {
+		ln := r.listen(&net.TCPAddr{IP: net.IPv4zero}, listenOptions)
+		addr := ln.Addr().(*net.TCPAddr)
+		require.NotNil(r.t, addr.IP.To4(), addr)
+		_, err := net.DialTCP("tcp6", nil, &net.TCPAddr{IP: net.IPv6loopback, Port: addr.Port})
+		require.Error(r.t, err)
+	}},
+	{name: "Backlog", run: func(r *rig) {
+		for _, n := range []int{1, 7, 100} {
+			ln := r.listen(r.freeAddr("tcp"), proactor.ListenOptions{Backlog: n})
+			requireBacklog(r.t, ln.FD(), n)
+		}
+	}},
+	{name: "TCP_NODELAY and SO_KEEPALIVE", run: func(r *rig) {
+		for _, keepAlive := range []bool{false, true} {
+			opt := listenOptions
+			opt.KeepAlive = keepAlive
+			ln := r.listen(r.freeAddr("tcp"), opt)
+			var rec *recorder
+			r.start(ln, func(s proactor.Stream) { rec = r.record(s) })
+			r.do("dial", func() { r.dial(ln.Addr()) })
+			r.until("the connection", func() bool { return rec != nil })
+			requireNoDelay(r.t, rec.s.FD())
+			requireKeepAlive(r.t, rec.s.FD(), keepAlive)
+		}
+	}},
+	{name: "no descriptors left", run: func(r *rig) {
+		ln := r.listen(r.freeAddr("tcp"), listenOptions)
+		const dials = 3
+		var first net.Conn
+		r.do("dial", func() {
+			first = r.dial(ln.Addr())
+			for range dials - 1 {
+				r.dial(ln.Addr())
+			}
+		})
+		accepted, failed := 0, 0
+		withoutDescriptors(r.t, func() {
+			require.NoError(r.t, ln.Start(&acceptor{r: r,
+				accepted: func(s proactor.Stream) { accepted++; r.record(s) },
+				failed: func(err error) {
+					failed++
+					if err == nil {
+						r.t.Error("AcceptFailed(nil)")
+					}
+				},
+			}))
+			// The driver reports it, or sheds the connection.
+			shed := r.spawn(func() { _, _ = first.Read(make([]byte, 1)) })
+			r.until("a failure", func() bool { return failed > 0 || shed() })
+		})
+		require.Zero(r.t, accepted)
+		r.do("dial", func() { r.dial(ln.Addr()) })
+		r.until("the listener to go on", func() bool { return accepted > 0 })
+		_ = first.Close()
+	}},
+	{name: "many connections at once", run: func(r *rig) {
+		ln := r.listen(r.freeAddr("tcp"), proactor.ListenOptions{Backlog: 1024})
+		const dials = 400
+		n := 0
+		r.start(ln, func(s proactor.Stream) { n++; r.record(s) })
+		r.do("dial", func() {
+			for range dials {
+				r.dial(ln.Addr())
+			}
+		})
+		r.until("all connections", func() bool { return n == dials })
+	}},
+}

@@ -1,0 +1,19 @@
+//go:build !linux && !darwin
+
+package proactortest
+
+// Where the kernel cannot be asked like this, the cases check what the driver itself says.
+
+import "testing"
+
+func openDescriptors() []string                              { return nil }
+func requireOpen(*testing.T, int, bool)                      {}
+func requireNoDelay(*testing.T, int)                         {}
+func requireKeepAlive(*testing.T, int, bool)                 {}
+func setReceiveBuffer(*testing.T, int, int)                  {}
+func shrinkBuffers(t *testing.T, _ *recorder, peer peerConn) { _ = peer.SetReadBuffer(128 << 10) }
+
+// withoutDescriptors has no limit to lower here.
+func withoutDescriptors(t *testing.T, _ func()) {
+	t.Skip("this system has no limit of descriptors that a process can lower")
+}

@@ -1,0 +1,93 @@
+//go:build linux || darwin
+
+package proactortest
+
+import (
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// openDescriptors lists the descriptors of this process.
+func openDescriptors() []string {
+	dir := "/dev/fd"
+	if _, err := os.Stat("/proc/self/fd"); err == nil {
+		dir = "/proc/self/fd"
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var open []string
+	for _, e := range entries {
+		if target, err := os.Readlink(dir + "/" + e.Name()); err == nil {
+			open = append(open, e.Name()+" "+target)
+		} else if _, err := os.Lstat(dir + "/" + e.Name()); err == nil {
+			open = append(open, e.Name())
+		}
+	}
+	return open
+}
+
+// requireOpen requires that fd is a descriptor, or is none. A driver that has no descriptors says -1.
+func requireOpen(t *testing.T, fd int, open bool) {
+	t.Helper()
+	if fd != -1 {
+		var stat syscall.Stat_t
+		require.Equal(t, open, syscall.Fstat(fd, &stat) == nil, "descriptor %d", fd)
+	}
+}
+
+func requireOption(t *testing.T, fd, level, option int, on bool, name string) {
+	t.Helper()
+	if fd == -1 {
+		return
+	}
+	value, err := syscall.GetsockoptInt(fd, level, option)
+	require.NoError(t, err, name)
+	require.Equal(t, on, value != 0, name)
+}
+
+func requireNoDelay(t *testing.T, fd int) {
+	t.Helper()
+	requireOption(t, fd, syscall.IPPROTO_TCP, syscall.TCP_NODELAY, true, "TCP_NODELAY")
+}
+
+func requireKeepAlive(t *testing.T, fd int, on bool) {
+	t.Helper()
+	requireOption(t, fd, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, on, "SO_KEEPALIVE")
+}
+
+// withoutDescriptors runs f while the process can open no descriptor.
+func withoutDescriptors(t *testing.T, f func()) {
+	t.Helper()
+	var old syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old))
+	free, err := syscall.Dup(0)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Close(free))
+	low := old
+	low.Cur = uint64(free) // descriptors are given from the lowest free one
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
+	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old)) }()
+	f()
+}
+
+// shrinkBuffers makes the connection take little of what the driver writes. Much less than this, and TCP on the loopback
+// device, where a segment has 64 KiB, waits for its timers.
+func shrinkBuffers(t *testing.T, rec *recorder, peer peerConn) {
+	t.Helper()
+	require.NoError(t, peer.SetReadBuffer(128<<10))
+	if fd := rec.s.FD(); fd != -1 {
+		require.NoError(t, syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 64<<10))
+	}
+}
+
+func setReceiveBuffer(t *testing.T, fd, bytes int) {
+	t.Helper()
+	if fd != -1 {
+		require.NoError(t, syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, bytes))
+	}
+}
