@@ -348,7 +348,10 @@ func (t *streamTransport) String() string {
 }
 
 // transportList is the transports of a loop that are not lost, or whose ConnectionLost has not run.
-type transportList struct{ first *streamTransport }
+type transportList struct {
+	first *streamTransport
+	count int
+}
 
 func (s *transportList) add(t *streamTransport) {
 	t.next = s.first
@@ -356,6 +359,7 @@ func (s *transportList) add(t *streamTransport) {
 		s.first.prev = t
 	}
 	s.first = t
+	s.count++
 }
 
 func (s *transportList) remove(t *streamTransport) {
@@ -368,6 +372,7 @@ func (s *transportList) remove(t *streamTransport) {
 		t.next.prev = t.prev
 	}
 	t.prev, t.next = nil, nil
+	s.count--
 }
 
 // of is the transports that s accepted.
@@ -390,5 +395,5 @@ func (s *transportList) abandon(l *Loop) {
 		}
 		t.closing, t.lostWrites = true, 1
 	}
-	s.first = nil
+	s.first, s.count = nil, 0
 }
