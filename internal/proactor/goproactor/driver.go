@@ -52,8 +52,9 @@ type driver struct {
 
 	timer     *time.Timer
 	start     time.Time
+	waited    time.Duration // in sleep, all in all
+	wokenAt   time.Duration // when the last sleep ended
 	yielded   time.Duration // when the loop last let others run
-	waited    time.Duration
 	streams   map[*stream]struct{}
 	listeners map[*listener]struct{}
 	dials     map[*dial]struct{}
@@ -74,8 +75,9 @@ func New() (proactor.Proactor, error) {
 	return d, nil
 }
 
-func (d *driver) Now() time.Duration    { return time.Since(d.start) }
-func (d *driver) Waited() time.Duration { return d.waited }
+func (d *driver) Now() time.Duration { return time.Since(d.start) }
+
+func (d *driver) Waited() (total, until time.Duration) { return d.waited, d.wokenAt }
 
 // Poll completes a batch even when a handler has panicked out of the Poll before: the rest of that batch comes first.
 func (d *driver) Poll(timeout time.Duration) error {
@@ -104,10 +106,11 @@ func (d *driver) Poll(timeout time.Duration) error {
 func (d *driver) take(timeout time.Duration) {
 	d.mu.Lock()
 	if timeout > 0 && len(d.local) == 0 && len(d.queue) == 0 && !d.woken {
-		begin := d.Now()
+		began := d.Now()
 		d.sleep(timeout)
-		d.yielded = d.Now()
-		d.waited += d.yielded - begin
+		d.wokenAt = d.Now()
+		d.waited += d.wokenAt - began
+		d.yielded = d.wokenAt
 	} else if now := d.Now(); now-d.yielded > yieldEvery {
 		d.mu.Unlock()
 		runtime.Gosched()
