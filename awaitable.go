@@ -71,16 +71,15 @@ func ensureFuture[T any](l *Loop, ctx context.Context, aw Awaitable[T]) promise[
 }
 
 // awaitInGoroutine blocks a goroutine that is no task until p is done.
-// The loop's own goroutine would wait for itself, so there it fails.
 func awaitInGoroutine[T any](ctx context.Context, p promise[T]) (T, error) {
 	l := p.Loop()
 	var result Result[T]
 	done := make(chan struct{})
-	if l.IsRunning() && l.inLoopGoroutine() {
-		if p.Done() {
-			return p.Result()
-		}
-		return result.Value, fmt.Errorf("%w: a callback cannot wait; create a task, or add a done-callback", ErrNotCurrentTask)
+	if ready, v, err := resultAtRest(l, p); ready {
+		return v, err
+	}
+	if err := mayBlock(); err != nil {
+		return result.Value, err
 	}
 	settle := &promiseWatch[T]{promise: p, result: &result, done: done}
 	if !l.post(settle) {
@@ -94,6 +93,20 @@ func awaitInGoroutine[T any](ctx context.Context, p promise[T]) (T, error) {
 	case <-l.closed:
 		return result.Value, fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
 	}
+}
+
+// resultAtRest is p's result, if that is there and no other goroutine can touch it: on the loop's goroutine, and while the
+// loop does not run.
+func resultAtRest[T any](l *Loop, p promise[T]) (ready bool, v T, err error) {
+	if !l.IsRunning() {
+		l.inbox.mu.Lock() // keeps a run from beginning
+		defer l.inbox.mu.Unlock()
+	}
+	if l.IsRunning() && !l.inLoopGoroutine() || !p.Done() {
+		return false, v, nil
+	}
+	v, err = p.Result()
+	return true, v, err
 }
 
 // promiseWatch hands a result from the loop to a goroutine.

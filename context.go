@@ -139,10 +139,13 @@ func (c *loopContext) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// loopOf is the loop that ctx belongs to, or nil.
+// loopOf is the loop of ctx's task, else the one that ctx was given, or nil.
 func loopOf(ctx context.Context) *Loop {
 	if c, ok := ctx.(*taskContext); ok {
 		return c.loop
+	}
+	if own, _ := ctx.Value(ownKey{}).(ownContext); own != nil {
+		return own.ownTask().loop
 	}
 	l, _ := ctx.Value(loopKey{}).(*Loop)
 	return l

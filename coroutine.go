@@ -22,7 +22,7 @@ type coroutine struct {
 
 	inspect   bool // resumed only to look at its frames
 	frames    *traceback
-	goroutine uint64 // in debug mode: whose stack this is
+	goroutine uintptr // whose stack this is
 }
 
 // stack resumes the suspended coroutine just long enough to look at its own frames.
@@ -37,12 +37,11 @@ func (c *coroutine) stack() *traceback {
 
 // main runs one task after another.
 func (c *coroutine) main(yield func(struct{}) bool) {
-	c.yield = yield
+	c.yield, c.goroutine = yield, goroutineSelf()
+	goroutineLoops.Store(c.goroutine, c.task.loop)
+	defer goroutineLoops.Delete(c.goroutine)
 	for {
 		t := c.task
-		if t.loop.debug && c.goroutine == 0 {
-			c.goroutine = goroutineID()
-		}
 		t.execute()
 		if c.task = t.loop.takeNewTask(c); c.task != nil {
 			continue

@@ -166,9 +166,13 @@ type failureList struct {
 	open map[*unretrieved]struct{}
 }
 
-// watchFailure begins to wait for somebody to look at f's error. owner is the memory that f is part of.
-func watchFailure[O any](owner *O, f *future, self AnyFuture, message string) {
-	u := &unretrieved{loop: f.loop, report: ErrorContext{Message: message, Exception: f.err, SourceTraceback: f.source.String()}}
+// watchFailure begins to wait for somebody to look at err, with which f is about to be completed. owner is the memory
+// that f is part of. What ends because its loop was closed is not watched: the closing has reported it.
+func watchFailure[O any](owner *O, f *future, self AnyFuture, err error, message string) {
+	if f.loop.IsClosed() {
+		return
+	}
+	u := &unretrieved{loop: f.loop, report: ErrorContext{Message: message, Exception: err, SourceTraceback: f.source.String()}}
 	if t, ok := self.(AnyTask); ok {
 		u.report.Message = fmt.Sprintf("%s: %s", message, t.Name())
 		u.report.Context = valuesOf(t)

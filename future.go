@@ -155,7 +155,7 @@ func (f *future) init(l *Loop) {
 	}
 	f.loop = l
 	if l.debug {
-		f.source = l.callerTraceback(2)
+		f.source = l.callerTraceback()
 	}
 }
 
@@ -204,8 +204,8 @@ func (f *Future[T]) SetException(err error) error {
 	if f.state != pending {
 		return f.doneAlready("SetException")
 	}
+	watchFailure(f, &f.future, f, err, "Future exception was never retrieved")
 	f.complete(finished, err)
-	watchFailure(f, &f.future, f, "Future exception was never retrieved")
 	return nil
 }
 

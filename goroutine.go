@@ -1,100 +1,84 @@
 package asyncio
 
-// Which goroutine is this? The runtime does not say, except in the text of a stack. That costs a microsecond, so it is
-// asked once a run, in debug mode, and where a mistake would otherwise block for ever.
+// Which goroutine is this? A loop and each of its coroutines is tied to one, and a call from another would switch stacks
+// under a running goroutine's feet, which the runtime cannot survive. So Await compares goroutines, on every call. The
+// runtime keeps the current goroutine in a register or in thread-local storage; goroutineSelf reads it, which costs 1 ns.
 
 import (
-	"bytes"
+	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 )
 
-// goroutineID is the number in the first line of the goroutine's stack: "goroutine 17 [running]:".
-func goroutineID() uint64 {
-	var buf [64]byte
-	text := buf[:runtime.Stack(buf[:], false)]
-	text = bytes.TrimPrefix(text, []byte("goroutine "))
-	if i := bytes.IndexByte(text, ' '); i > 0 {
-		text = text[:i]
-	}
-	id, _ := strconv.ParseUint(string(text), 10, 64)
-	return id
+// goroutineLoops is the *Loop of every goroutine that a loop runs on: its own while it runs, and its coroutines'.
+var goroutineLoops sync.Map
+
+// loopHere is the loop that called the caller, or nil.
+func loopHere() *Loop {
+	l, _ := goroutineLoops.Load(goroutineSelf())
+	loop, _ := l.(*Loop)
+	return loop
 }
 
 // inLoopGoroutine tells whether the caller is a callback of the loop, which runs.
-func (l *Loop) inLoopGoroutine() bool { return l.goroutine.Load() == goroutineID() }
+func (l *Loop) inLoopGoroutine() bool { return l.goroutine.Load() == goroutineSelf() }
 
-// insideLoop tells whether the caller was called by a loop: by its turn, or by a coroutine's first frame.
-func insideLoop() bool {
-	pcs := make([]uintptr, 128)
-	for skip := 2; ; skip += len(pcs) {
-		n := runtime.Callers(skip, pcs)
-		frames := runtime.CallersFrames(pcs[:n])
-		for {
-			frame, more := frames.Next()
-			if name, ours := strings.CutPrefix(frame.Function, packagePath+"."); ours {
-				if name == "(*Loop).runTurns" || name == "(*coroutine).main" {
-					return true
-				}
-			}
-			if !more {
-				break
-			}
-		}
-		if n < len(pcs) {
-			return false
-		}
+// isOwn tells whether the caller may touch the loop's fields: it is one of the loop's callbacks or tasks, or the loop does
+// not run.
+func (l *Loop) isOwn() bool { return !l.IsRunning() || loopHere() == l }
+
+// mayBlock is nil in a goroutine that may wait, as no loop stands still then.
+func mayBlock() error {
+	if loopHere() == nil {
+		return nil
 	}
+	return fmt.Errorf("%w: the context has no task, and to wait here would block the loop; in a task await with the "+
+		"context that its coroutine was given, in a callback create a task", ErrNotCurrentTask)
 }
 
-const packagePath = "github.com/seed-a026a017/asyncio"
-
-// checkGoroutine panics if the caller runs neither in the loop's goroutine nor in its current task.
+// checkGoroutine panics if another goroutine than the loop's calls.
 func (l *Loop) checkGoroutine(method string) {
-	if !l.IsRunning() {
-		return
+	if !l.isOwn() {
+		panic(misuse(ErrWrongLoop, "Non-thread-safe operation: %s was called from a goroutine that is not the loop's; use CallSoonThreadsafe", method))
 	}
-	id := goroutineID()
-	if id == l.goroutine.Load() {
-		return
-	}
-	if t := l.current; t != nil && t.co != nil && t.co.goroutine == id {
-		return
-	}
-	panic(misuse(ErrWrongLoop, "Non-thread-safe operation: %s was called from a goroutine that is not the loop's; use CallSoonThreadsafe", method))
 }
 
 func (l *Loop) lockThread() {
 	runtime.LockOSThread()
 	l.lockedThread = true
-	l.goroutine.Store(goroutineID())
+	l.goroutine.Store(goroutineSelf())
 }
 
 func (l *Loop) unlockThread() { runtime.UnlockOSThread() }
 
+// framePrefix begins the names of this package's functions.
+const framePrefix = "github.com/seed-a026a017/asyncio."
+
+// tracebackMax bounds the frames that are kept.
+const tracebackMax = 32
+
 // traceback is a stack, newest frame first. nil is none.
 type traceback struct{ frames []uintptr }
 
-const tracebackMax = 32
-
-// callerTraceback is the stack of the caller's caller, skip frames left out.
-func callerTraceback(skip int) *traceback {
+// callerTraceback is the stack of the caller.
+func callerTraceback() *traceback {
 	var pcs [tracebackMax]uintptr
-	n := runtime.Callers(skip+2, pcs[:])
+	n := runtime.Callers(2, pcs[:])
 	return &traceback{frames: append([]uintptr(nil), pcs[:n]...)}
 }
 
 // callerTraceback is nil unless the loop is in debug mode.
-func (l *Loop) callerTraceback(skip int) *traceback {
+func (l *Loop) callerTraceback() *traceback {
 	if !l.debug {
 		return nil
 	}
-	return callerTraceback(skip + 1)
+	return callerTraceback()
 }
 
-// String is the frames, newest first, as the runtime prints them. Frames of this package and the runtime below the
-// caller's own are left out.
+// String is the user's frames, newest first, as the runtime prints them: the newest is the one that called this package,
+// the oldest the one that this package called.
 func (t *traceback) String() string {
 	if t == nil {
 		return ""
@@ -103,15 +87,18 @@ func (t *traceback) String() string {
 	frames := runtime.CallersFrames(t.frames)
 	for {
 		f, more := frames.Next()
-		if name, ours := strings.CutPrefix(f.Function, packagePath+"."); ours && (name == "(*task).execute" || name == "(*Loop).runTurns") {
-			break
+		if strings.HasPrefix(f.Function, framePrefix) {
+			if b.Len() > 0 {
+				break
+			}
+		} else {
+			b.WriteString(f.Function)
+			b.WriteString("(...)\n\t")
+			b.WriteString(f.File)
+			b.WriteByte(':')
+			b.WriteString(strconv.Itoa(f.Line))
+			b.WriteByte('\n')
 		}
-		b.WriteString(f.Function)
-		b.WriteString("(...)\n\t")
-		b.WriteString(f.File)
-		b.WriteByte(':')
-		b.WriteString(strconv.Itoa(f.Line))
-		b.WriteByte('\n')
 		if !more {
 			break
 		}

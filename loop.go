@@ -62,10 +62,11 @@ type Loop struct {
 	stopping   bool
 	inTurn     bool
 	batch      int // callbacks that this turn has still to run
+	counters   loopCounters
 	unpolled   int // callbacks since the last poll
 	pollBudget int // callbacks until the next poll
 	polledAt   int64
-	goroutine  atomic.Uint64 // that runs the loop, or is locked to it
+	goroutine  atomic.Uintptr // that runs the loop, or is locked to it
 
 	debug        bool
 	lockedThread bool
@@ -134,10 +135,10 @@ func (l *Loop) canRun() error {
 		return fmt.Errorf("%w: it cannot run again; make a new one", ErrLoopClosed)
 	case l.IsRunning():
 		return fmt.Errorf("%w: this loop runs already", ErrLoopRunning)
-	case runningLoops.Load() > 0 && insideLoop():
+	case loopHere() != nil:
 		return fmt.Errorf("%w: another loop runs in this goroutine; create a task on it, or run this loop in a goroutine of its own",
 			ErrLoopRunning)
-	case l.lockedThread && goroutineID() != l.goroutine.Load():
+	case l.lockedThread && goroutineSelf() != l.goroutine.Load():
 		return fmt.Errorf("%w: WithLockedThread binds the loop to the goroutine that made it; run it there", ErrWrongLoop)
 	}
 	return nil
@@ -147,26 +148,28 @@ func (l *Loop) beginRun() error {
 	if err := l.canRun(); err != nil {
 		return err
 	}
+	l.inbox.mu.Lock()
+	defer l.inbox.mu.Unlock()
 	if !l.state.CompareAndSwap(int32(loopIdle), int32(loopRunning)) {
 		return fmt.Errorf("%w: another goroutine runs it", ErrLoopRunning)
 	}
-	runningLoops.Add(1)
-	l.goroutine.Store(goroutineID())
+	self := goroutineSelf()
+	goroutineLoops.Store(self, l)
+	l.goroutine.Store(self)
+	l.counters.since = l.pro.Now()
 	return nil
 }
-
-// runningLoops counts the loops of the process that run.
-var runningLoops atomic.Int32
 
 // endRun is deferred, since a Goexit in a callback unwinds the run.
 func (l *Loop) endRun() {
 	l.stopping, l.inTurn, l.batch = false, false, 0
 	l.current = nil
 	l.inbox.asleep.Store(false)
+	goroutineLoops.Delete(goroutineSelf())
 	if !l.lockedThread {
 		l.goroutine.Store(0)
 	}
-	runningLoops.Add(-1)
+	l.counters.ran += l.pro.Now() - l.counters.since
 	l.state.Store(int32(loopIdle))
 }
 
@@ -220,6 +223,8 @@ func (l *Loop) beginTurn() error {
 	l.inTurn = true
 	l.batch = l.ready.len()
 	l.unpolled += l.batch
+	l.counters.turns++
+	l.counters.callbacks += uint64(l.batch)
 	return nil
 }
 
@@ -240,11 +245,16 @@ func (l *Loop) poll() error {
 		return fmt.Errorf("asyncio: the loop's driver failed: %w", err)
 	}
 	l.drainInbox()
-	if busy || l.timers.Len() > 0 {
-		now := int64(l.pro.Now())
-		l.readyTimers(now)
-		l.setPollBudget(now, busy)
+	if timeout != 0 {
+		l.counters.wakeups++
 	}
+	_, now := l.pro.Waited()
+	if busy || l.timers.Len() > 0 {
+		now = l.pro.Now()
+		l.readyTimers(int64(now))
+		l.setPollBudget(int64(now), busy)
+	}
+	l.publishStats(now)
 	l.unpolled = 0
 	return nil
 }
@@ -271,17 +281,17 @@ func (l *Loop) setPollBudget(now int64, busy bool) {
 	}
 }
 
-// Close releases the loop: loop.close. It panics with ErrLoopRunning while the loop runs; again, it does nothing.
+// Close releases the loop: loop.close. The error is ErrLoopRunning while the loop runs; again, it does nothing.
 // Callbacks and timers that wait are dropped. Tasks that are suspended see ErrLoopClosed in their Await and are reported,
 // as are failures that nobody has looked at.
 func (l *Loop) Close() error {
 	switch {
 	case l.IsClosed():
 		return nil
-	case l.lockedThread && goroutineID() != l.goroutine.Load():
+	case l.lockedThread && goroutineSelf() != l.goroutine.Load():
 		return fmt.Errorf("%w: WithLockedThread binds the loop to the goroutine that made it; close it there", ErrWrongLoop)
 	case !l.state.CompareAndSwap(int32(loopIdle), int32(loopClosed)):
-		panic(misuse(ErrLoopRunning, "cannot close a running event loop; stop it first"))
+		return fmt.Errorf("%w: cannot close a running event loop; stop it first", ErrLoopRunning)
 	}
 	l.inbox.close()
 	l.coroutines.close()

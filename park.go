@@ -45,7 +45,7 @@ func enter(ctx context.Context) (awaiter, error) {
 			a.foreign = ctx
 		}
 	}
-	if a.task.loop.current != a.task {
+	if a.task.loop.current != a.task || a.task.co.goroutine != goroutineSelf() {
 		return a, notCurrent(a.task)
 	}
 	if a.foreign != nil && a.foreign.Err() != nil {
@@ -56,7 +56,9 @@ func enter(ctx context.Context) (awaiter, error) {
 
 func notCurrent(t *task) error {
 	running := "no task runs"
-	if c := t.loop.current; c != nil {
+	if c := t.loop.current; c == t {
+		running = "that runs in another goroutine"
+	} else if c != nil {
 		running = c.Name() + " runs"
 	}
 	return fmt.Errorf("%w: the context is that of %s, but %s; await with the context that your own coroutine was given",
@@ -113,7 +115,7 @@ func (t *task) switchToLoop() error {
 		return t.orphaned()
 	}
 	for c.inspect { // resumed only to be looked at
-		c.frames = callerTraceback(1)
+		c.frames = callerTraceback()
 		if !c.yield(struct{}{}) {
 			return t.orphaned()
 		}
@@ -132,7 +134,10 @@ const orphanedAwaitsMax = 1000
 
 // orphaned is what park returns when the loop was closed.
 func (t *task) orphaned() error {
-	t.waiting = nil
+	if t.waiting != nil {
+		t.waiting.abort(t)
+		t.waiting = nil
+	}
 	err := misuse(ErrLoopClosed, "%s was suspended when its loop was closed", t.Name())
 	if t.requests++; t.requests > orphanedAwaitsMax {
 		panic(err)

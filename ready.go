@@ -147,5 +147,5 @@ func (l *Loop) newCallback(method string, fn func(), opts []CallOption) runnable
 	for _, opt := range opts {
 		opt(&c)
 	}
-	return &tracedCallback{fn: fn, ctx: c.ctx, source: l.callerTraceback(2)}
+	return &tracedCallback{fn: fn, ctx: c.ctx, source: l.callerTraceback()}
 }

@@ -29,7 +29,11 @@ func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 
 func runUntilDone[T any](l *Loop, p promise[T]) (T, error) {
 	var zero T
-	stop := &DoneCallback{call: callback(l.Stop)}
+	stop := &DoneCallback{call: callback(func() {
+		if p.base().err != errGoexit { // that has unwound the run already
+			l.Stop()
+		}
+	})}
 	p.base().addDone(stop)
 	defer p.base().removeWaiter(stop)
 	if err := l.RunForever(); err != nil {
@@ -43,13 +47,14 @@ func runUntilDone[T any](l *Loop, p promise[T]) (T, error) {
 
 // Run is asyncio.run: a new loop runs main to its end; what main left is cancelled and awaited; the loop is closed. The
 // errors are main's, or ErrLoopRunning inside a running loop. Any goroutine.
-func Run[T any](main Coro[T], opts ...Option) (T, error) {
+func Run[T any](main Coro[T], opts ...Option) (result T, err error) {
 	r := NewRunner(opts...)
-	v, err := RunIn(r, main)
-	if closeErr := r.Close(); err == nil && closeErr != nil {
-		return v, closeErr
-	}
-	return v, err
+	defer func() { // also when main calls runtime.Goexit
+		if closeErr := r.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	return RunIn(r, main)
 }
 
 // Runner runs several main coroutines, one after another, on one loop: asyncio.Runner. The loop is made when it is first

@@ -81,6 +81,7 @@ func (s *Server) listen(addrs []net.Addr, c connConfig) error {
 		switch {
 		case err == nil:
 			s.acceptors = append(s.acceptors, &acceptor{server: s, listener: ln})
+			s.loop.counters.listeners++
 		case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):
 			last = err
 		default:
@@ -235,6 +236,7 @@ func (s *Server) Close() {
 			a.retry.Cancel()
 		}
 		a.listener.Close()
+		s.loop.counters.listeners--
 	}
 	s.acceptors = nil
 	s.forever.wake(&CancelledError{})

@@ -240,7 +240,7 @@ func (t *streamTransport) refuseWrite(n int) error {
 	} else {
 		t.lostWrites++
 	}
-	return &net.OpError{Op: "write", Net: t.LocalAddr().Network(), Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
+	return &net.OpError{Op: "write", Net: t.network(), Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
 }
 
 // pauseIfFull calls PauseWriting when the kernel leaves more than the high-water mark behind.
@@ -335,6 +335,14 @@ func (t *streamTransport) ExtraInfo(key string) any {
 	return nil
 }
 
+// network is "tcp" or "unix".
+func (t *streamTransport) network() string {
+	if a := t.LocalAddr(); a != nil {
+		return a.Network()
+	}
+	return "stream" // a closed socket may not know
+}
+
 // String is for logs: the ends, and what is left to write.
 func (t *streamTransport) String() string {
 	state := ""
@@ -344,7 +352,7 @@ func (t *streamTransport) String() string {
 	case t.closing:
 		state = " closing"
 	}
-	return fmt.Sprintf("<%s transport%s %v->%v bufsize=%d>", t.LocalAddr().Network(), state, t.LocalAddr(), t.RemoteAddr(), t.stream.Buffered())
+	return fmt.Sprintf("<%s transport%s %v->%v bufsize=%d>", t.network(), state, t.LocalAddr(), t.RemoteAddr(), t.stream.Buffered())
 }
 
 // transportList is the transports of a loop that are not lost, or whose ConnectionLost has not run.

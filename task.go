@@ -153,8 +153,8 @@ func (t *task) finish(err error) bool {
 	case c != nil:
 		t.complete(cancelled, c)
 	case err != nil:
+		watchFailure(t, &t.future, t.self, err, "Task exception was never retrieved")
 		t.complete(finished, err)
-		watchFailure(t, &t.future, t.self, "Task exception was never retrieved")
 	default:
 		t.complete(finished, nil)
 		return true
@@ -293,7 +293,7 @@ func (t *task) Stack() string {
 	case t.phase == taskDone || t.co == nil:
 		return ""
 	case t.phase == taskRunning:
-		return callerTraceback(1).String()
+		return callerTraceback().String()
 	}
 	return t.co.stack().String()
 }

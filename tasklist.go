@@ -57,7 +57,9 @@ func (s *taskList) abandon(l *Loop) {
 			})
 		}
 		if t.co != nil {
+			l.current = t
 			t.co.stop() // its Await returns ErrLoopClosed
+			l.current = nil
 		} else {
 			t.finish(&CancelledError{Msg: "the loop was closed before the task began"})
 		}

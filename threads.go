@@ -69,7 +69,7 @@ func (f *ConcurrentFuture[T]) complete(v T, err error) bool {
 }
 
 // Result blocks the goroutine until the result is there or ctx ends, which leaves the coroutine running. A loop that is
-// closed first gives ErrLoopClosed; the loop's own goroutine, which would wait for itself, ErrNotCurrentTask.
+// closed first gives ErrLoopClosed. In a task or callback, which would block its loop, the error is ErrNotCurrentTask.
 func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	var zero T
 	select {
@@ -77,8 +77,8 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 		return f.result.Value, f.result.Err
 	default:
 	}
-	if own, _ := ctx.Value(ownKey{}).(ownContext); own != nil && own.ownTask().loop == f.loop || f.loop.IsRunning() && f.loop.inLoopGoroutine() {
-		return zero, fmt.Errorf("%w: Result would block the loop that makes it; await WrapFuture instead", ErrNotCurrentTask)
+	if err := mayBlock(); err != nil {
+		return zero, fmt.Errorf("%w, or await WrapFuture", err)
 	}
 	select {
 	case <-f.done:

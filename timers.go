@@ -134,6 +134,9 @@ func Sleep(ctx context.Context, d time.Duration) error {
 }
 
 func sleepGoroutine(ctx context.Context, d time.Duration) error {
+	if err := mayBlock(); err != nil {
+		return err
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

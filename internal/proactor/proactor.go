@@ -34,6 +34,9 @@ type Proactor interface {
 	// Now is monotonic time since an arbitrary moment. The clock belongs to the driver so that a simulation can own it.
 	Now() time.Duration
 
+	// Waited tells how long the Polls so far have waited, all in all, and when, by Now, the last wait ended.
+	Waited() (total, until time.Duration)
+
 	// Listen binds addr (*net.TCPAddr or *net.UnixAddr) and listens. Connections come after Listener.Start.
 	Listen(addr net.Addr, opt ListenOptions) (Listener, error)
 

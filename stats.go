@@ -1,0 +1,71 @@
+package asyncio
+
+// Statistics. The loop counts in plain fields and publishes a copy at every poll, so that Stats, which any goroutine may
+// call, neither waits for the loop nor makes it slower: a copy under a mutex that nobody holds takes 20 ns of a poll's
+// microsecond.
+
+import (
+	"sync"
+	"time"
+)
+
+// LoopStats is a copy, safe to keep.
+type LoopStats struct {
+	Turns     uint64 // passes of the loop
+	Callbacks uint64 // callbacks, timers and steps of tasks that ran
+	Wakeups   uint64 // polls that waited
+
+	Tasks   int // that are not done
+	Ready   int // callbacks that wait for the next turn
+	Timers  int // that are armed
+	Handles int // open transports and listening sockets
+
+	Busy time.Duration // that the loop ran and did not wait
+	Idle time.Duration // that it waited for the outside world
+}
+
+// loopCounters is what the loop counts itself.
+type loopCounters struct {
+	turns, callbacks, wakeups uint64
+
+	listeners int           // listening sockets
+	ran       time.Duration // in runs that have ended
+	since     time.Duration // when this run began
+
+	mu        sync.Mutex
+	published LoopStats // under mu
+}
+
+// Stats tells what the loop has done and holds. In the loop's callbacks and tasks, and while it does not run, the numbers
+// are exact; to other goroutines they are those of the last poll. Any goroutine.
+func (l *Loop) Stats() LoopStats {
+	if l.isOwn() {
+		l.publishStats(l.pro.Now())
+	}
+	l.counters.mu.Lock()
+	defer l.counters.mu.Unlock()
+	return l.counters.published
+}
+
+// publishStats makes the copy that other goroutines see. now is only for the share of time that was busy.
+func (l *Loop) publishStats(now time.Duration) {
+	c := &l.counters
+	idle, _ := l.pro.Waited()
+	ran := c.ran
+	if l.IsRunning() {
+		ran += max(0, now-c.since)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.published = LoopStats{
+		Turns:     c.turns,
+		Callbacks: c.callbacks,
+		Wakeups:   c.wakeups,
+		Tasks:     l.tasks.count,
+		Ready:     l.ready.len(),
+		Timers:    l.timers.Len(),
+		Handles:   l.transports.count + c.listeners,
+		Busy:      max(0, ran-idle),
+		Idle:      idle,
+	}
+}
