@@ -161,7 +161,7 @@ void br_flush(br_loop *l, uint32_t nops);
 
 // Handles. An id is slot | gen << 32. Functions return 0 or a libuv error unless said otherwise.
 int br_tcp_new(br_loop *l, unsigned family, uint64_t *id);
-int br_pipe_new(br_loop *l, int ipc, uint64_t *id);
+int br_pipe_new(br_loop *l, uint64_t *id);
 int br_open(br_loop *l, uint64_t id, int fd);
 int br_is_active(br_loop *l, uint64_t id);  // 1 or 0
 int br_fileno(br_loop *l, uint64_t id);     // a descriptor or an error

@@ -147,6 +147,9 @@ br_out *br_out_of(br_handle *h);
 void br_out_next(br_loop *l, br_handle *h);
 void br_out_free(br_handle *h);
 
+// tcp.c
+void br_on_connect(uv_connect_t *req, int status);
+
 // listen.c
 void br_accept_start(br_loop *l, br_handle *h);
 void br_accept_room(br_loop *l, br_handle *h, int32_t more);

@@ -102,7 +102,7 @@ int br_tcp_bind(br_loop *l, uint64_t id, const void *addr, unsigned len, unsigne
   return uv_tcp_getsockname(br_tcp(h), (struct sockaddr *)&name, &n);
 }
 
-static void on_connect(uv_connect_t *req, int status) {
+void br_on_connect(uv_connect_t *req, int status) {
   br_handle *h = br_of(req->handle);
   br_loop *l = br_loop_of(br_uv(h));
   h->flags &= (uint8_t)~BR_CONNECTING;
@@ -124,7 +124,7 @@ int br_tcp_connect(br_loop *l, uint64_t id, const void *addr, unsigned len) {
   if (h->flags & BR_CONNECTING) return UV_EALREADY;
   if (h->flags & BR_CONNECTED) return UV_EISCONN;
   if (h->flags & BR_LISTENING || h->out != NULL) return UV_EINVAL;
-  int err = uv_tcp_connect(br_out_of(h)->req, br_tcp(h), a, on_connect);
+  int err = uv_tcp_connect(br_out_of(h)->req, br_tcp(h), a, br_on_connect);
   if (err != 0) {
     br_out_free(h);
     return err;

@@ -29,7 +29,8 @@ type listener struct {
 	f       func(Handle, error)
 	limited bool // by MaxConns
 	stopped bool
-	retry   *Timer // runs after an error; nil before the first one
+	retry   *Timer   // runs after an error; nil before the first one
+	held    []Handle // accepted in the turn that stopped the listener; they come first when it goes on
 }
 
 // Listen listens, on any address and port if the handle is not bound; uv_listen. onConn is called with each connection,
@@ -103,6 +104,9 @@ func (s *Stream) AcceptStart() error {
 		return err
 	}
 	ls.stopped = false
+	if len(ls.held) > 0 {
+		s.loop.later(func() { s.deliverHeld(ls) })
+	}
 	if ls.retry == nil || !ls.retry.active {
 		s.loop.submit(cbridge.OpAcceptStart, s.slot, s.gen, 0)
 	}
@@ -112,7 +116,15 @@ func (s *Stream) AcceptStart() error {
 // accepted makes the Go side of a connection. A listener that was closed meanwhile does not want it any more.
 func (s *Stream) accepted(r cbridge.Record) {
 	l := s.loop
-	c := l.adoptTCP(r.Value)
+	var h Handle
+	var c *Stream
+	if r.Aux == cbridge.KindTCP {
+		t := l.adoptTCP(r.Value)
+		h, c = t, &t.Stream
+	} else {
+		p := l.adoptPipe(r.Value)
+		h, c = p, &p.Stream
+	}
 	c.flags = streamConnected
 	if s.state != handleOpen {
 		c.Close()
@@ -125,8 +137,20 @@ func (s *Stream) accepted(r cbridge.Record) {
 		}
 		l.counted[c.slot] = s
 	}
-	l.calls++
-	ls.f(c, nil)
+	ls.held = append(ls.held, h)
+	if len(ls.held) == 1 {
+		s.deliverHeld(ls)
+	}
+}
+
+// deliverHeld hands over connections until the listener is stopped or closed.
+func (s *Stream) deliverHeld(ls *listener) {
+	for len(ls.held) > 0 && !ls.stopped && s.state == handleOpen {
+		h := ls.held[0]
+		ls.held = ls.held[1:]
+		s.loop.calls++
+		ls.f(h, nil)
+	}
 }
 
 // uncount tells the listener of a connection that it is closed.
@@ -161,6 +185,10 @@ func (s *Stream) acceptFailed(err error) {
 
 func (ls *listener) close(s *Stream) {
 	s.setActive(false)
+	for _, h := range ls.held {
+		h.Close()
+	}
+	ls.held = nil
 	if ls.retry != nil {
 		ls.retry.disarm()
 	}

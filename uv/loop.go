@@ -43,6 +43,8 @@ type Loop struct {
 	goid      atomic.Uint64 // under WithChecks: the goroutine that runs the loop
 	uses      uint64        // bumped by every method for the loop's goroutine, so that the race detector names a trespasser
 	base      time.Time     // the clock's zero
+	waited    time.Duration
+	waitEnd   time.Duration
 	value     any
 }
 
@@ -265,6 +267,16 @@ func (l *Loop) Walk(f func(Handle)) {
 
 // Now is the loop's clock in whole milliseconds, as of the last turn or UpdateTime; uv_now.
 func (l *Loop) Now() time.Duration { return time.Duration(l.b.Now) * time.Millisecond }
+
+// Clock is the time since the loop was made, from the monotonic clock that timers use. It may be called from any goroutine.
+func (l *Loop) Clock() time.Duration { return time.Since(l.base) }
+
+// Waited is how long the turns so far have waited, all in all, and when, by Clock, the last wait ended;
+// uv_metrics_idle_time.
+func (l *Loop) Waited() (total, until time.Duration) {
+	l.use("Loop.Waited")
+	return l.waited, l.waitEnd
+}
 
 // UpdateTime brings Now up to date; uv_update_time. Timers do not need it: starting one reads the clock.
 func (l *Loop) UpdateTime() {

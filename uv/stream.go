@@ -10,6 +10,8 @@ package uv
 // the late part first, in the next turn.
 
 import (
+	"fmt"
+
 	"github.com/seed-a026a017/asyncio/cbridge"
 )
 
@@ -57,7 +59,8 @@ type latePart struct {
 // streamRequests are the callbacks of requests that a stream rarely has.
 type streamRequests struct {
 	connected func(error)
-	stopWatch func() bool // of ConnectContext
+	connectTo fmt.Stringer // the address, for errors
+	stopWatch func() bool  // of ConnectContext
 	shutdown  func(error)
 	listener  *listener
 }
@@ -243,8 +246,11 @@ func (s *Stream) connectEnd(err error) {
 	if r == nil || r.connected == nil {
 		return
 	}
-	done, stopWatch := r.connected, r.stopWatch
-	r.connected, r.stopWatch = nil, nil
+	done, stopWatch, addr := r.connected, r.stopWatch, r.connectTo
+	r.connected, r.stopWatch, r.connectTo = nil, nil, nil
+	if e, ok := err.(*Error); ok {
+		e.Addr = addr.String()
+	}
 	if r.shutdown == nil {
 		s.requests = nil
 	}
@@ -355,6 +361,18 @@ func (s *Stream) CloseWith(closed func()) {
 	s.loop.submit(cbridge.OpClose, s.slot, s.gen, 0)
 	s.loop.flush()
 	s.closing(closed)
+}
+
+// Abort is Close that drops also what Write has gathered and not yet offered to the kernel.
+func (s *Stream) Abort() {
+	if s.check("Stream.Abort") != nil {
+		return
+	}
+	if s.seq == s.loop.seq {
+		s.loop.ops[s.op].Kind = cbridge.OpNop
+		s.seq = 0
+	}
+	s.CloseWith(nil)
 }
 
 // closing is the Go side of a close that the bridge has begun.

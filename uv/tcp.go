@@ -7,6 +7,7 @@ package uv
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"syscall"
 	"time"
@@ -111,14 +112,14 @@ func (t *TCP) Connect(addr netip.AddrPort, done func(error)) error {
 	if code := t.loop.b.TCPConnect(t.id(), sa); code != 0 {
 		return t.addrResult("connect", addr, code)
 	}
-	t.flags |= streamConnecting
-	t.reqs().connected = func(err error) {
-		if e, ok := err.(*Error); ok {
-			e.Addr = addr.String()
-		}
-		done(err)
-	}
+	t.connecting(addr, done)
 	return nil
+}
+
+func (s *Stream) connecting(addr fmt.Stringer, done func(error)) {
+	s.flags |= streamConnecting
+	s.reqs().connected = done
+	s.requests.connectTo = addr
 }
 
 // ConnectContext is Connect that ends with ctx: done then gets the cause of its end, and the handle is closed.
@@ -129,18 +130,22 @@ func (t *TCP) ConnectContext(ctx context.Context, addr netip.AddrPort, done func
 	if err := t.Connect(addr, done); err != nil {
 		return err
 	}
-	r := t.requests
+	t.watch(ctx)
+	return nil
+}
+
+// watch ends the connect that is under way with ctx.
+func (s *Stream) watch(ctx context.Context) {
+	r := s.requests
 	r.stopWatch = context.AfterFunc(ctx, func() {
-		t.loop.Post(func() {
-			if r.connected == nil || t.flags&streamConnecting == 0 {
-				return
+		s.loop.Post(func() {
+			if done := r.connected; done != nil && s.flags&streamConnecting != 0 {
+				r.connected = nil
+				s.Close()
+				done(context.Cause(ctx))
 			}
-			r.connected = nil
-			t.Close()
-			done(context.Cause(ctx))
 		})
 	})
-	return nil
 }
 
 // SetNoDelay sets TCP_NODELAY; uv_tcp_nodelay.

@@ -111,7 +111,7 @@ func (t *Timer) DueIn() time.Duration {
 	if !t.active {
 		return 0
 	}
-	return max(0, time.Duration(t.node.When())-t.loop.clock())
+	return max(0, time.Duration(t.node.When())-t.loop.Clock())
 }
 
 // Close stops the timer and closes it.
@@ -130,7 +130,7 @@ func (t *Timer) CloseWith(closed func()) {
 // runTimers calls the timers that are due at this moment. A repeating one is armed again, from now, before its call, as
 // libuv does; however late the loop is, it is called once.
 func (l *Loop) runTimers() {
-	now := l.clock()
+	now := l.Clock()
 	for {
 		n, ok := l.timers.heap.PopDue(int64(now))
 		if !ok {

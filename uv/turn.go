@@ -37,7 +37,8 @@ type turnState struct {
 	settling []*Stream
 	late     []*Stream
 	deferred []func()
-	slabUsed int // under WithChecks
+	posted   bool // the inbox may hold something
+	slabUsed int  // under WithChecks
 }
 
 // submission is the queue of operations for the next flush. Everything in it lies in C memory.
@@ -112,7 +113,7 @@ func (l *Loop) turn(ms int64, ifAlive bool) {
 
 // restless reports whether there is something to do that needs no poll.
 func (l *Loop) restless() bool {
-	return len(l.settling) > 0 || len(l.late) > 0 || len(l.deferred) > 0 || len(l.inbox.rest) > 0 || l.b.NRec > l.cur
+	return len(l.settling) > 0 || len(l.late) > 0 || len(l.deferred) > 0 || l.posted || l.b.NRec > l.cur
 }
 
 // patience is how long the poll of this turn may wait, at most timeout.
@@ -121,7 +122,7 @@ func (l *Loop) patience(timeout time.Duration) time.Duration {
 		return 0
 	}
 	if when, ok := l.timers.heap.Next(); ok {
-		return max(0, min(timeout, time.Duration(when)-l.clock()))
+		return max(0, min(timeout, time.Duration(when)-l.Clock()))
 	}
 	return timeout
 }
@@ -143,6 +144,11 @@ func (l *Loop) once(timeout time.Duration, ifAlive bool) {
 		l.turn(0, false)
 	} else {
 		l.waiter.wait(timeout, ifAlive && l.refs == 0)
+	}
+	if l.wakeState.Load()&wakePending != 0 {
+		// From here on a wake-up is for the next turn.
+		l.wakeState.And(^wakePending)
+		l.posted = true
 	}
 	l.settle()
 	l.deliverLate()
@@ -181,7 +187,7 @@ func (l *Loop) afterPoll() {
 	if l.phases[checkPhase].active > 0 {
 		l.runPhase(checkPhase)
 	}
-	if l.wakeState.Load()&wakePending != 0 || len(l.inbox.rest) > 0 {
+	if l.posted {
 		l.runPosts()
 	}
 	if l.timers.heap.Len() > 0 {
@@ -208,11 +214,8 @@ func (l *Loop) runDeferred() {
 	}
 }
 
-// clock is the time since the loop was made.
-func (l *Loop) clock() time.Duration { return time.Since(l.base) }
-
 // after is the moment d from now on the loop's clock; far away is as good as never.
-func (l *Loop) after(d time.Duration) time.Duration { return later(l.clock(), d) }
+func (l *Loop) after(d time.Duration) time.Duration { return later(l.Clock(), d) }
 
 func later(now, d time.Duration) time.Duration {
 	if d > math.MaxInt64-now {

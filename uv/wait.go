@@ -71,7 +71,9 @@ func (w blockWaiter) wait(timeout time.Duration, ifAlive bool) {
 		l.turn(0, false)
 		return
 	}
+	start := l.Clock()
 	l.turn(milliseconds(timeout), ifAlive)
+	l.waitedSince(start)
 	l.awake()
 }
 
@@ -79,12 +81,12 @@ func (w blockWaiter) wait(timeout time.Duration, ifAlive bool) {
 // processor alone.
 func (w blockWaiter) spun(timeout time.Duration) bool {
 	l := w.l
-	for start := l.clock(); ; {
+	for start := l.Clock(); ; {
 		l.turn(0, false)
 		if l.eventful() {
 			return true
 		}
-		if spent := l.clock() - start; spent >= w.spin {
+		if spent := l.Clock() - start; spent >= w.spin {
 			return spent >= timeout
 		}
 	}
@@ -93,6 +95,12 @@ func (w blockWaiter) spun(timeout time.Duration) bool {
 func (w blockWaiter) wake() { w.l.inbox.signal(w.l.b) }
 
 func (w blockWaiter) close() {}
+
+// waitedSince counts a wait that ends now.
+func (l *Loop) waitedSince(start time.Duration) {
+	l.waitEnd = l.Clock()
+	l.waited += l.waitEnd - start
+}
 
 // eventful reports whether the turn that was just run forbids to wait.
 func (l *Loop) eventful() bool {
@@ -116,6 +124,7 @@ type netWaiter struct {
 	ifAlive  bool
 	turned   bool          // a turn has run in this wait
 	asleep   bool          // step has answered false
+	start    time.Duration // when it did
 	deadline time.Duration // of the file, on the loop's clock; Forever: none
 	spent    bool          // the deadline is over
 }
@@ -155,8 +164,7 @@ func (w *netWaiter) wait(timeout time.Duration, ifAlive bool) {
 	}
 	err := w.conn.Read(w.stepFunc)
 	if w.asleep {
-		w.asleep = false
-		w.l.awake()
+		w.rouse()
 	}
 	if err != nil {
 		w.spent = true
@@ -173,8 +181,7 @@ func (w *netWaiter) wait(timeout time.Duration, ifAlive bool) {
 func (w *netWaiter) step(uintptr) bool {
 	l := w.l
 	if w.asleep {
-		w.asleep = false
-		l.awake()
+		w.rouse()
 		l.turn(0, false)
 		return true
 	}
@@ -183,9 +190,17 @@ func (w *netWaiter) step(uintptr) bool {
 	if l.eventful() || w.ifAlive && l.b.Flags&cbridge.TurnAlive == 0 {
 		return true
 	}
+	w.start = l.Clock()
 	w.arm()
 	w.asleep = l.sleep()
 	return !w.asleep
+}
+
+// rouse ends the sleep.
+func (w *netWaiter) rouse() {
+	w.asleep = false
+	w.l.awake()
+	w.l.waitedSince(w.start)
 }
 
 // arm sees to it that the deadline is not later than the timeout.
@@ -196,8 +211,7 @@ func (w *netWaiter) arm() {
 		}
 		return
 	}
-	now := w.l.clock()
-	if want := later(now, w.timeout); w.deadline > want || w.deadline <= now {
+	if want := later(w.start, w.timeout); w.deadline > want || w.deadline <= w.start {
 		w.setDeadline(want)
 	}
 }

@@ -5,7 +5,7 @@ package uv
 // Waking the loop, and what other goroutines hand to it.
 //
 //	wakeState   bit           set by                   cleared by
-//	            pending       Post, Send, Wake, Stop   the loop, before it empties the inbox
+//	            pending       Post, Send, Wake, Stop   the loop, after the poll
 //	            sleeping      the loop before it waits the loop, after
 //	            embedded      BackendFD                never
 //
@@ -125,7 +125,6 @@ func (in *inbox) signal(b *cbridge.Loop) {
 // runPosts runs what is in the inbox at this moment; what is added meanwhile waits for the next turn.
 func (l *Loop) runPosts() {
 	in := &l.inbox
-	l.wakeState.And(^wakePending)
 	if len(in.rest) == 0 {
 		in.mu.Lock()
 		in.rest, in.posts, in.spare = in.posts, in.spare[:0], nil
@@ -145,6 +144,7 @@ func (l *Loop) runPosts() {
 	}
 	in.rest = nil
 	in.spare = all[:0]
+	l.posted = false
 }
 
 func closeWake(b *cbridge.Loop) {

@@ -21,7 +21,6 @@ const keepAliveDelay = 60 * time.Second
 // driver implements proactor.Proactor.
 type driver struct {
 	loop   *uv.Loop
-	start  time.Time
 	closed bool
 }
 
@@ -36,7 +35,7 @@ func New(lockedThread bool) (proactor.Proactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &driver{loop: l, start: time.Now()}, nil
+	return &driver{loop: l}, nil
 }
 
 // Version is the version of libuv.
@@ -46,7 +45,9 @@ func (d *driver) Poll(timeout time.Duration) error { return d.loop.Poll(timeout)
 
 func (d *driver) Wake() { d.loop.Wake() }
 
-func (d *driver) Now() time.Duration { return time.Since(d.start) }
+func (d *driver) Now() time.Duration { return d.loop.Clock() }
+
+func (d *driver) Waited() (total, until time.Duration) { return d.loop.Waited() }
 
 func (d *driver) Close() error {
 	if d.closed {
@@ -69,6 +70,8 @@ func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Lis
 	switch a := addr.(type) {
 	case *net.TCPAddr:
 		return d.listenTCP(a, opt)
+	case *net.UnixAddr:
+		return d.listenUnix(a, opt)
 	}
 	return nil, &net.AddrError{Err: fmt.Sprintf("listen: unsupported address type %T", addr), Addr: fmt.Sprint(addr)}
 }
@@ -93,13 +96,36 @@ func (d *driver) listenTCP(a *net.TCPAddr, opt proactor.ListenOptions) (proactor
 			ln.failed(err)
 			return
 		}
-		ln.accepted(newTCP(d, c))
+		ln.accepted(newStream(d, c))
 	})
 	if err == nil {
 		ln.addr, err = tcpAddr(t.LocalAddr())
 	}
 	if err != nil {
 		t.Close()
+		return nil, err
+	}
+	return ln, nil
+}
+
+func (d *driver) listenUnix(a *net.UnixAddr, opt proactor.ListenOptions) (proactor.Listener, error) {
+	p, err := d.loop.NewPipe()
+	if err != nil {
+		return nil, err
+	}
+	ln := &listener{d: d, s: &p.Stream, addr: a}
+	err = p.Bind(a.Name)
+	if err == nil {
+		err = p.ListenWith(opt.Backlog, uv.ListenOptions{Stopped: true}, func(c *uv.Pipe, err error) {
+			if err != nil {
+				ln.failed(err)
+				return
+			}
+			ln.accepted(newStream(d, c))
+		})
+	}
+	if err != nil {
+		p.Close()
 		return nil, err
 	}
 	return ln, nil
@@ -133,6 +159,8 @@ func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(p
 	switch a := addr.(type) {
 	case *net.TCPAddr:
 		err = c.tcp(a, opt)
+	case *net.UnixAddr:
+		err = c.unix(a, opt)
 	default:
 		err = &net.AddrError{Err: fmt.Sprintf("connect: unsupported address type %T", addr), Addr: fmt.Sprint(addr)}
 	}
@@ -181,6 +209,20 @@ func (c *connect) tcp(a *net.TCPAddr, opt proactor.ConnectOptions) error {
 	})
 }
 
+func (c *connect) unix(a *net.UnixAddr, opt proactor.ConnectOptions) error {
+	p, err := c.d.loop.NewPipe()
+	if err != nil {
+		return err
+	}
+	c.conn = p
+	if opt.Local != nil {
+		if err := p.Bind(opt.Local.String()); err != nil {
+			return err
+		}
+	}
+	return p.Connect(a.Name, c.finish)
+}
+
 // finish reports the end of the attempt, unless the driver is closing.
 func (c *connect) finish(err error) {
 	done := c.done
@@ -199,7 +241,7 @@ func (c *connect) finish(err error) {
 	case err != nil:
 		done(nil, err)
 	default:
-		done(newTCP(c.d, c.conn.(*uv.TCP)), nil)
+		done(newStream(c.d, c.conn), nil)
 	}
 }
 
@@ -221,6 +263,26 @@ func addrPort(a *net.TCPAddr) (ap netip.AddrPort, anyIP bool) {
 	}
 	ap = a.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), false
+}
+
+// addresses are those of a stream. A socket that is gone has none.
+func addresses(c conn) (local, remote net.Addr) {
+	switch c := c.(type) {
+	case *uv.TCP:
+		local, _ = tcpAddr(c.LocalAddr())
+		remote, _ = tcpAddr(c.RemoteAddr())
+	case *uv.Pipe:
+		local, _ = unixAddr(c.LocalAddr())
+		remote, _ = unixAddr(c.RemoteAddr())
+	}
+	return local, remote
+}
+
+func unixAddr(name string, err error) (net.Addr, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &net.UnixAddr{Net: "unix", Name: name}, nil
 }
 
 // tcpAddr converts an address as package net does: an IPv4 peer of an IPv6 socket is an IPv4 address.

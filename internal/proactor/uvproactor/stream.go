@@ -19,6 +19,7 @@ type conn interface {
 	Flush() error
 	WriteQueueSize() int
 	CloseWrite(func(error)) error
+	Abort()
 	Fd() (uintptr, error)
 }
 
@@ -37,9 +38,9 @@ type names struct {
 	local, remote net.Addr
 }
 
-func newTCP(d *driver, t *uv.TCP) *stream {
-	s := &stream{conn: t, d: d}
-	t.SetHandler(s)
+func newStream(d *driver, c conn) *stream {
+	s := &stream{conn: c, d: d}
+	c.SetHandler(s)
 	return s
 }
 
@@ -72,6 +73,8 @@ func (s *stream) Buffered() int {
 	}
 	return s.WriteQueueSize()
 }
+
+func (s *stream) Close() { s.Abort() }
 
 func (s *stream) CloseWrite() { _ = s.conn.CloseWrite(nil) }
 
@@ -126,12 +129,8 @@ func (s *stream) OnClosed() {
 
 func (s *stream) addresses() *names {
 	if s.names == nil {
-		n := new(names)
-		if t, ok := s.conn.(*uv.TCP); ok {
-			n.local, _ = tcpAddr(t.LocalAddr())
-			n.remote, _ = tcpAddr(t.RemoteAddr())
-		}
-		s.names = n
+		s.names = new(names)
+		s.names.local, s.names.remote = addresses(s.conn)
 	}
 	return s.names
 }

@@ -1,0 +1,109 @@
+// Unix domain sockets and pipes.
+#include "internal.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/un.h>
+
+enum { PATH_CAP = sizeof(((struct sockaddr_un *)0)->sun_path) };
+
+static br_handle *find_pipe(br_loop *l, uint64_t id) {
+  br_handle *h = br_find_id(l, id);
+  return h != NULL && h->kind == BR_KIND_PIPE ? h : NULL;
+}
+
+int br_pipe_new(br_loop *l, uint64_t *id) {
+  br_handle *h;
+  int err = br_handle_init(l, BR_KIND_PIPE, 0, &h);
+  if (err == 0) *id = br_id(h);
+  return err;
+}
+
+// name_ok refuses what libuv would cut short. A terminated path leaves room for its end, an abstract name needs none.
+static int name_ok(const char *path, unsigned len) {
+  if (len == 0) return UV_EINVAL;
+  if (path[0] != '\0' && memchr(path, '\0', len) != NULL) return UV_EINVAL;
+  if (len > PATH_CAP || (path[0] != '\0' && len == PATH_CAP)) return UV_ENAMETOOLONG;
+#ifndef __linux__
+  if (path[0] == '\0') return UV_EINVAL;
+#endif
+  return 0;
+}
+
+// abstract_socket makes a socket for a name in the abstract name space, which libuv knows from 1.46 on only.
+static int abstract_socket(br_handle *h, const char *name, unsigned len, struct sockaddr_un *a, socklen_t *n) {
+  uv_os_fd_t old;
+  if (uv_fileno(br_uv(h), &old) == 0) return UV_EINVAL;
+  memset(a, 0, sizeof *a);
+  a->sun_family = AF_UNIX;
+  memcpy(a->sun_path, name, len);
+  *n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+  int type = SOCK_STREAM;
+#ifdef SOCK_CLOEXEC
+  type |= SOCK_CLOEXEC | SOCK_NONBLOCK;
+#endif
+  int fd = socket(AF_UNIX, type, 0);
+  if (fd < 0) return uv_translate_sys_error(errno);
+  int err = uv_pipe_open((uv_pipe_t *)br_uv(h), fd);
+  return err != 0 ? err : fd;
+}
+
+int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len) {
+  br_handle *h = find_pipe(l, id);
+  if (h == NULL) return UV_EBADF;
+  if (h->flags & (BR_CONNECTING | BR_CONNECTED)) return UV_EINVAL;
+  int err = name_ok(path, len);
+  if (err != 0) return err;
+  if (*(const char *)path == '\0') {
+    struct sockaddr_un a;
+    socklen_t n;
+    int fd = abstract_socket(h, path, len, &a, &n);
+    if (fd < 0) return fd;
+    return bind(fd, (struct sockaddr *)&a, n) != 0 ? uv_translate_sys_error(errno) : 0;
+  }
+  char name[PATH_CAP + 1] = {0};
+  memcpy(name, path, len);
+  return uv_pipe_bind((uv_pipe_t *)br_uv(h), name);
+}
+
+// connect_abstract never waits: a Unix socket connects at once or not at all.
+static int connect_abstract(br_loop *l, br_handle *h, const char *name, unsigned len) {
+  struct sockaddr_un a;
+  socklen_t n;
+  int fd = abstract_socket(h, name, len, &a, &n);
+  if (fd < 0) return fd;
+  int r;
+  do {
+    r = connect(fd, (struct sockaddr *)&a, n);
+  } while (r != 0 && errno == EINTR);
+  int err = r == 0 ? 0 : uv_translate_sys_error(errno);
+  if (err == 0) h->flags |= BR_CONNECTED;
+  br_push(l, BR_REC_CONNECT, h, err);
+  return 0;
+}
+
+int br_pipe_connect(br_loop *l, uint64_t id, const void *path, unsigned len) {
+  br_handle *h = find_pipe(l, id);
+  if (h == NULL) return UV_EBADF;
+  if (h->flags & BR_CONNECTING) return UV_EALREADY;
+  if (h->flags & BR_CONNECTED) return UV_EISCONN;
+  if (h->flags & BR_LISTENING || h->out != NULL) return UV_EINVAL;
+  int err = name_ok(path, len);
+  if (err != 0) return err;
+  if (*(const char *)path == '\0') return connect_abstract(l, h, path, len);
+  char name[PATH_CAP + 1] = {0};
+  memcpy(name, path, len);
+  uv_pipe_connect(br_out_of(h)->req, (uv_pipe_t *)br_uv(h), name, br_on_connect);
+  h->flags |= BR_CONNECTING;
+  return 0;
+}
+
+int br_pipe_name(br_loop *l, uint64_t id, int peer, void *path, unsigned cap) {
+  br_handle *h = find_pipe(l, id);
+  if (h == NULL) return UV_EBADF;
+  size_t n = cap;
+  int err = peer ? uv_pipe_getpeername((uv_pipe_t *)br_uv(h), path, &n)
+                 : uv_pipe_getsockname((uv_pipe_t *)br_uv(h), path, &n);
+  return err != 0 ? err : (int)n;
+}
