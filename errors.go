@@ -143,6 +143,8 @@ var (
 	ErrQueueShutDown = errors.New("asyncio: queue is shut down")
 	// ErrGroupClosed: a task group takes no tasks, because it was not entered, is shutting down or is finished.
 	ErrGroupClosed = errors.New("asyncio: task group is not open")
+	// ErrExecutorShutdown: an executor was given a function after its Shutdown.
+	ErrExecutorShutdown = errors.New("asyncio: executor was shut down")
 	// ErrRunnerClosed: the runner was closed.
 	ErrRunnerClosed = errors.New("asyncio: runner is closed")
 )

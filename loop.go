@@ -75,7 +75,7 @@ type Loop struct {
 	logger       *slog.Logger
 	context      *loopContext
 	failures     failureList
-	threads      threadCount
+	executor     Executor // the default one; nil: not needed so far
 	epoch        time.Time     // the moment at which Time was 0
 	closed       chan struct{} // closed by Close
 }
@@ -300,6 +300,9 @@ func (l *Loop) Close() error {
 	l.ready.clear()
 	l.timers.Clear()
 	l.sleepers = nil
+	if l.executor != nil {
+		l.executor.Shutdown(false)
+	}
 	l.failures.reportAll(l)
 	err := l.pro.Close()
 	close(l.closed)

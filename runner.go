@@ -4,6 +4,7 @@ package asyncio
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -117,12 +118,30 @@ func (r *Runner) Close() error {
 		return nil
 	}
 	err := cancelAll(l)
-	if threadsErr := l.threads.join(l); err == nil {
-		err = threadsErr
+	if joinErr := joinExecutor(l); err == nil {
+		err = joinErr
 	}
 	if closeErr := l.Close(); err == nil {
 		err = closeErr
 	}
+	return err
+}
+
+// joinExecutor waits for functions in the default executor, with a limit.
+func joinExecutor(l *Loop) error {
+	if l.executor == nil {
+		return nil
+	}
+	_, err := RunUntilComplete[None](l, Do(func(ctx context.Context) error {
+		limited, cancel := context.WithTimeout(ctx, executorShutdownTimeout)
+		defer cancel()
+		err := l.ShutdownDefaultExecutor(limited)
+		if errors.Is(err, context.DeadlineExceeded) {
+			l.log().Warn("The executor did not finish joining its threads within its limit", "limit", executorShutdownTimeout)
+			return nil
+		}
+		return err
+	}))
 	return err
 }
 

@@ -1,12 +1,10 @@
 package asyncio
 
-// Between loops and other goroutines: coroutines that a goroutine runs on a loop, and functions that a task runs on a
-// goroutine.
+// From other goroutines to a loop: coroutines that a goroutine runs on it, and results that any goroutine may wait for.
 
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 )
 
@@ -158,87 +156,4 @@ func WrapFuture[T any](ctx context.Context, f *ConcurrentFuture[T]) *Future[T] {
 		}))
 	})
 	return w
-}
-
-// ToThread runs fn in a goroutine of its own and awaits it: asyncio.to_thread. fn's context has the values of ctx and ends
-// when the await is cancelled; an Await with it blocks fn's goroutine. A panic of fn is returned as a *PanicError.
-// Suspends. Cancelled: fn runs on until it heeds its context, and its result is dropped.
-func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
-	a, err := enter(ctx)
-	if err == nil && a.task == nil {
-		return fn(ctx)
-	}
-	var zero T
-	if err != nil {
-		return zero, err
-	}
-	threadCtx, cancel := context.WithCancel(threadContext{context.WithoutCancel(ctx)})
-	defer cancel()
-	job := &threadJob[T]{}
-	l := a.task.loop
-	l.threads.running++
-	go func() {
-		defer l.post(job)
-		job.do(threadCtx, fn)
-	}()
-	if err := job.returned.wait(a); err != nil {
-		return zero, err
-	}
-	return job.result.Value, job.result.Err
-}
-
-// threadContext hides the task from a goroutine that is not it.
-type threadContext struct{ context.Context }
-
-func (c threadContext) Value(key any) any {
-	if _, ok := key.(ownKey); ok {
-		return nil
-	}
-	return c.Context.Value(key)
-}
-
-// threadJob is a function that runs in a goroutine on behalf of a task.
-type threadJob[T any] struct {
-	result   Result[T]
-	returned waitPoint
-}
-
-func (j *threadJob[T]) do(ctx context.Context, fn func(ctx context.Context) (T, error)) {
-	j.result.Err = errGoexit // stays if fn leaves by runtime.Goexit
-	defer func() {
-		if v := recover(); v != nil {
-			j.result.Err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	j.result.Value, j.result.Err = fn(ctx)
-}
-
-// run tells the task that the function has returned.
-func (j *threadJob[T]) run(l *Loop) {
-	j.returned.wake(nil)
-	l.threads.returned(l)
-}
-
-// threadCount counts the functions that ToThread has running.
-type threadCount struct {
-	running int
-	joining bool
-}
-
-func (c *threadCount) returned(l *Loop) {
-	c.running--
-	if c.joining && c.running == 0 {
-		l.Stop()
-	}
-}
-
-// join runs the loop until no function is left in a thread.
-func (c *threadCount) join(l *Loop) error {
-	c.joining = true
-	for c.running > 0 {
-		if err := l.RunForever(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
