@@ -75,7 +75,7 @@ type Loop struct {
 	logger       *slog.Logger
 	context      *loopContext
 	failures     failureList
-	executor     Executor // the default one; nil: not needed so far
+	executor     Executor      // the default one; nil: not needed so far
 	epoch        time.Time     // the moment at which Time was 0
 	closed       chan struct{} // closed by Close
 }
