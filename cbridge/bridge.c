@@ -256,7 +256,9 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
     uv_run(l->uv, UV_RUN_ONCE);
   } else {
     uv_update_time(l->uv);
-    uv_timer_start(l->timer, on_timer, (uint64_t)timeout_ms, 0);
+    // uv_run runs timers that are due before it polls, and then polls as if they had never been. When this thread is held
+    // up in between, that is this timer, and without the repetition the poll would have no limit.
+    uv_timer_start(l->timer, on_timer, (uint64_t)timeout_ms, 1);
     uv_run(l->uv, UV_RUN_ONCE);
     uv_timer_stop(l->timer);
   }
