@@ -31,6 +31,17 @@ func TestMeasuresTheControl(t *testing.T) {
 	require.Less(t, idle.CPU, 0.01)
 }
 
+func TestWhoFailsIsDropped(t *testing.T) {
+	m := newMeter(t)
+	m.contenders = append(m.contenders, contender{name: goNet, command: []string{"false"}})
+	for round := range 2 {
+		require.Len(t, m.echoRound(echoRow{Bytes: 1024, Connections: 1}, round)[control], 2)
+	}
+	require.Len(t, m.contenders, 1)
+	require.Len(t, m.report.Failed, 1)
+	require.Equal(t, goNet, m.report.Failed[0].Name)
+}
+
 func TestServerThatDoesNotStart(t *testing.T) {
 	_, err := startServer(contender{command: []string{"sh", "-c", "echo no port today >&2; exit 3"}}, "")
 	require.ErrorContains(t, err, "no port today")

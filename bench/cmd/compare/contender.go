@@ -61,10 +61,15 @@ func (b builder) run(name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = b.bench
 	if out, err := cmd.CombinedOutput(); err != nil {
-		lines := strings.SplitN(string(out), "\n", errorLinesMax+1)
-		return fmt.Errorf("%s: %w: %s", name, err, strings.Join(lines[:min(len(lines), errorLinesMax)], " | "))
+		return fmt.Errorf("%s: %w: %s", name, err, beginning(out))
 	}
 	return nil
+}
+
+// beginning is the first lines of a command's output, in one.
+func beginning(out []byte) string {
+	lines := strings.SplitN(strings.TrimSpace(string(out)), "\n", errorLinesMax+1)
+	return strings.Join(lines[:min(len(lines), errorLinesMax)], " | ")
 }
 
 // errorLinesMax is how much of a compiler's complaint is shown.

@@ -93,14 +93,14 @@ func (m *meter) echoRows() {
 	}
 }
 
-// echoRound measures every contender once, and the control once more at the end.
+// echoRound measures every contender once, and the control once more at the end. Who fails takes no further part.
 func (m *meter) echoRound(row echoRow, round int) map[string][]sample {
 	samples := map[string][]sample{}
 	for _, c := range append(slices.Clone(m.contenders), m.contenders[0]) {
 		m.progress.step(fmt.Sprintf("%v, round %d of %d: %s", row, round, m.rounds, c.name))
 		s, err := m.echoOnce(c, row)
 		if err != nil {
-			m.report.Failed = append(m.report.Failed, failedMeasure{c.name, row.String(), err.Error()})
+			m.drop(c, row.String(), err)
 			continue
 		}
 		samples[c.name] = append(samples[c.name], s)
@@ -117,6 +117,12 @@ func (m *meter) echoRound(row echoRow, round int) map[string][]sample {
 		}
 	}
 	return samples
+}
+
+// drop reports a failure of c, and measures it no more, unless it is the control, without which nothing can be compared.
+func (m *meter) drop(c contender, work string, err error) {
+	m.report.Failed = append(m.report.Failed, failedMeasure{c.name, work, err.Error()})
+	m.contenders = slices.DeleteFunc(m.contenders, func(o contender) bool { return o.name == c.name && o.name != control })
 }
 
 // echoOnce starts the server anew, so that one contender's state cannot weigh on another's measurement.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -32,11 +33,11 @@ type idleResult struct {
 
 func (m *meter) idleConnections() {
 	m.progress.expect(len(m.contenders))
-	for _, c := range m.contenders {
+	for _, c := range slices.Clone(m.contenders) {
 		m.progress.step(fmt.Sprintf("%d idle connections: %s", m.idle, c.name))
 		r, err := m.idleOnce(c)
 		if err != nil {
-			m.report.Failed = append(m.report.Failed, failedMeasure{c.name, "idle connections", err.Error()})
+			m.drop(c, "idle connections", err)
 			continue
 		}
 		m.report.Idle = append(m.report.Idle, r)

@@ -128,7 +128,7 @@ func measure(s settings) (*report, error) {
 	fmt.Printf("%s, %d processors, %s\n", rep.CPU, rep.CPUs, rep.Go)
 	if s.wants("micro") {
 		if rep.Micro, err = runMicro(dirs.root, s); err != nil {
-			return nil, err
+			rep.Failed = append(rep.Failed, failedMeasure{"micro", "go test -bench", err.Error()})
 		}
 		printMicro(os.Stdout, rep.Micro)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +25,7 @@ func runMicro(root string, s settings) ([]microResult, error) {
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return nil, fmt.Errorf("go test -bench: %w\n%s", err, bytes.TrimSpace(out))
+		return nil, fmt.Errorf("%w: %s", err, beginning(out))
 	}
 	return parseMicro(string(out))
 }
@@ -78,6 +77,9 @@ func (r *report) micro(name, unit string) (float64, bool) {
 }
 
 func printMicro(w io.Writer, results []microResult) {
+	if len(results) == 0 {
+		return
+	}
 	fmt.Fprintln(w, "\nThe loop's own costs")
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "\tns/op\tallocs/op\t")
