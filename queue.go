@@ -190,7 +190,10 @@ type fifoStore[T any] struct {
 	count int
 }
 
-const fifoInitialLen = 8
+const (
+	fifoInitialLen = 8
+	itemsKeepLen   = 1 << 10 // more memory than for so many items is given back once a queue is empty
+)
 
 func (s *fifoStore[T]) len() int { return s.count }
 
@@ -212,6 +215,9 @@ func (s *fifoStore[T]) pop() T {
 	*slot = zero
 	s.head = (s.head + 1) & (len(s.ring) - 1)
 	s.count--
+	if s.count == 0 && len(s.ring) > itemsKeepLen {
+		s.ring, s.head = nil, 0
+	}
 	return v
 }
 
@@ -229,6 +235,9 @@ func takeLast[T any](stack *[]T) T {
 	v := (*stack)[last]
 	clear((*stack)[last:])
 	*stack = (*stack)[:last]
+	if last == 0 && cap(*stack) > itemsKeepLen {
+		*stack = nil
+	}
 	return v
 }
 

@@ -57,7 +57,7 @@ func (q *waitQueue) wakeNext() bool {
 		return false
 	}
 	if l := p.task.loop; l.debug {
-		l.checkGoroutine("waking a task")
+		l.checkGoroutine("wake")
 	}
 	p.state = placeWoken
 	q.advance()
@@ -67,7 +67,7 @@ func (q *waitQueue) wakeNext() bool {
 
 // wakeHead wakes the task at the head of the line, unless it was woken or cancelled already and is about to leave.
 func (q *waitQueue) wakeHead() {
-	if q.waiting == q.first {
+	if q.first != nil && q.first == q.waiting {
 		q.wakeNext()
 	}
 }
