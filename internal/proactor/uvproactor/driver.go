@@ -137,7 +137,7 @@ func (d *driver) bindTCP(ap netip.AddrPort, opt proactor.ListenOptions) (*uv.TCP
 		return nil, err
 	}
 	var flags uv.BindFlags
-	if opt.V6Only {
+	if opt.V6Only && ap.Addr().Is6() { // libuv refuses the flag for IPv4
 		flags |= uv.BindV6Only
 	}
 	if opt.ReusePort {
