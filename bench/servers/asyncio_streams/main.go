@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"syscall"
 
 	"github.com/seed-a026a017/asyncio"
 	"github.com/seed-a026a017/asyncio/bench/servers/internal/serve"
@@ -27,11 +28,16 @@ func main() {
 
 func echo(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
 	defer w.Close()
+	err := copyBack(ctx, r, w)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return nil // the client is gone: it may leave in the middle of a message
+	}
+	return err
+}
+
+func copyBack(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
 	for buf := serve.NewBuffer(); ; {
 		n, err := r.Read(ctx, buf)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
