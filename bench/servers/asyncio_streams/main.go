@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log"
+	"net"
 	"syscall"
 
 	"github.com/seed-a026a017/asyncio"
@@ -29,7 +30,7 @@ func main() {
 func echo(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
 	defer w.Close()
 	err := copyBack(ctx, r, w)
-	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 		return nil // the client is gone: it may leave in the middle of a message
 	}
 	return err
