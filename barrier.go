@@ -45,20 +45,20 @@ func NewBarrier(parties int) *Barrier {
 
 // Wait waits until all parties have come and returns a number from 0 to parties-1, another one for each of them. The error
 // is ErrBrokenBarrier after Abort, and if Reset or Abort comes while Wait waits; ErrNotCurrentTask outside a task;
-// ErrWrongLoop if tasks of another loop have waited. With an error the number is -1.
+// ErrWrongLoop if tasks of another loop have waited.
 // Suspends. Cancelled: the task is not counted any more, and the barrier is not broken.
 func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	a, err := enterTask(ctx, "Barrier.Wait")
 	if err != nil {
-		return -1, err
+		return 0, err
 	}
 	for b.state == barrierDraining || b.state == barrierResetting {
 		if err := b.wait(a); err != nil {
-			return -1, err
+			return 0, err
 		}
 	}
 	if b.state == barrierBroken {
-		return -1, fmt.Errorf("%w: it was aborted; Reset makes it usable again", ErrBrokenBarrier)
+		return 0, fmt.Errorf("%w: it was aborted; Reset makes it usable again", ErrBrokenBarrier)
 	}
 	index := b.enter()
 	if b.count == b.parties {
@@ -69,13 +69,13 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 		if err := b.wait(a); err != nil {
 			b.vacated = append(b.vacated, index)
 			b.exit()
-			return -1, err
+			return 0, err
 		}
 	}
 	passed := b.state == barrierDraining
 	b.exit()
 	if !passed {
-		return -1, fmt.Errorf("%w: it was reset or aborted while %s waited", ErrBrokenBarrier, a.task.Name())
+		return 0, fmt.Errorf("%w: it was reset or aborted while %s waited", ErrBrokenBarrier, a.task.Name())
 	}
 	return index, nil
 }
