@@ -13,13 +13,13 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// returns is a coroutine that suspends for n turns and returns v.
-func returns[T any](v T, n int) asyncio.Coro[T] {
+// returning is a coroutine that suspends for n turns and returns v.
+func returning[T any](v T, n int) asyncio.Coro[T] {
 	return func(ctx context.Context) (T, error) { return v, suspend(ctx, n) }
 }
 
-// fails is a coroutine that suspends for n turns and fails with err.
-func fails[T any](err error, n int) asyncio.Coro[T] {
+// failing is a coroutine that suspends for n turns and fails with err.
+func failing[T any](err error, n int) asyncio.Coro[T] {
 	return func(ctx context.Context) (v T, _ error) {
 		if err := suspend(ctx, n); err != nil {
 			return v, err
@@ -124,7 +124,7 @@ func TestGather(t *testing.T) {
 		t.Run("GAT-13", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			rec := recordErrors(l)
-			require.Error(t, panicError(t, func() { asyncio.Gather[int](l.Context(), returns(1, 0), nil) }))
+			require.Error(t, panicError(t, func() { asyncio.Gather[int](l.Context(), returning(1, 0), nil) }))
 			require.Error(t, panicError(t, func() { asyncio.Gather[int](l.Context(), asyncio.Coro[int](nil)) }))
 			turns(t, l, 3)
 			require.Empty(t, asyncio.AllTasks(l), "nothing is left behind")
@@ -139,7 +139,7 @@ func TestGather(t *testing.T) {
 					flag = err == nil
 					return 0, err
 				})
-				_, err := asyncio.Gather[int](ctx, fails[int](errBoom, 1), sibling).Await(ctx)
+				_, err := asyncio.Gather[int](ctx, failing[int](errBoom, 1), sibling).Await(ctx)
 				require.ErrorIs(t, err, errBoom)
 				require.False(t, flag)
 				_, err = sibling.Await(ctx)
@@ -205,7 +205,7 @@ func TestGatherCancelled(t *testing.T) {
 			l := newLoop(t, opts...)
 			gate := asyncio.NewFuture[int](l)
 			slow := asyncio.CreateTask(l.Context(), stubborn(gate, obeys[int]))
-			quick := asyncio.CreateTask(l.Context(), returns(1, 100))
+			quick := asyncio.CreateTask(l.Context(), returning(1, 100))
 			g := asyncio.Gather[int](l.Context(), quick, slow)
 			turn(t, l)
 			require.True(t, g.Cancel())
@@ -219,7 +219,7 @@ func TestGatherCancelled(t *testing.T) {
 
 			gate = asyncio.NewFuture[int](l)
 			slow = asyncio.CreateTask(l.Context(), stubborn(gate, obeys[int]))
-			all := asyncio.GatherResults[int](l.Context(), returns(1, 100), slow)
+			all := asyncio.GatherResults[int](l.Context(), returning(1, 100), slow)
 			turn(t, l)
 			require.True(t, all.Cancel())
 			turns(t, l, 5)
@@ -277,7 +277,7 @@ func TestGatherMany(t *testing.T) {
 				aws := make([]asyncio.Awaitable[int], n)
 				want := make([]int, n)
 				for i := range aws {
-					aws[i], want[i] = returns(i, i%3), i
+					aws[i], want[i] = returning(i, i%3), i
 				}
 				v, err := asyncio.Gather(ctx, aws...).Await(ctx)
 				require.NoError(t, err)
@@ -348,15 +348,15 @@ func TestGatherTyped(t *testing.T) {
 			inTask(t, l, func(ctx context.Context) {
 				f := asyncio.NewFuture[string](l)
 				l.CallSoon(func() { f.SetResult("s") })
-				a, b, err := asyncio.Gather2[int, string](ctx, returns(1, 3), f)
+				a, b, err := asyncio.Gather2[int, string](ctx, returning(1, 3), f)
 				require.NoError(t, err)
 				require.Equal(t, 1, a)
 				require.Equal(t, "s", b)
-				a, b, c, err := asyncio.Gather3[int, string, bool](ctx, returns(2, 2), f, returns(true, 1))
+				a, b, c, err := asyncio.Gather3[int, string, bool](ctx, returning(2, 2), f, returning(true, 1))
 				require.NoError(t, err)
 				require.Equal(t, []any{2, "s", true}, []any{a, b, c})
-				tk := asyncio.CreateTask(ctx, returns(4.5, 1))
-				a, b, c, d, err := asyncio.Gather4[int, string, bool, float64](ctx, returns(3, 0), f, returns(true, 1), tk)
+				tk := asyncio.CreateTask(ctx, returning(4.5, 1))
+				a, b, c, d, err := asyncio.Gather4[int, string, bool, float64](ctx, returning(3, 0), f, returning(true, 1), tk)
 				require.NoError(t, err)
 				require.Equal(t, []any{3, "s", true, 4.5}, []any{a, b, c, d})
 			})
@@ -381,8 +381,8 @@ func TestGatherTyped(t *testing.T) {
 		t.Run("the first failure ends it, the sibling goes on", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
-				sibling := asyncio.CreateTask(ctx, returns("late", 5))
-				_, _, err := asyncio.Gather2[int, string](ctx, fails[int](errBoom, 1), sibling)
+				sibling := asyncio.CreateTask(ctx, returning("late", 5))
+				_, _, err := asyncio.Gather2[int, string](ctx, failing[int](errBoom, 1), sibling)
 				require.ErrorIs(t, err, errBoom)
 				require.False(t, sibling.Done())
 				v, err := sibling.Await(ctx)

@@ -62,7 +62,7 @@ func TestShield(t *testing.T) {
 			f := asyncio.NewFuture[int](l)
 			require.NoError(t, f.SetResult(1))
 			require.Same(t, f, asyncio.Shield[int](l.Context(), f), "a done future needs no shield")
-			tk := asyncio.CreateTask(l.Context(), returns(2, 0))
+			tk := asyncio.CreateTask(l.Context(), returning(2, 0))
 			turn(t, l)
 			outer := asyncio.Shield[int](l.Context(), tk)
 			require.True(t, outer.Done())

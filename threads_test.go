@@ -52,7 +52,7 @@ func TestThreadsRunCoroutine(t *testing.T) {
 				assert.Equal(t, 3, v)
 				assert.GreaterOrEqual(t, time.Since(start), 50*time.Millisecond)
 
-				_, err = asyncio.RunCoroutineThreadsafe(l, fails[int](errBoom, 1)).Result(background)
+				_, err = asyncio.RunCoroutineThreadsafe(l, failing[int](errBoom, 1)).Result(background)
 				assert.Same(t, errBoom, err)
 
 				f := asyncio.RunCoroutineThreadsafe(l, asyncio.Do(sleepsLong))
@@ -136,7 +136,7 @@ func TestThreadsRunCoroutine(t *testing.T) {
 				for range goroutines {
 					wg.Go(func() {
 						for i := range calls {
-							v, err := asyncio.RunCoroutineThreadsafe(l, returns(i, i%2)).Result(background)
+							v, err := asyncio.RunCoroutineThreadsafe(l, returning(i, i%2)).Result(background)
 							assert.NoError(t, err)
 							sum.Add(int64(v))
 						}
@@ -317,7 +317,7 @@ func TestThreadsAwait(t *testing.T) {
 			l.CallSoon(func() {
 				_, err := f.Await(background)
 				require.ErrorIs(t, err, asyncio.ErrNotCurrentTask)
-				_, err = asyncio.RunCoroutineThreadsafe(l, returns(1, 0)).Result(background)
+				_, err = asyncio.RunCoroutineThreadsafe(l, returning(1, 0)).Result(background)
 				require.ErrorIs(t, err, asyncio.ErrNotCurrentTask)
 			})
 			turns(t, l, 3)
@@ -410,12 +410,14 @@ func TestThreadsToThread(t *testing.T) {
 		t.Run("RunInExecutor: a cancelled future does not stop the work", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
-				gate, ended := make(chan struct{}), make(chan struct{})
+				running, gate, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 				f := asyncio.RunInExecutor(ctx, nil, func() (int, error) {
+					close(running)
 					<-gate
 					close(ended)
 					return 1, nil
 				})
+				<-running
 				require.True(t, f.Cancel())
 				require.True(t, f.Cancelled())
 				close(gate)
@@ -459,10 +461,10 @@ func TestThreadsWrapFuture(t *testing.T) {
 			here, there := newLoop(t, opts...), newLoop(t, opts...)
 			besides(t, there, func() {
 				_, err := asyncio.RunUntilComplete(here, asyncio.Do(func(ctx context.Context) error {
-					v, err := asyncio.WrapFuture(ctx, asyncio.RunCoroutineThreadsafe(there, returns(6, 2))).Await(ctx)
+					v, err := asyncio.WrapFuture(ctx, asyncio.RunCoroutineThreadsafe(there, returning(6, 2))).Await(ctx)
 					assert.NoError(t, err)
 					assert.Equal(t, 6, v)
-					_, err = asyncio.WrapFuture(ctx, asyncio.RunCoroutineThreadsafe(there, fails[int](errBoom, 1))).Await(ctx)
+					_, err = asyncio.WrapFuture(ctx, asyncio.RunCoroutineThreadsafe(there, failing[int](errBoom, 1))).Await(ctx)
 					assert.True(t, errors.Is(err, errBoom))
 					return nil
 				}))

@@ -551,7 +551,7 @@ func TestTimeoutContext(t *testing.T) {
 			inTask(t, l, func(ctx context.Context) {
 				var child *asyncio.Task[int]
 				wantTimeout(t, asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
-					child = asyncio.CreateTask(ctx, returns(3, 5))
+					child = asyncio.CreateTask(ctx, returning(3, 5))
 					return sleepsLong(ctx)
 				}))
 				v, err := child.Await(ctx)

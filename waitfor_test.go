@@ -22,7 +22,7 @@ func TestWaitFor(t *testing.T) {
 				f := asyncio.NewFuture[string](l)
 				l.CallSoon(func() { f.SetResult("done") })
 				for _, aw := range []asyncio.Awaitable[string]{
-					returns("done", 2), f, asyncio.CreateTask(ctx, returns("done", 2)),
+					returning("done", 2), f, asyncio.CreateTask(ctx, returning("done", 2)),
 				} {
 					v, err := asyncio.WaitFor(ctx, aw, asyncio.Forever)
 					require.NoError(t, err)
@@ -97,7 +97,7 @@ func TestWaitFor(t *testing.T) {
 		t.Run("the awaited error comes out as it is", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
-				_, err := asyncio.WaitFor(ctx, fails[int](errBoom, 1), time.Hour)
+				_, err := asyncio.WaitFor(ctx, failing[int](errBoom, 1), time.Hour)
 				require.Equal(t, errBoom, err)
 			})
 		})
@@ -221,7 +221,7 @@ func TestWaitForCancelled(t *testing.T) {
 		t.Run("WFOR-13", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
-				tk := asyncio.CreateTask(ctx, returns("inner", 5))
+				tk := asyncio.CreateTask(ctx, returning("inner", 5))
 				for _, timeout := range []time.Duration{0, -1} {
 					shield := asyncio.Shield[string](ctx, tk)
 					_, err := asyncio.WaitFor(ctx, shield, timeout)
