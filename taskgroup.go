@@ -208,13 +208,14 @@ func GroupTask[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] 
 	return t
 }
 
-// failedTask is a task that never ran. Whoever asked for it may look at its error or not.
+// failedTask is a task that never ran. If nobody looks at its error, the exception handler hears of it.
 func failedTask[T any](s *scope, err error) *Task[T] {
 	t := &Task[T]{}
 	t.future.init(s.task.loop)
-	t.self, t.parent, t.phase = t, s, taskDone
+	t.self, t.parent = t, s
 	t.number = taskNumber.Add(1)
-	t.complete(finished, err)
+	t.loop.tasks.add(&t.task)
+	t.finish(err)
 	return t
 }
 
