@@ -1,0 +1,120 @@
+//go:build cgo
+
+package uv_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio/uv"
+)
+
+// A turn that finds nothing: one crossing and one epoll_wait.
+func BenchmarkEmptyTurn(b *testing.B) {
+	l := newLoop(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Poll(0)
+	}
+}
+
+// A turn with nothing but a posted function.
+func BenchmarkPost(b *testing.B) {
+	l := newLoop(b)
+	n := 0
+	f := func() { n++ }
+	b.ReportAllocs()
+	for b.Loop() {
+		l.Post(f)
+		l.Poll(0)
+	}
+}
+
+// Sends that coalesce, from the loop's own goroutine.
+func BenchmarkAsyncSend(b *testing.B) {
+	l := newLoop(b)
+	a, err := l.NewAsync(func() {})
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		a.Send()
+	}
+	l.Poll(0)
+	a.Close()
+}
+
+// Two loops on two goroutines wake each other; one operation is there and back.
+func BenchmarkAsyncPingPong(b *testing.B) {
+	for name, w := range waits {
+		b.Run(name, func(b *testing.B) {
+			ours, theirs := newLoop(b, uv.WithWait(w)), newLoop(b, uv.WithWait(w))
+			var ping, pong *uv.Async
+			n := 0
+			pong, _ = ours.NewAsync(func() {
+				if n++; n < b.N {
+					ping.Send()
+				} else {
+					ours.Stop()
+				}
+			})
+			ping, _ = theirs.NewAsync(func() { pong.Send() })
+			done := make(chan struct{})
+			go func() { defer close(done); theirs.Run(uv.RunDefault) }()
+			b.ResetTimer()
+			ping.Send()
+			ours.Run(uv.RunDefault)
+			b.StopTimer()
+			theirs.Stop()
+			<-done
+		})
+	}
+}
+
+func BenchmarkTimerStartStop(b *testing.B) {
+	l := newLoop(b)
+	t, err := l.NewTimer()
+	require.NoError(b, err)
+	f := func() {}
+	b.ReportAllocs()
+	for b.Loop() {
+		t.Start(time.Hour, 0, f)
+		t.Stop()
+	}
+	t.Close()
+}
+
+// One operation is 1 KiB there and back on one connection between two streams of one loop.
+func BenchmarkEcho(b *testing.B) {
+	for name, w := range waits {
+		b.Run(name, func(b *testing.B) {
+			l := newLoop(b, uv.WithWait(w))
+			client, server := connectedPair(b, l)
+			server.ReadStart(func(p []byte, err error) {
+				if err == nil {
+					server.Write(p, nil)
+				}
+			})
+			msg := make([]byte, 1024)
+			got, n := 0, 0
+			client.ReadStart(func(p []byte, err error) {
+				if got += len(p); got < len(msg) || err != nil {
+					return
+				}
+				if got, n = 0, n+1; n < b.N {
+					client.Write(msg, nil)
+				} else {
+					l.Stop()
+				}
+			})
+			b.ReportAllocs()
+			b.ResetTimer()
+			client.Write(msg, nil)
+			l.Run(uv.RunDefault)
+		})
+	}
+}
+
+var loopback = netip.MustParseAddrPort("127.0.0.1:0")

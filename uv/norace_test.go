@@ -1,0 +1,5 @@
+//go:build cgo && !race
+
+package uv_test
+
+const raceEnabled = false
