@@ -129,7 +129,7 @@ func listenNet(t *testing.T) *net.TCPListener {
 // connectToNet connects the protocol of factory to a peer of package net, which ends with the test.
 func connectToNet(t *testing.T, ctx context.Context, factory func() asyncio.Protocol, opts ...asyncio.ConnOption) (asyncio.Transport, *net.TCPConn) {
 	t.Helper()
-	l := loopOf(t, ctx)
+	l := loopOf(ctx)
 	ln := listenNet(t)
 	transport, _, err := l.CreateConnection(ctx, factory, "tcp", ln.Addr().String(), opts...)
 	require.NoError(t, err)
@@ -149,13 +149,6 @@ func streamToNet(t *testing.T, ctx context.Context, opts ...asyncio.ConnOption) 
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = peer.Close() })
 	return r, w, peer
-}
-
-func loopOf(t *testing.T, ctx context.Context) *asyncio.Loop {
-	t.Helper()
-	l, err := asyncio.GetRunningLoop(ctx)
-	require.NoError(t, err)
-	return l
 }
 
 // serverAddr is where a server with one socket listens.

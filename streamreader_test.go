@@ -51,8 +51,8 @@ func rest(t *testing.T, ctx context.Context, r *asyncio.StreamReader) string {
 	return string(b)
 }
 
-// returns fails the test unless a read returned want.
-func returns(t *testing.T, want string) func([]byte, error) {
+// gives fails the test unless a read returned want.
+func gives(t *testing.T, want string) func([]byte, error) {
 	return func(b []byte, err error) {
 		t.Helper()
 		require.NoError(t, err)
@@ -72,7 +72,7 @@ func TestStreamReaderLines(t *testing.T) {
 	t.Run("STR-02", func(t *testing.T) {
 		eachReader(t, 7, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
 			feed(r, "1234567\n")
-			returns(t, "1234567\n")(r.ReadLine(ctx))
+			gives(t, "1234567\n")(r.ReadLine(ctx))
 			feed(r, "12345678\n")
 			_, err := r.ReadLine(ctx)
 			var overrun *asyncio.LimitOverrunError
@@ -100,19 +100,19 @@ func TestStreamReaderLines(t *testing.T) {
 	})
 	t.Run("no newline within the limit drops all that is there", func(t *testing.T) {
 		eachReader(t, 7, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
-			feedLater(loopOf(t, ctx), r, "chunk1", "chunk2", "tail\n")
+			feedLater(loopOf(ctx), r, "chunk1", "chunk2", "tail\n")
 			_, err := r.ReadLine(ctx)
 			require.Error(t, err)
-			returns(t, "tail\n")(r.ReadLine(ctx))
+			gives(t, "tail\n")(r.ReadLine(ctx))
 		})
 	})
 	t.Run("the last line may lack its newline", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
 			feed(r, "one\nlast")
 			r.FeedEOF()
-			returns(t, "one\n")(r.ReadLine(ctx))
+			gives(t, "one\n")(r.ReadLine(ctx))
 			require.False(t, r.AtEOF())
-			returns(t, "last")(r.ReadLine(ctx))
+			gives(t, "last")(r.ReadLine(ctx))
 			require.True(t, r.AtEOF())
 			_, err := r.ReadLine(ctx)
 			require.Equal(t, io.EOF, err)
@@ -120,7 +120,7 @@ func TestStreamReaderLines(t *testing.T) {
 	})
 	t.Run("STR-23", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
-			l := loopOf(t, ctx)
+			l := loopOf(ctx)
 			feedLater(l, r, "a\nb", "b\n", "cc")
 			l.CallSoon(func() { l.CallSoon(func() { l.CallSoon(func() { l.CallSoon(r.FeedEOF) }) }) })
 			var lines []string
@@ -150,11 +150,11 @@ func TestStreamReaderRead(t *testing.T) {
 			n, err := r.Read(ctx, nil)
 			require.NoError(t, err)
 			require.Zero(t, n)
-			l := loopOf(t, ctx)
+			l := loopOf(ctx)
 			feedLater(l, r, "chunk1", "chunk2")
 			l.CallSoon(func() { l.CallSoon(func() { l.CallSoon(r.FeedEOF) }) })
-			returns(t, "chunk1chunk2")(r.ReadAll(ctx))
-			returns(t, "")(r.ReadAll(ctx))
+			gives(t, "chunk1chunk2")(r.ReadAll(ctx))
+			gives(t, "")(r.ReadAll(ctx))
 		})
 	})
 	t.Run("Read takes what is there, then io.EOF", func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestStreamReaderRead(t *testing.T) {
 			feed(r, "abcdef")
 			require.Equal(t, "abcd", read())
 			require.Equal(t, "ef", read())
-			feedLater(loopOf(t, ctx), r, "ghijklm")
+			feedLater(loopOf(ctx), r, "ghijklm")
 			require.Equal(t, "ghij", read())
 			require.Equal(t, "klm", read())
 			r.FeedEOF()
@@ -178,7 +178,7 @@ func TestStreamReaderRead(t *testing.T) {
 	})
 	t.Run("a Read that waits gets nothing but the first chunk", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
-			loopOf(t, ctx).CallSoon(func() { feed(r, "ab", "cd") })
+			loopOf(ctx).CallSoon(func() { feed(r, "ab", "cd") })
 			p := make([]byte, 10)
 			n, err := r.Read(ctx, p)
 			require.NoError(t, err)
@@ -189,17 +189,17 @@ func TestStreamReaderRead(t *testing.T) {
 	t.Run("STR-17", func(t *testing.T) {
 		eachReader(t, 3, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
 			feed(r, "12345")
-			returns(t, "12345")(r.ReadExactly(ctx, 5))
-			feedLater(loopOf(t, ctx), r, "12", "34", "56")
-			returns(t, "12345")(r.ReadExactly(ctx, 5))
+			gives(t, "12345")(r.ReadExactly(ctx, 5))
+			feedLater(loopOf(ctx), r, "12", "34", "56")
+			gives(t, "12345")(r.ReadExactly(ctx, 5))
 			require.Equal(t, "6", rest(t, ctx, r))
 		})
 	})
 	t.Run("ReadExactly at the end empties the buffer", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
-			returns(t, "")(r.ReadExactly(ctx, 0))
+			gives(t, "")(r.ReadExactly(ctx, 0))
 			feed(r, "abc")
-			loopOf(t, ctx).CallSoon(r.FeedEOF)
+			loopOf(ctx).CallSoon(r.FeedEOF)
 			_, err := r.ReadExactly(ctx, 5)
 			var incomplete *asyncio.IncompleteReadError
 			require.ErrorAs(t, err, &incomplete)
@@ -214,7 +214,7 @@ func TestStreamReaderRead(t *testing.T) {
 			panicsWith(t, asyncio.ErrInvalidState, func() { _, _ = r.ReadExactly(ctx, -1) })
 			panicsWith(t, asyncio.ErrInvalidState, func() { _, _ = r.ReadUntil(ctx, seps("a", "")...) })
 			panicsWith(t, asyncio.ErrInvalidState, func() { r.SetException(nil) })
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewStreamReader(loopOf(t, ctx), 0) })
+			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewStreamReader(loopOf(ctx), 0) })
 			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.WithLimit(-1) })
 			panicsWith(t, asyncio.ErrNoRunningLoop, func() { asyncio.NewStreamReader(nil, 1) })
 			r.FeedEOF()
@@ -227,35 +227,35 @@ func TestStreamReaderUntil(t *testing.T) {
 	t.Run("STR-09", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
 			feed(r, "lineAAAxxx")
-			returns(t, "lineAAA")(r.ReadUntil(ctx, seps("AAA")...))
+			gives(t, "lineAAA")(r.ReadUntil(ctx, seps("AAA")...))
 			require.Equal(t, "xxx", rest(t, ctx, r))
 		})
 	})
 	t.Run("STR-10", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
-			feedLater(loopOf(t, ctx), r, "QWEaa", "XYaa", "a")
-			returns(t, "QWEaaXYaaa")(r.ReadUntil(ctx, seps("aaa")...))
+			feedLater(loopOf(ctx), r, "QWEaa", "XYaa", "a")
+			gives(t, "QWEaaXYaaa")(r.ReadUntil(ctx, seps("aaa")...))
 			require.Empty(t, rest(t, ctx, r))
 		})
 	})
 	t.Run("STR-12", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
 			feed(r, "ABCDEFG")
-			returns(t, "ABCDE")(r.ReadUntil(ctx, seps("DEF", "BCDE")...))
+			gives(t, "ABCDE")(r.ReadUntil(ctx, seps("DEF", "BCDE")...))
 			require.Equal(t, "FG", rest(t, ctx, r))
 		})
 	})
 	t.Run("STR-13", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
-			feedLater(loopOf(t, ctx), r, "data", "Z", "Aaaa")
-			returns(t, "dataZA")(r.ReadUntil(ctx, seps("A", "long sep")...))
+			feedLater(loopOf(ctx), r, "data", "Z", "Aaaa")
+			gives(t, "dataZA")(r.ReadUntil(ctx, seps("A", "long sep")...))
 			require.Equal(t, "aaa", rest(t, ctx, r))
 		})
 	})
 	t.Run("no separator is a newline", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
 			feed(r, "a\nb")
-			returns(t, "a\n")(r.ReadUntil(ctx))
+			gives(t, "a\n")(r.ReadUntil(ctx))
 		})
 	})
 	t.Run("over the limit all stays in the buffer", func(t *testing.T) {
@@ -266,7 +266,7 @@ func TestStreamReaderUntil(t *testing.T) {
 			require.ErrorAs(t, err, &overrun)
 			require.Equal(t, 4, overrun.Consumed)
 			errorSays(t, err, "is found, but")
-			returns(t, "data")(r.ReadExactly(ctx, 4))
+			gives(t, "data")(r.ReadExactly(ctx, 4))
 
 			feed(r, "some dataAA")
 			_, err = r.ReadUntil(ctx, seps("AAA")...)
@@ -293,7 +293,7 @@ func TestStreamReaderErrors(t *testing.T) {
 	t.Run("SetException wakes the reader and stays", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
 			feed(r, "data")
-			loopOf(t, ctx).CallSoon(func() { r.SetException(errBoom) })
+			loopOf(ctx).CallSoon(func() { r.SetException(errBoom) })
 			_, err := r.ReadLine(ctx)
 			require.Equal(t, errBoom, err)
 			for _, read := range everyRead(ctx, r) {
@@ -339,7 +339,7 @@ func TestStreamReaderErrors(t *testing.T) {
 			for _, read := range everyRead(context.Background(), r) {
 				require.ErrorIs(t, read(), asyncio.ErrNotCurrentTask)
 			}
-			for _, read := range everyRead(loopOf(t, ctx).Context(), r) {
+			for _, read := range everyRead(loopOf(ctx).Context(), r) {
 				require.ErrorIs(t, read(), asyncio.ErrNotCurrentTask)
 			}
 			other := newLoop(t)
@@ -355,11 +355,11 @@ func TestStreamReaderErrors(t *testing.T) {
 			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
 				r, w, peer := streamToNet(t, ctx)
 				require.NoError(t, peer.Close())
-				returns(t, "")(r.ReadAll(ctx))
+				gives(t, "")(r.ReadAll(ctx))
 				require.True(t, r.AtEOF())
 				require.NoError(t, w.Close())
 				require.NoError(t, w.WaitClosed(ctx))
-				returns(t, "")(r.ReadAll(ctx))
+				gives(t, "")(r.ReadAll(ctx))
 
 				r, w, peer = streamToNet(t, ctx)
 				require.NoError(t, peer.SetLinger(0)) // Close resets the connection
@@ -414,7 +414,7 @@ func TestStreamReaderCancelledReadConsumesNothing(t *testing.T) {
 					}
 					_, err := task.Await(ctx)
 					require.ErrorIs(t, err, asyncio.ErrCancelled)
-					returns(t, "ab\ncdef")(r.ReadExactly(ctx, 7))
+					gives(t, "ab\ncdef")(r.ReadExactly(ctx, 7))
 				}
 			})
 		})
@@ -431,7 +431,7 @@ func TestStreamReaderHoldsThePeerBack(t *testing.T) {
 				_, err := peer.Write(data)
 				sent <- errors.Join(err, peer.CloseWrite())
 			}()
-			returns(t, string(data[:1]))(r.ReadExactly(ctx, 1))
+			gives(t, string(data[:1]))(r.ReadExactly(ctx, 1))
 			for w.Transport().IsReading() {
 				yield(t, ctx, 1)
 			}
@@ -468,7 +468,7 @@ func TestStreamReaderPausesAboveTwiceTheLimit(t *testing.T) {
 			require.True(t, reading())
 			feed(r, strings.Repeat("x", 20))
 			require.False(t, reading())
-			loopOf(t, ctx).CallSoon(func() {
+			loopOf(ctx).CallSoon(func() {
 				require.True(t, reading(), "somebody waits for more than is there")
 				r.FeedEOF()
 			})
@@ -570,7 +570,7 @@ func checkEndsFirst(rt *rapid.T, s string, seps ...string) {
 
 func TestStreamReaderDoesNotAllocate(t *testing.T) {
 	inTask(t, newLoop(t), func(ctx context.Context) {
-		l := loopOf(t, ctx)
+		l := loopOf(ctx)
 		r := asyncio.NewStreamReader(l, 64<<10)
 		chunk, p := make([]byte, 1024), make([]byte, 2048)
 		feedChunk := func() { r.FeedData(chunk) }

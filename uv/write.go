@@ -50,6 +50,9 @@ func (s *Stream) Write(p []byte, done func(error)) error {
 	}
 	if s.flags != streamConnected && s.flags != streamConnected|streamReading {
 		if ok, err := s.mayWrite(done); !ok {
+			if err == nil {
+				s.queued += len(p) // a writer that stops when much is outstanding has to stop, and hear of the failure
+			}
 			return err
 		}
 	}

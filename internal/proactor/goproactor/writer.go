@@ -35,10 +35,9 @@ type output struct {
 
 // Write after CloseWrite fails as the kernel's write would.
 func (s *stream) Write(p []byte) {
-	if len(p) == 0 || !s.writable() {
+	if len(p) == 0 || !s.accepts(len(p)) {
 		return
 	}
-	s.buffered += len(p)
 	if s.gathers() {
 		s.gather(p)
 		return
@@ -52,10 +51,9 @@ func (s *stream) WriteV(bufs [][]byte) {
 	for _, p := range bufs {
 		n += len(p)
 	}
-	if n == 0 || !s.writable() {
+	if n == 0 || !s.accepts(n) {
 		return
 	}
-	s.buffered += n
 	if !s.gathers() {
 		s.offer(bufs)
 		return
@@ -65,10 +63,16 @@ func (s *stream) WriteV(bufs [][]byte) {
 	}
 }
 
-func (s *stream) writable() bool {
+// accepts counts n bytes that are written, and tells whether there is any use in keeping them. A broken stream counts them
+// too: a writer that stops when much is buffered has to stop, so that a Poll can tell it of the failure.
+func (s *stream) accepts(n int) bool {
+	if s.closed {
+		return false
+	}
 	if s.ending {
 		s.breaks("write", syscall.EPIPE)
 	}
+	s.buffered += n
 	return s.usable()
 }
 

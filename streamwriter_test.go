@@ -1,0 +1,337 @@
+package asyncio_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+// requireReset fails the test unless err is what a connection may end with when the peer has gone.
+func requireReset(t *testing.T, err error) {
+	t.Helper()
+	ok := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
+	require.True(t, ok, "want a reset connection or a broken pipe, not %v", err)
+}
+
+// writeUntilPaused writes to a peer that does not read until Drain would wait.
+func writeUntilPaused(t *testing.T, w *asyncio.StreamWriter) {
+	t.Helper()
+	fill(t, w.Transport())
+	_, high := w.Transport().WriteBufferLimits()
+	_, err := w.Write(make([]byte, high-w.Transport().WriteBufferSize()+1))
+	require.NoError(t, err)
+}
+
+func TestStreamWriter(t *testing.T) {
+	t.Run("WRT-02", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			l := newLoop(t, opts...)
+			rec := recordErrors(l)
+			inTask(t, l, func(ctx context.Context) {
+				server, err := asyncio.StartServer(ctx, func(_ context.Context, _ *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+					return w.Close()
+				}, "tcp", "127.0.0.1:0")
+				require.NoError(t, err)
+				_, w, err := asyncio.OpenConnection(ctx, "tcp", serverAddr(t, server))
+				require.NoError(t, err)
+				err = asyncio.Timeout(ctx, 5*time.Second, func(ctx context.Context) error {
+					for {
+						if _, err := w.Write([]byte("ping")); err != nil {
+							require.ErrorIs(t, err, net.ErrClosed)
+						}
+						if err := w.Drain(ctx); err != nil {
+							return err
+						}
+					}
+				})
+				requireReset(t, err)
+				require.NoError(t, w.Close())
+				server.Close()
+				require.NoError(t, server.WaitClosed(ctx))
+			})
+			rec.none(t)
+		})
+	})
+	t.Run("WRT-03", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				_, w, _ := streamToNet(t, ctx)
+				require.NoError(t, w.Close())
+				require.True(t, w.IsClosing())
+				n, err := w.Write([]byte("data"))
+				require.ErrorIs(t, err, net.ErrClosed)
+				require.Zero(t, n)
+				require.ErrorIs(t, w.Drain(ctx), syscall.ECONNRESET)
+			})
+		})
+	})
+	t.Run("WRT-04", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				for _, unread := range []bool{false, true} {
+					r, w, peer := streamToNet(t, ctx)
+					_, err := peer.Write([]byte("line\nunread\n"))
+					require.NoError(t, err)
+					gives(t, "line\n")(r.ReadLine(ctx))
+					if !unread {
+						gives(t, "unread\n")(r.ReadExactly(ctx, 7))
+					}
+					require.NoError(t, w.Close())
+					require.NoError(t, w.WaitClosed(ctx))
+					require.NoError(t, w.WaitClosed(ctx), "once more")
+					require.Equal(t, !unread, r.AtEOF())
+					if unread {
+						gives(t, "unread\n")(r.ReadAll(ctx))
+					}
+				}
+			})
+		})
+	})
+	t.Run("WRT-05", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				_, w, _ := streamToNet(t, ctx)
+				writeUntilPaused(t, w)
+				loopOf(ctx).CallSoon(w.Transport().Abort)
+				require.NoError(t, w.Drain(ctx), "lost without an error")
+
+				_, w, peer := streamToNet(t, ctx)
+				writeUntilPaused(t, w)
+				loopOf(ctx).CallSoon(func() {
+					_ = peer.SetLinger(0)
+					_ = peer.Close()
+				})
+				err := w.Drain(ctx)
+				requireReset(t, err)
+				require.Equal(t, err, w.Drain(ctx), "from now on it is the reader's error")
+				require.Equal(t, err, w.WaitClosed(ctx))
+				require.NoError(t, w.Close())
+			})
+		})
+	})
+	t.Run("WRT-08", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			log, logTo := recordLog()
+			inTask(t, newLoop(t, append(opts, logTo)...), func(ctx context.Context) {
+				_, w, peer := streamToNet(t, ctx)
+				require.NoError(t, w.Close())
+				peers := []net.Conn{peer, dropWriter(t, ctx)}
+				ends := asyncio.CreateTask(ctx, func(ctx context.Context) ([]byte, error) { return readAll(t, ctx, peers[1]), nil })
+				for !ends.Done() {
+					runtime.GC()
+					yield(t, ctx, 1)
+				}
+				require.Len(t, log.matching("unclosed StreamWriter"), 1)
+				require.Empty(t, readAll(t, ctx, peers[0]))
+			})
+			require.Len(t, log.matching("unclosed"), 1)
+		})
+	})
+}
+
+// dropWriter opens a stream and forgets it.
+//
+//go:noinline
+func dropWriter(t *testing.T, ctx context.Context) net.Conn {
+	_, w, peer := streamToNet(t, ctx)
+	require.False(t, w.IsClosing())
+	return peer
+}
+
+func TestStreamWriterDrain(t *testing.T) {
+	t.Run("many tasks wait, and all go on", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				_, w, peer := streamToNet(t, ctx)
+				require.NoError(t, w.Drain(ctx), "nothing is buffered")
+				sent := fill(t, w.Transport())
+				_, high := w.Transport().WriteBufferLimits()
+				more := high - w.Transport().WriteBufferSize() + 1
+				_, err := w.Write(make([]byte, more))
+				require.NoError(t, err)
+
+				var drains []asyncio.Awaitable[asyncio.None]
+				var tasks []*asyncio.Task[asyncio.None]
+				for range 3 {
+					task := asyncio.CreateTask(ctx, asyncio.Do(w.Drain))
+					tasks = append(tasks, task)
+					drains = append(drains, task)
+				}
+				cancelled := asyncio.CreateTask(ctx, asyncio.Do(w.Drain))
+				yield(t, ctx, 2)
+				for _, task := range tasks {
+					require.False(t, task.Done())
+				}
+				cancelled.Cancel()
+				_, err = cancelled.Await(ctx)
+				require.ErrorIs(t, err, asyncio.ErrCancelled)
+				readFull(t, ctx, peer, sent+more)
+				_, err = asyncio.Gather(ctx, drains...).Await(ctx)
+				require.NoError(t, err)
+				require.NoError(t, w.Close())
+			})
+		})
+	})
+	t.Run("the reader's error comes first", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				r, w, _ := streamToNet(t, ctx)
+				r.SetException(errBoom)
+				require.NoError(t, w.Close())
+				require.Equal(t, errBoom, w.Drain(ctx))
+			})
+		})
+	})
+	t.Run("while the stream is closing it yields once", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				_, w, peer := streamToNet(t, ctx)
+				sent := fill(t, w.Transport())
+				require.NoError(t, w.Close())
+				turns := countTurns(l)
+				require.NoError(t, w.Drain(ctx))
+				require.Equal(t, 1, turns.n)
+				turns.stop()
+				readFull(t, ctx, peer, sent)
+				require.NoError(t, w.WaitClosed(ctx))
+			})
+		})
+	})
+	t.Run("outside of a task", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				_, w, _ := streamToNet(t, ctx)
+				require.ErrorIs(t, w.Drain(context.Background()), asyncio.ErrNotCurrentTask)
+				require.ErrorIs(t, w.WaitClosed(context.Background()), asyncio.ErrNotCurrentTask)
+				require.NoError(t, w.Close())
+			})
+		})
+	})
+}
+
+func TestStreamWriterSends(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+			r, w, peer := streamToNet(t, ctx)
+			require.True(t, w.CanWriteEOF())
+			require.Equal(t, peer.LocalAddr().String(), fmt.Sprint(w.ExtraInfo("peername")))
+			n, err := fmt.Fprintf(w, "%d,", 1)
+			require.NoError(t, err)
+			require.Equal(t, 2, n)
+			require.NoError(t, w.WriteV([][]byte{[]byte("2,"), nil, []byte("3")}))
+			require.NoError(t, w.WriteEOF())
+			require.Equal(t, "1,2,3", string(readAll(t, ctx, peer)))
+			_, err = w.Write([]byte("late"))
+			require.ErrorIs(t, err, asyncio.ErrInvalidState)
+			_, err = peer.Write([]byte("answer"))
+			require.NoError(t, err)
+			gives(t, "answer")(r.ReadExactly(ctx, 6))
+			require.NoError(t, w.Close())
+			require.NoError(t, w.WaitClosed(ctx))
+		})
+	})
+}
+
+func TestStreamsBothWays(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+			key := ctxKey("greeting")
+			handler := func(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+				defer w.Close()
+				for line, err := range r.Lines(ctx) {
+					if err != nil {
+						return err
+					}
+					fmt.Fprintf(w, "%v %s", ctx.Value(key), bytes.ToUpper(line))
+				}
+				return w.Drain(ctx)
+			}
+			server, err := asyncio.StartServer(context.WithValue(ctx, key, "hello"), handler, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			r, w, err := asyncio.OpenConnection(ctx, "tcp", serverAddr(t, server))
+			require.NoError(t, err)
+			_, err = w.Write([]byte("ann\nbob\n"))
+			require.NoError(t, err)
+			require.NoError(t, w.WriteEOF())
+			gives(t, "hello ANN\nhello BOB\n")(r.ReadAll(ctx))
+			require.NoError(t, w.Close())
+			server.Close()
+			require.NoError(t, server.WaitClosed(ctx))
+		})
+	})
+}
+
+func TestStartServerHandlerEnds(t *testing.T) {
+	type stream struct {
+		r *asyncio.StreamReader
+		w *asyncio.StreamWriter
+	}
+	// serve runs handler for one connection, and returns what the exception handler got once the connection has ended.
+	serve := func(t *testing.T, handler func(context.Context, stream) error, opts []asyncio.Option) *errorRecorder {
+		l := newLoop(t, opts...)
+		rec := recordErrors(l)
+		inTask(t, l, func(ctx context.Context) {
+			server, err := asyncio.StartServer(ctx, func(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+				return handler(ctx, stream{r, w})
+			}, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			require.Empty(t, readAll(t, ctx, dialNet(t, server)))
+			server.Close()
+			require.NoError(t, server.WaitClosed(ctx))
+		})
+		return rec
+	}
+	t.Run("with an error", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			var w *asyncio.StreamWriter
+			got := serve(t, func(_ context.Context, s stream) error { w = s.w; return errBoom }, opts).one(t)
+			require.Equal(t, "Unhandled exception in client_connected_cb", got.Message)
+			require.Equal(t, errBoom, got.Exception)
+			require.Equal(t, w.Transport(), got.Transport)
+			require.NoError(t, w.Close())
+		})
+	})
+	t.Run("with a panic", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			var w *asyncio.StreamWriter
+			got := serve(t, func(_ context.Context, s stream) error { w = s.w; panic(errBoom) }, opts).one(t)
+			require.Equal(t, "Unhandled exception in client_connected_cb", got.Message)
+			require.ErrorIs(t, got.Exception, errBoom)
+			require.NoError(t, w.Close())
+		})
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			var w *asyncio.StreamWriter
+			serve(t, func(ctx context.Context, s stream) error {
+				w = s.w
+				asyncio.CurrentTask(ctx).Cancel()
+				_, err := s.r.ReadLine(ctx)
+				return err
+			}, opts).none(t)
+			require.NoError(t, w.Close())
+		})
+	})
+	t.Run("without an error, the connection lives", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			var w *asyncio.StreamWriter
+			serve(t, func(ctx context.Context, s stream) error {
+				w = s.w
+				loop := loopOf(ctx)
+				loop.CallSoon(func() { loop.CallSoon(func() { _ = w.Close() }) })
+				return nil
+			}, opts).none(t)
+		})
+	})
+}
