@@ -241,9 +241,9 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
   uint32_t rest = l->sh.nrec - consumed;
   if (rest > 0) memmove(l->sh.recs, l->sh.recs + consumed, rest * sizeof *l->sh.recs);
   l->sh.nrec = rest;
-  l->again = 0;
   l->turn++;
   br_read_turn(l);
+  l->again = 0;
   run_ops(l, nops);
   l->sh.nflush = l->sh.nrec;
 

@@ -70,7 +70,7 @@ typedef struct {
   uint8_t closing;      // libuv handles whose close callback is outstanding
   uint32_t turn;        // the turn that turn_bytes counts
   uint32_t turn_bytes;
-  uint32_t hungry;      // 0, or the round in which this stream is owed room in the slab
+  uint32_t hungry;      // the round in which this stream is owed room in the slab; less than the current one: none
   br_out *out;
   br_listener *listener;
   uint8_t addr_len;
@@ -107,6 +107,7 @@ struct br_loop {
   uint32_t round;      // streams hungry in this round are served first
   uint32_t owed;       // streams hungry in this round
   uint32_t owed_next;  // streams hungry in the next one
+  int owed_came;       // a stream that was owed was served in this turn
 
   br_op *ops;
   br_piece *pieces;

@@ -6,32 +6,38 @@
 // A refused allocation makes libuv report UV_ENOBUFS and read nothing. The stream stays started: its descriptor is
 // still readable, so the next poll reports it again, and BR_TURN_AGAIN says that this poll must not be waited for.
 //
-// Refused for its own budget, a stream has had its share. Refused because the slab is full, it is hungry: it is owed
-// room. Streams hungry in this round are served before all others, in smaller chunks so that more of them are; those
-// refused meanwhile make up the next round. So no stream waits longer than it takes to serve each other one once.
+// Refused for its own budget, a stream has had its share. Refused before it got anything in this turn, because the slab is
+// full, it is hungry: it is owed room. Streams hungry in this round are served before all others, in smaller chunks so
+// that more of them are; those refused meanwhile make up the next round. So no stream waits longer than it takes to serve
+// each other one once. Somebody else may have emptied a hungry stream's socket; a turn that refuses others for the sake of
+// hungry streams of which none turns up forgets them all.
 #include "internal.h"
 
+// refuse is for a stream that is readable. libuv also asks for memory after a read that filled its chunk, when there may be
+// nothing left; such a stream has been served in this turn.
 static void refuse(br_loop *l, br_handle *h) {
   l->again = 1;
+  if (h->turn_bytes > 0) return;
   l->sh.read_short++;
-  if (h->hungry != 0) return;
+  if (h->hungry >= l->round) return;
   h->hungry = l->round + 1;
   l->owed_next++;
 }
 
 static void fed(br_loop *l, br_handle *h) {
-  if (h->hungry == 0) return;
-  if (h->hungry == l->round) {
-    l->owed--;
-  } else {
-    l->owed_next--;
-  }
+  if (h->hungry == l->round) l->owed--;
+  if (h->hungry == l->round + 1) l->owed_next--;
   h->hungry = 0;
 }
 
 // br_read_turn empties the slab and begins the next round when this one is served.
 void br_read_turn(br_loop *l) {
   l->slab_used = 0;
+  if (l->owed > 0 && l->again && !l->owed_came) {
+    l->round += 2;
+    l->owed = l->owed_next = 0;
+  }
+  l->owed_came = 0;
   if (l->owed > 0 || l->owed_next == 0) return;
   l->round++;
   l->owed = l->owed_next;
@@ -58,6 +64,7 @@ static void on_alloc(uv_handle_t *u, size_t hint, uv_buf_t *buf) {
   }
   size_t n = l->owed > 0 ? BR_READ_FAIR_BYTES : BR_READ_CHUNK_BYTES;
   if (n > room) n = room;
+  if (h->hungry == l->round) l->owed_came = 1;
   fed(l, h);
   buf->base = l->slab + l->slab_used;
   buf->len = n;

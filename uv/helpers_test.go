@@ -45,7 +45,3 @@ func addrOf(t testing.TB, s *uv.TCP) netip.AddrPort {
 	require.NoError(t, err)
 	return addr
 }
-
-const childArg = "uv-child"
-
-func child([]string) int { return 0 }
