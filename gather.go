@@ -18,7 +18,9 @@ type Result[T any] struct {
 // Gather starts every Coro as a task and returns a future of all results, in order: asyncio.gather. One future or task
 // given twice is one child. Without arguments the future is done. A future of another loop panics with ErrWrongLoop.
 func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
-	return gather(ctx, aws, true, func(children []promise[T]) []T {
+	g := newGathering(ctx, len(aws))
+	children := addChildren(g, ctx, aws)
+	return gather(g, true, func() []T {
 		values := make([]T, len(children))
 		for i, c := range children {
 			values[i], _ = c.Result()
@@ -30,7 +32,9 @@ func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 // GatherResults is Gather that waits for every child and keeps its error beside its value: asyncio.gather with
 // return_exceptions=True. Its future fails only if it is cancelled itself.
 func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Result[T]] {
-	return gather(ctx, aws, false, func(children []promise[T]) []Result[T] {
+	g := newGathering(ctx, len(aws))
+	children := addChildren(g, ctx, aws)
+	return gather(g, false, func() []Result[T] {
 		results := make([]Result[T], len(children))
 		for i, c := range children {
 			results[i].Value, results[i].Err = c.Result()
@@ -39,33 +43,55 @@ func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Re
 	})
 }
 
-// gather makes the children and their links to the gathering future, whose result collect makes.
-func gather[T, R any](ctx context.Context, aws []Awaitable[T], failFast bool, collect func([]promise[T]) R) *Future[R] {
+// newGathering begins to gather n children on ctx's loop.
+func newGathering(ctx context.Context, n int) *gathering {
 	l := loopOf(ctx)
 	if l == nil {
 		panic(misuse(ErrNoRunningLoop, "Gather needs the context of a task, or Loop.Context()"))
 	}
-	outer := NewFuture[R](l)
-	if len(aws) == 0 {
-		outer.value = collect(nil)
-		outer.complete(finished, nil)
-		return outer
-	}
+	return &gathering{loop: l, links: make([]gatherLink, 0, n)}
+}
+
+// addChildren checks all awaitables before it starts the first, so that a panic leaves nothing half done.
+func addChildren[T any](g *gathering, ctx context.Context, aws []Awaitable[T]) []promise[T] {
 	for i, aw := range aws {
-		checkAwaitable(l, i, aw)
+		checkAwaitable(g.loop, i, aw)
 	}
 	children := make([]promise[T], len(aws))
-	g := &gathering{failFast: failFast, outer: &outer.future, links: make([]gatherLink, 0, len(aws))}
 	for i, aw := range aws {
-		children[i] = ensureFuture(l, ctx, aw)
-		if t, isTask := children[i].(*Task[T]); isTask && promise[T](t) != any(aw) {
-			t.quiet = true
-			g.link(children[i])
-		} else if !g.has(children[i]) {
-			g.link(children[i])
-		}
+		children[i] = addChild(g, ctx, aw)
 	}
-	g.succeed = func() { _ = outer.SetResult(collect(children)) }
+	return children
+}
+
+// addChild makes aw a child, or finds that it is one already.
+func addChild[T any](g *gathering, ctx context.Context, aw Awaitable[T]) promise[T] {
+	if coro, ok := aw.(Coro[T]); ok {
+		t := newTask(g.loop, ctx, coro, nil)
+		t.quiet = true
+		g.links = append(g.links, gatherLink{g, t})
+		return t
+	}
+	p := ensureFuture(g.loop, ctx, aw)
+	if !g.given[p] {
+		if g.given == nil {
+			g.given = make(map[AnyFuture]bool)
+		}
+		g.given[p] = true
+		g.links = append(g.links, gatherLink{g, p})
+	}
+	return p
+}
+
+// gather makes the gathering future, whose result collect makes.
+func gather[R any](g *gathering, failFast bool, collect func() R) *Future[R] {
+	outer := NewFuture[R](g.loop)
+	g.outer, g.failFast, g.given = &outer.future, failFast, nil
+	if len(g.links) == 0 {
+		_ = outer.SetResult(collect())
+		return outer
+	}
+	g.succeed = func() { _ = outer.SetResult(collect()) }
 	g.fail = func(err error) { _ = outer.SetException(err) }
 	outer.onCancel = g.cancel
 	g.watch()
@@ -90,11 +116,13 @@ func checkAwaitable[T any](l *Loop, i int, aw Awaitable[T]) {
 
 // gathering is a gathering future's view of its children.
 type gathering struct {
+	loop      *Loop
 	outer     *future
 	links     []gatherLink
+	given     map[AnyFuture]bool // while the children are added: those that came as futures
 	left      int
 	failFast  bool
-	cancelled bool // Cancel of the outer future reached a child
+	cancelled *CancelledError // Cancel of the outer future reached a child; nil: it did not
 	succeed   func()
 	fail      func(error)
 }
@@ -103,17 +131,6 @@ type gathering struct {
 type gatherLink struct {
 	g     *gathering
 	child AnyFuture
-}
-
-func (g *gathering) link(child AnyFuture) { g.links = append(g.links, gatherLink{g, child}) }
-
-func (g *gathering) has(child AnyFuture) bool {
-	for i := range g.links {
-		if g.links[i].child == child {
-			return true
-		}
-	}
-	return false
 }
 
 // watch begins to wait. Children that are done already count at once, the others in a turn after they are done.
@@ -142,10 +159,10 @@ func (g *gathering) childDone(child AnyFuture) {
 	case g.outer.Done():
 	case g.failFast && err != nil:
 		g.fail(err)
-	case g.left == 0 && g.cancelled:
+	case g.left == 0 && g.cancelled != nil:
 		c := asCancelled(err)
 		if c == nil {
-			c = &CancelledError{}
+			c = g.cancelled
 		}
 		g.fail(c)
 	case g.left == 0:
@@ -161,7 +178,9 @@ func (g *gathering) cancel(msg any) bool {
 			asked = true
 		}
 	}
-	g.cancelled = g.cancelled || asked
+	if asked {
+		g.cancelled = &CancelledError{Msg: msg}
+	}
 	return asked
 }
 
@@ -175,38 +194,54 @@ func cancelFuture(f AnyFuture, msg any) bool {
 
 // Gather2 awaits two awaitables of different types at once, with the rules of Gather.
 // Suspends. Cancelled: so are both.
-func Gather2[A, B any](ctx context.Context, a Awaitable[A], b Awaitable[B]) (A, B, error) {
-	var va A
-	var vb B
-	_, err := Gather[None](ctx, storeIn(a, &va), storeIn(b, &vb)).Await(ctx)
+func Gather2[A, B any](ctx context.Context, a Awaitable[A], b Awaitable[B]) (va A, vb B, err error) {
+	g := newGathering(ctx, 2)
+	checkAwaitable(g.loop, 0, a)
+	checkAwaitable(g.loop, 1, b)
+	pa, pb := addChild(g, ctx, a), addChild(g, ctx, b)
+	if err = g.await(ctx); err == nil {
+		va, _ = pa.Result()
+		vb, _ = pb.Result()
+	}
 	return va, vb, err
 }
 
 // Gather3 is Gather2 of three.
 // Suspends. Cancelled: so are all.
-func Gather3[A, B, C any](ctx context.Context, a Awaitable[A], b Awaitable[B], c Awaitable[C]) (A, B, C, error) {
-	var va A
-	var vb B
-	var vc C
-	_, err := Gather[None](ctx, storeIn(a, &va), storeIn(b, &vb), storeIn(c, &vc)).Await(ctx)
+func Gather3[A, B, C any](ctx context.Context, a Awaitable[A], b Awaitable[B], c Awaitable[C]) (va A, vb B, vc C, err error) {
+	g := newGathering(ctx, 3)
+	checkAwaitable(g.loop, 0, a)
+	checkAwaitable(g.loop, 1, b)
+	checkAwaitable(g.loop, 2, c)
+	pa, pb, pc := addChild(g, ctx, a), addChild(g, ctx, b), addChild(g, ctx, c)
+	if err = g.await(ctx); err == nil {
+		va, _ = pa.Result()
+		vb, _ = pb.Result()
+		vc, _ = pc.Result()
+	}
 	return va, vb, vc, err
 }
 
 // Gather4 is Gather2 of four.
 // Suspends. Cancelled: so are all.
-func Gather4[A, B, C, D any](ctx context.Context, a Awaitable[A], b Awaitable[B], c Awaitable[C], d Awaitable[D]) (A, B, C, D, error) {
-	var va A
-	var vb B
-	var vc C
-	var vd D
-	_, err := Gather[None](ctx, storeIn(a, &va), storeIn(b, &vb), storeIn(c, &vc), storeIn(d, &vd)).Await(ctx)
+func Gather4[A, B, C, D any](ctx context.Context, a Awaitable[A], b Awaitable[B], c Awaitable[C], d Awaitable[D]) (va A, vb B, vc C, vd D, err error) {
+	g := newGathering(ctx, 4)
+	checkAwaitable(g.loop, 0, a)
+	checkAwaitable(g.loop, 1, b)
+	checkAwaitable(g.loop, 2, c)
+	checkAwaitable(g.loop, 3, d)
+	pa, pb, pc, pd := addChild(g, ctx, a), addChild(g, ctx, b), addChild(g, ctx, c), addChild(g, ctx, d)
+	if err = g.await(ctx); err == nil {
+		va, _ = pa.Result()
+		vb, _ = pb.Result()
+		vc, _ = pc.Result()
+		vd, _ = pd.Result()
+	}
 	return va, vb, vc, vd, err
 }
 
-// storeIn makes a child without a result that leaves aw's in a variable.
-func storeIn[T any](aw Awaitable[T], v *T) Awaitable[None] {
-	return Do(func(ctx context.Context) (err error) {
-		*v, err = aw.Await(ctx)
-		return err
-	})
+// await waits for all children.
+func (g *gathering) await(ctx context.Context) error {
+	_, err := gather(g, true, func() None { return None{} }).Await(ctx)
+	return err
 }

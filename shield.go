@@ -40,7 +40,8 @@ func (s *shielding[T]) pass() {
 	switch {
 	case s.outer.Done():
 	case s.inner.Cancelled():
-		s.outer.complete(cancelled, s.inner.Exception())
+		s.inner.base().retrieve()
+		s.outer.cancel(nil)
 	default:
 		v, err := s.inner.Result()
 		if err != nil {

@@ -30,7 +30,7 @@ func (s timeoutState) String() string {
 // TimeoutScope is asyncio.Timeout: one body with a deadline that can be moved. It is used once.
 type TimeoutScope struct {
 	scope    scope
-	timer    timeoutTimer
+	timer    *timeoutTimer
 	delay    time.Duration // of NewTimeout; Forever: none, or when is absolute
 	when     time.Duration // Forever: none
 	requests int           // of the task at entry
@@ -83,19 +83,26 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 
 // arm sets the timer for when. A moment that is past expires in the next turn, whatever timers wait.
 func (s *TimeoutScope) arm() {
-	l := s.scope.task.loop
-	l.timers.Disarm(&s.timer)
-	s.timer.s = nil
-	s.timer = timeoutTimer{s: s}
+	s.disarm()
 	s.scope.deadline = time.Time{}
 	if s.when == Forever {
 		return
 	}
+	l := s.scope.task.loop
+	s.timer = &timeoutTimer{s: s}
 	s.scope.deadline = l.epoch.Add(s.when)
 	if s.when <= l.pro.Now() {
-		l.ready.push(&s.timer)
+		l.ready.push(s.timer)
 	} else {
-		l.timers.Arm(&s.timer, int64(s.when))
+		l.timers.Arm(s.timer, int64(s.when))
+	}
+}
+
+// disarm takes the timer back, also if it is in the ready queue already.
+func (s *TimeoutScope) disarm() {
+	if t := s.timer; t != nil {
+		s.scope.task.loop.timers.Disarm(t)
+		t.s, s.timer = nil, nil
 	}
 }
 
@@ -130,7 +137,7 @@ func (s *scope) interrupt(reason error, msg any) {
 // exit ends the scope with the body's error and says what Run returns.
 func (s *TimeoutScope) exit(err error) error {
 	t := s.scope.task
-	t.loop.timers.Disarm(&s.timer)
+	s.disarm()
 	s.scope.close()
 	if s.state != timeoutExpiring {
 		s.state = timeoutExited
