@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/seed-a026a017/asyncio"
 )
@@ -50,6 +51,12 @@ func TestMain(m *testing.M) {
 		b.dir = sync.OnceValues(func() (string, error) { return buildAll(filepath.Join(temp, b.driver), b.cgo) })
 	}
 	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines left by the tests:", err)
+			code = 1
+		}
+	}
 	if err := os.RemoveAll(temp); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -78,6 +85,19 @@ func (b *build) program(t *testing.T, name string) string {
 	return filepath.Join(dir, name)
 }
 
+// run runs a built program to its end.
+func (b *build) run(t *testing.T, name string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	path := b.program(t, name)
+	ctx, cancel := context.WithTimeout(t.Context(), programTimeMax)
+	defer cancel()
+	var out, errs bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	return out.String(), errs.String(), err
+}
+
 // names are the programs: the directories with a main.go.
 func names(t *testing.T) []string {
 	t.Helper()
@@ -96,15 +116,10 @@ func TestProgramsPrintWhatIsExpected(t *testing.T) {
 		for _, name := range names(t) {
 			t.Run(b.driver+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				ctx, cancel := context.WithTimeout(t.Context(), programTimeMax)
-				defer cancel()
-				var stdout, stderr bytes.Buffer
-				cmd := exec.CommandContext(ctx, b.program(t, name))
-				cmd.Stdout, cmd.Stderr = &stdout, &stderr
-				err := cmd.Run()
-				require.NoError(t, err, "stdout:\n%s\nstderr:\n%s", &stdout, &stderr)
-				assert.Empty(t, stderr.String())
-				compare(t, name, stdout.String())
+				stdout, stderr, err := b.run(t, name)
+				require.NoError(t, err, "stdout:\n%s\nstderr:\n%s", stdout, stderr)
+				assert.Empty(t, stderr)
+				compare(t, name, stdout)
 			})
 		}
 	}
@@ -144,16 +159,12 @@ func TestProgramsReportFailure(t *testing.T) {
 	for _, b := range builds {
 		for _, name := range []string{"echo", "chat"} {
 			t.Run(b.driver+"/"+name, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), programTimeMax)
-				defer cancel()
-				var stdout, stderr bytes.Buffer
-				cmd := exec.CommandContext(ctx, b.program(t, name), "-listen", "192.0.2.1:9") // nobody's own address
-				cmd.Stdout, cmd.Stderr = &stdout, &stderr
+				stdout, stderr, err := b.run(t, name, "-listen", "192.0.2.1:9") // nobody's own address
 				var exit *exec.ExitError
-				require.ErrorAs(t, cmd.Run(), &exit)
+				require.ErrorAs(t, err, &exit)
 				assert.Equal(t, 1, exit.ExitCode())
-				assert.Empty(t, stdout.String())
-				assert.Contains(t, stderr.String(), name+": listen on 192.0.2.1:9: ")
+				assert.Empty(t, stdout)
+				assert.Contains(t, stderr, name+": listen on 192.0.2.1:9: ")
 			})
 		}
 	}

@@ -1,5 +1,7 @@
 package chat
 
+// The demo: clients that talk, one that is slow, one that is stuck, and the end of the room.
+
 import (
 	"bytes"
 	"context"

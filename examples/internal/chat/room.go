@@ -1,5 +1,7 @@
 package chat
 
+// The room: who is there, and how what one says gets to all.
+
 import (
 	"context"
 	"errors"

@@ -25,7 +25,7 @@ const (
 	greetingBytes = 64
 	// dialsMax is how many clients of one kind connect at the same time, so that no server's backlog overflows.
 	dialsMax = 50
-	// bufferBytes is how much a client reads or writes at once.
+	// bufferBytes is how much a client reads and compares at once.
 	bufferBytes = 64 << 10
 	// stride is how far the bytes of one client are from those of the next.
 	stride = 4099
@@ -84,8 +84,6 @@ type Group struct {
 
 // Together runs groups of clients at one echo server, all at once, and returns the first failure.
 func Together(ctx context.Context, address string, payload *Payload, groups ...Group) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	jobs := make([]job, len(groups))
 	start := make(chan struct{})
 	var missing atomic.Int64 // clients that are not connected yet
@@ -100,18 +98,12 @@ func Together(ctx context.Context, address string, payload *Payload, groups ...G
 		total += g.Count
 	}
 	missing.Store(int64(total))
-	errs := make([]error, len(groups))
-	var wg sync.WaitGroup
-	for i, g := range groups {
-		wg.Go(func() {
-			if err := g.Kind.run(ctx, jobs[i]); err != nil {
-				errs[i] = fmt.Errorf("%s: %w", g.Kind.Name, err)
-				cancel(errs[i]) // the others would wait for these
-			}
-		})
-	}
-	wg.Wait()
-	return firstCause(errs)
+	return allOf(ctx, len(groups), func(ctx context.Context, i int) error {
+		if err := groups[i].Kind.run(ctx, jobs[i]); err != nil {
+			return fmt.Errorf("%s: %w", groups[i].Kind.Name, err)
+		}
+		return nil
+	})
 }
 
 // job is what a group has to do.
@@ -124,32 +116,35 @@ type job struct {
 	start     <-chan struct{} // is closed when the clients may go on after that
 }
 
-// each runs fn for every client of the job, all at once, and joins their errors.
+// each runs fn for every client of the job, all at once.
 func (j job) each(ctx context.Context, fn func(ctx context.Context, client int) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	errs := make([]error, j.count)
+	return allOf(ctx, j.count, func(ctx context.Context, i int) error {
+		if err := fn(ctx, j.first+i); err != nil {
+			return fmt.Errorf("client %d: %w", j.first+i, err)
+		}
+		return nil
+	})
+}
+
+// allOf runs fn n times at once. The first failure ends the others, which might wait for it, and is returned.
+func allOf(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	var wg sync.WaitGroup
-	for i := range j.count {
+	var once sync.Once
+	var first error
+	for i := range n {
 		wg.Go(func() {
-			if err := fn(ctx, j.first+i); err != nil {
-				errs[i] = fmt.Errorf("client %d: %w", j.first+i, err)
-				cancel() // the others would wait for this one
+			if err := fn(ctx, i); err != nil {
+				once.Do(func() {
+					first = err
+					cancel(err)
+				})
 			}
 		})
 	}
 	wg.Wait()
-	return firstCause(errs)
-}
-
-// firstCause is the first error that is not only the echo of another one.
-func firstCause(errs []error) error {
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			return err
-		}
-	}
-	return errors.Join(errs...)
+	return first
 }
 
 // awaitStart waits until all clients may send.

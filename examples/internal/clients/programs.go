@@ -1,5 +1,7 @@
 package clients
 
+// Clients that are processes of their own.
+
 import (
 	"bufio"
 	"bytes"

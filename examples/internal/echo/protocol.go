@@ -1,5 +1,7 @@
 package echo
 
+// The echo with protocols: the server's, and the client's.
+
 import (
 	"bytes"
 	"context"

@@ -1,5 +1,7 @@
 package echo
 
+// The echo with streams: the server's coroutine, and the client's.
+
 import (
 	"context"
 	"errors"
