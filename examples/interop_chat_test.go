@@ -35,8 +35,9 @@ const (
 	// slowReadBuffer is the slow client's receive buffer in the kernel. It is fixed so that it does not grow, and holds
 	// several segments of the loopback interface, which are 64 KiB: a smaller window opens in steps of a timer.
 	slowReadBuffer = 256 << 10
-	// stillTime is how long nobody hears anything before the room counts as held up.
-	stillTime = 200 * time.Millisecond
+	// The room counts as held up when a client has heard nothing at so many looks in a row.
+	stillLooks = 10
+	stillTime  = 100 * time.Millisecond
 )
 
 // chatText is the text of a line; testdata/chat.py has it too.
@@ -208,13 +209,16 @@ func dial(t *testing.T, address string) *net.TCPConn {
 func standstill(ctx context.Context, c *chatter) (heard int64) {
 	tick := time.NewTicker(stillTime)
 	defer tick.Stop()
-	for before := int64(-1); heard == 0 || heard != before; {
-		before = heard
+	for still := 0; still < stillLooks; {
 		select {
 		case <-tick.C:
-			heard = c.heard.Load()
 		case <-ctx.Done():
 			return heard
+		}
+		before := heard
+		heard = c.heard.Load()
+		if still++; heard == 0 || heard != before {
+			still = 0
 		}
 	}
 	return heard
