@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package goproactor
 
 // Echo over TCP, the server on the driver against the server that package net's documentation would write: a goroutine for
@@ -7,12 +9,79 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
+
+// idleConnections is enough for the memory of one to show.
+const idleConnections = 1000
+
+// BenchmarkIdleConnection reports the memory of a connection that is open and reads, after it has echoed once.
+func BenchmarkIdleConnection(b *testing.B) {
+	var most float64 // the first round; the later ones find free stacks
+	for b.Loop() {
+		p, err := New()
+		if err != nil {
+			b.Fatal(err)
+		}
+		ln, err := p.Listen(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, proactor.ListenOptions{Backlog: idleConnections})
+		if err != nil {
+			b.Fatal(err)
+		}
+		var peers []net.Conn
+		for range idleConnections {
+			c, err := net.Dial("tcp", ln.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, err := c.Write([]byte("hello")); err != nil {
+				b.Fatal(err)
+			}
+			peers = append(peers, c)
+		}
+		before := memoryInUse()
+		if err := ln.Start(&echoer{b: b}); err != nil {
+			b.Fatal(err)
+		}
+		var echoed sync.WaitGroup
+		var all atomic.Bool
+		echoed.Go(func() {
+			for _, c := range peers {
+				if _, err := io.ReadFull(c, make([]byte, 5)); err != nil {
+					b.Error(err)
+				}
+			}
+			all.Store(true)
+			p.Wake()
+		})
+		for !all.Load() {
+			if err := p.Poll(proactor.Forever); err != nil {
+				b.Fatal(err)
+			}
+		}
+		most = max(most, float64(memoryInUse()-before)/idleConnections)
+		if err := p.Close(); err != nil {
+			b.Fatal(err)
+		}
+		for _, c := range peers {
+			_ = c.Close()
+		}
+	}
+	b.ReportMetric(most, "B/conn")
+}
+
+func memoryInUse() uint64 {
+	runtime.GC()
+	runtime.GC() // the first one only sets pooled memory aside
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc + m.StackInuse
+}
 
 // echoer is the server's side of one connection.
 type echoer struct {

@@ -5,7 +5,8 @@ package goproactor
 // Invariants:
 //   - At most acceptAheadMax connections are accepted and not handed over yet. They wait in the driver's queue, or in kept
 //     while the listener is stopped.
-//   - While stopped, a deadline in the past keeps the goroutine from accepting: connections stay in the backlog.
+//   - While stopped, a deadline in the past keeps the goroutine from accepting: connections stay in the backlog. The one
+//     that it was accepting at the moment of Stop is kept.
 
 import (
 	"context"

@@ -32,7 +32,9 @@ func (r *reader) read() ([]byte, error) {
 	if err := r.s.raw.Read(r.step); err != nil {
 		return nil, err
 	}
-	return r.result.buf, r.result.err
+	got := r.result
+	r.result = result{} // an idle reader must not hold on to the buffer
+	return got.buf, got.err
 }
 
 // try is false if there is nothing to read. The runtime's poller then waits for an edge, so that must be sure: a read that

@@ -86,18 +86,26 @@ var listenCases = []testCase{
 			r.settle()
 			ln.Stop()
 			ln.Stop()
-			r.do("dial", func() { r.dial(ln.Addr()) })
+			const dials = 8
+			r.do("dial", func() {
+				for range dials {
+					r.dial(ln.Addr())
+				}
+			})
 			r.settle()
+			if network == "tcp" {
+				requireWaiting(r.t, ln.FD(), dials-1) // one may have been half accepted
+			}
 			n := 0
 			second := func(s proactor.Stream) { n++; r.record(s) }
 			r.start(ln, second)
 			r.start(ln, second)
-			r.until("the connection", func() bool { return n > 0 })
+			r.until("the connections", func() bool { return n >= dials })
 			ln.Stop()
 			r.start(ln, second)
 			r.do("dial", func() { r.dial(ln.Addr()) })
-			r.until("the second connection", func() bool { return n > 1 })
-			require.Equal(r.t, 2, n)
+			r.until("one more", func() bool { return n > dials })
+			require.Equal(r.t, dials+1, n)
 		}
 	}},
 	{name: "Close in Accepted without a handler", run: func(r *rig) {
@@ -148,6 +156,30 @@ var listenCases = []testCase{
 				}
 			})
 			require.Zero(r.t, n)
+		}
+	}},
+	{name: "Close ends connections that wait for the next Start", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.listen(r.freeAddr(network), listenOptions)
+			var conns []net.Conn
+			r.do("dial", func() {
+				for range 4 {
+					conns = append(conns, r.dial(ln.Addr()))
+				}
+			})
+			n := 0
+			r.start(ln, func(s proactor.Stream) { n++; r.record(s); ln.Stop() })
+			r.until("one connection", func() bool { return n > 0 })
+			r.settle()
+			ln.Close()
+			r.do("the ends", func() {
+				for _, c := range conns[1:] {
+					if _, err := c.Read(make([]byte, 1)); err == nil {
+						r.t.Error("the connection is still there")
+					}
+				}
+			})
+			require.Equal(r.t, 1, n)
 		}
 	}},
 	{name: "Close in Accepted", run: func(r *rig) {

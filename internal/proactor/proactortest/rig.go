@@ -1,5 +1,8 @@
 package proactortest
 
+// A rig is what a case stands on: the driver, the loop that polls it, and peers on goroutines. It fails a case that waits
+// too long, with every goroutine's stack, and one that leaves something behind.
+
 import (
 	"io"
 	"net"

@@ -2,6 +2,8 @@
 
 package proactortest
 
+// What the cases ask the kernel.
+
 import (
 	"os"
 	"syscall"

@@ -120,7 +120,8 @@ func (r *rig) anything(l link, random *rand.Rand) {
 		}
 	}
 	received := r.spawn(func() { receivePattern(peer, &there, total) })
-	r.spawn(func() { sendPattern(peer, total, 1+random.IntN(100), 5000, 70000); _ = peer.CloseWrite() })
+	small := 1 + random.IntN(100)
+	r.spawn(func() { sendPattern(peer, total, small, 5000, 70000); _ = peer.CloseWrite() })
 	off := 0
 	for off < total || !rec.eof {
 		require.Positive(r.t, time.Until(r.deadline))
