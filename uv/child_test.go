@@ -22,7 +22,8 @@ import (
 const childArg = "uv-child"
 
 var children = map[string]func(args []string) error{
-	"emfile": func([]string) error { return childOutOfDescriptors() },
+	"emfile":    func([]string) error { return childOutOfDescriptors() },
+	"sequences": func([]string) error { return childSequences() },
 }
 
 // child is main in such a process.

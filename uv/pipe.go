@@ -93,8 +93,8 @@ func (p *Pipe) Connect(name string, done func(error)) error {
 	if err := p.check("Pipe.Connect"); err != nil {
 		return err
 	}
-	if done == nil {
-		return p.fail("connect", int(EINVAL))
+	if err := p.mayConnect(done); err != nil {
+		return err
 	}
 	p.loop.flush()
 	if code := p.loop.b.PipeConnect(p.id(), path(name).system()); code != 0 {

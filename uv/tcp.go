@@ -100,8 +100,8 @@ func (t *TCP) Connect(addr netip.AddrPort, done func(error)) error {
 	if err := t.check("TCP.Connect"); err != nil {
 		return err
 	}
-	if done == nil {
-		return t.fail("connect", int(EINVAL))
+	if err := t.mayConnect(done); err != nil {
+		return err
 	}
 	var buf [cbridge.AddrBytes]byte
 	sa, err := t.sockaddr("connect", addr, &buf)
@@ -113,6 +113,17 @@ func (t *TCP) Connect(addr netip.AddrPort, done func(error)) error {
 		return t.addrResult("connect", addr, code)
 	}
 	t.connecting(addr, done)
+	return nil
+}
+
+// mayConnect refuses a second connect also while the end of the first is known to the bridge only.
+func (s *Stream) mayConnect(done func(error)) error {
+	if done == nil {
+		return s.fail("connect", int(EINVAL))
+	}
+	if s.flags&streamConnecting != 0 {
+		return s.fail("connect", int(EALREADY))
+	}
 	return nil
 }
 
@@ -193,7 +204,11 @@ func (t *TCP) name(op string, peer bool) (netip.AddrPort, error) {
 	if n < 0 {
 		return netip.AddrPort{}, t.fail(op, n)
 	}
-	return parseSockaddr(buf[:n]), nil
+	ap := parseSockaddr(buf[:n])
+	if !ap.IsValid() { // OpenFD takes any socket
+		return ap, t.fail(op, int(EAFNOSUPPORT))
+	}
+	return ap, nil
 }
 
 // CloseReset closes with a RST, dropping what is unsent on both sides; uv_tcp_close_reset. closed, which may be nil, is
@@ -251,14 +266,18 @@ func putFamily(b []byte, family, length int) {
 	binary.NativeEndian.PutUint16(b, uint16(family))
 }
 
+// parseSockaddr is the inverse. What is no address of TCP gives the zero AddrPort.
 func parseSockaddr(b []byte) netip.AddrPort {
+	if len(b) < 8 {
+		return netip.AddrPort{}
+	}
 	family := int(b[1])
 	if !familyIsByte {
 		family = int(binary.NativeEndian.Uint16(b))
 	}
 	port := binary.BigEndian.Uint16(b[2:])
 	switch {
-	case family == syscall.AF_INET && len(b) >= 8:
+	case family == syscall.AF_INET:
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), port)
 	case family == syscall.AF_INET6 && len(b) >= 28:
 		ip := netip.AddrFrom16([16]byte(b[8:24]))

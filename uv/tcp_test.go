@@ -340,7 +340,7 @@ func TestAccept(t *testing.T) {
 	})
 	t.Run("UV-073", func(t *testing.T) { // nothing is left of ten thousand connections
 		rounds := 10_000
-		if testing.Short() || raceEnabled {
+		if testing.Short() || slow {
 			rounds = 1000
 		}
 		l := newLoop(t)

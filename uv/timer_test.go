@@ -128,7 +128,11 @@ func TestTimer(t *testing.T) {
 		l := newLoop(t)
 		before := heapInUse()
 		start := time.Now()
-		for range 10 {
+		rounds := 10
+		if slow {
+			rounds = 1
+		}
+		for range rounds {
 			timers := make([]*uv.Timer, 100_000)
 			for i := range timers {
 				timers[i] = newTimer(t, l)
@@ -140,8 +144,8 @@ func TestTimer(t *testing.T) {
 			}
 			require.NoError(t, l.Poll(0))
 		}
-		if !raceEnabled {
-			require.Less(t, time.Since(start), 4*time.Second)
+		if !slow {
+			require.Less(t, time.Since(start), 4*time.Second, "2 s, and as much for others on the machine")
 		}
 		require.NoError(t, l.Close())
 		l = nil

@@ -1,5 +1,0 @@
-//go:build cgo && !race
-
-package uv_test
-
-const raceEnabled = false
