@@ -12,25 +12,37 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// enterOn is enter for methods of a loop: the caller must be a task of that loop.
-func (l *Loop) enterOn(ctx context.Context, method string) (awaiter, error) {
-	if l.IsClosed() {
-		return awaiter{}, fmt.Errorf("%w: %s needs an open loop", ErrLoopClosed, method)
-	}
-	a, err := enterTask(ctx, method)
-	if err == nil && a.task.loop != l {
-		err = fmt.Errorf("%w: %s was called by a task of another loop", ErrWrongLoop, method)
-	}
-	return a, err
-}
-
 // enterTask is enter for calls that only a task can make.
 func enterTask(ctx context.Context, method string) (awaiter, error) {
 	a, err := enter(ctx)
 	if err == nil && a.task == nil {
-		err = fmt.Errorf("%w: %s was called outside of a task; use the context that a coroutine was given", ErrNotCurrentTask, method)
+		err = notInTask(method)
 	}
 	return a, err
+}
+
+func notInTask(method string) error {
+	return fmt.Errorf("%w: %s was called outside of a task; use the context that a coroutine was given", ErrNotCurrentTask, method)
+}
+
+// enterOn is enter for calls that only a task of the loop can make.
+func (l *Loop) enterOn(ctx context.Context, method string) (awaiter, error) {
+	a, err := enter(ctx)
+	if err == nil && (a.task == nil || a.task.loop != l || l.IsClosed()) {
+		err = l.refuse(a, method)
+	}
+	return a, err
+}
+
+// refuse tells why a cannot make a call on the loop.
+func (l *Loop) refuse(a awaiter, method string) error {
+	switch {
+	case l.IsClosed():
+		return fmt.Errorf("%w: %s needs an open loop", ErrLoopClosed, method)
+	case a.task == nil:
+		return notInTask(method)
+	}
+	return fmt.Errorf("%w: %s was called by a task of another loop", ErrWrongLoop, method)
 }
 
 // CreateConnection connects to address and returns the transport with the protocol that factory has made for it:

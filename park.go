@@ -66,13 +66,13 @@ func notCurrent(t *task) error {
 }
 
 // park suspends the task until it is woken, and returns what it was woken with.
-func (a awaiter) park(w aborter) error {
-	if a.foreign == nil {
-		return a.task.park(w)
-	}
-	watch := &contextWatch{task: a.task, ctx: a.foreign}
-	stop := context.AfterFunc(a.foreign, func() { a.task.loop.post(watch) })
-	err := a.task.park(w)
+func (a awaiter) park(w aborter) error { return a.task.park(a.foreign, w) }
+
+// parkWatching is park with a context that the caller derived.
+func (t *task) parkWatching(foreign context.Context, w aborter) error {
+	watch := &contextWatch{task: t, ctx: foreign}
+	stop := context.AfterFunc(foreign, func() { t.loop.post(watch) })
+	err := t.park(nil, w)
 	stop()
 	watch.task = nil
 	return err
@@ -99,7 +99,11 @@ func (w *contextWatch) run(*Loop) {
 	}
 }
 
-func (t *task) park(w aborter) error {
+// park is one frame, and a small one: a coroutine that waits at a usual depth fits 2 KiB of stack, and just so.
+func (t *task) park(foreign context.Context, w aborter) error {
+	if foreign != nil {
+		return t.parkWatching(foreign, w)
+	}
 	t.phase, t.waiting = taskSuspended, w
 	if e := t.interrupted; e != nil {
 		t.interrupted = nil

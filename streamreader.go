@@ -129,11 +129,9 @@ func (r *StreamReader) AtEOF() bool { return r.eof && r.buf.len() == 0 }
 
 // begin is the start of every read.
 func (r *StreamReader) begin(ctx context.Context, method string) (awaiter, error) {
-	a, err := enter(ctx)
+	a, err := r.loop.enterOn(ctx, method)
 	switch {
 	case err != nil:
-	case a.task == nil || a.task.loop != r.loop:
-		_, err = r.loop.enterOn(ctx, method)
 	case r.err != nil:
 		err = r.err
 	case r.busy:
@@ -237,7 +235,7 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	return r.take(n), nil
 }
 
-var newline = []byte{'\n'}
+var newlines = [][]byte{{'\n'}}
 
 // ReadUntil reads up to and with the first of the separators, which is a newline if none is given: readuntil. Of several
 // matches the one that ends first counts. If more than the limit comes before it, the error is a *LimitOverrunError and all
@@ -255,13 +253,18 @@ func (r *StreamReader) ReadUntil(ctx context.Context, seps ...[]byte) ([]byte, e
 		return nil, err
 	}
 	if len(seps) == 0 {
-		return r.until(a, newline)
+		seps = newlines
 	}
-	return r.until(a, seps...)
+	n, err := r.until(a, seps)
+	if err != nil {
+		return nil, err
+	}
+	return r.take(n), nil
 }
 
-// until looks at every byte once for each separator, and at the last few again when more have come.
-func (r *StreamReader) until(a awaiter, seps ...[]byte) ([]byte, error) {
+// until waits for a separator and returns how many bytes are in the buffer up to its end. It looks at every byte once for
+// each separator, and at the last few again when more have come.
+func (r *StreamReader) until(a awaiter, seps [][]byte) (int, error) {
 	longest := 0
 	for _, sep := range seps {
 		longest = max(longest, len(sep))
@@ -270,19 +273,19 @@ func (r *StreamReader) until(a awaiter, seps ...[]byte) ([]byte, error) {
 	for {
 		if start, end := firstMatch(r.buf.bytes(), searched, seps); end > 0 {
 			if start > r.limit {
-				return nil, &LimitOverrunError{Consumed: start, found: true}
+				return 0, &LimitOverrunError{Consumed: start, found: true}
 			}
-			return r.take(end), nil
+			return end, nil
 		}
 		searched = max(searched, r.buf.len()+1-longest)
 		if searched > r.limit {
-			return nil, &LimitOverrunError{Consumed: searched}
+			return 0, &LimitOverrunError{Consumed: searched}
 		}
 		if r.eof {
-			return nil, &IncompleteReadError{Partial: r.take(r.buf.len()), Expected: -1}
+			return 0, &IncompleteReadError{Partial: r.take(r.buf.len()), Expected: -1}
 		}
 		if err := r.wait(a, r.buf.len()+1); err != nil {
-			return nil, err
+			return 0, err
 		}
 	}
 }
@@ -307,7 +310,15 @@ func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	line, err := r.until(a, newline)
+	n, err := r.until(a, newlines)
+	if err != nil {
+		return r.lastLine(err)
+	}
+	return r.take(n), nil
+}
+
+// lastLine is what ReadLine returns when there is no line within the limit.
+func (r *StreamReader) lastLine(err error) ([]byte, error) {
 	switch e := err.(type) {
 	case *IncompleteReadError:
 		if len(e.Partial) == 0 {
@@ -322,7 +333,7 @@ func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 		r.consume(drop)
 		return nil, fmt.Errorf("asyncio: ReadLine has dropped a line over the limit of %d bytes; WithLimit sets it: %w", r.limit, e)
 	}
-	return line, err
+	return nil, err
 }
 
 // Lines reads line by line, each with its newline: async for. It ends at the end of the stream, or after an error, which

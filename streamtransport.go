@@ -160,6 +160,7 @@ func (t *streamTransport) lose(err error) {
 		return
 	}
 	t.closing, t.lostWrites, t.err = true, 1, err
+	t.stream.LocalAddr() // so that ConnectionLost may ask: a driver learns the addresses when it is asked first
 	t.stream.Close()
 	t.loop.ready.push((*farewell)(t))
 }

@@ -13,16 +13,15 @@ import (
 // StreamWriter is the writing end of a stream, and closes both: asyncio.StreamWriter. Its methods are for the loop's
 // goroutine, and those that take a context for tasks. A writer that is dropped without Close is closed, and a warning is
 // logged, when the garbage collector finds it.
-type StreamWriter struct {
-	protocol *streamProtocol
-	unclosed runtime.Cleanup
-}
+type StreamWriter struct{ protocol *streamProtocol }
 
 func newStreamWriter(p *streamProtocol) *StreamWriter {
 	w := &StreamWriter{protocol: p}
-	w.unclosed = runtime.AddCleanup(w, func(p *streamProtocol) { p.reader.loop.post((*droppedWriter)(p)) }, p)
+	runtime.SetFinalizer(w, (*StreamWriter).dropped) // a tenth of the memory that AddCleanup takes
 	return w
 }
+
+func (w *StreamWriter) dropped() { w.protocol.reader.loop.post((*droppedWriter)(w.protocol)) }
 
 // droppedWriter is a stream whose writer the garbage collector has found.
 type droppedWriter streamProtocol
@@ -60,7 +59,7 @@ func (w *StreamWriter) IsClosing() bool { return w.Transport().IsClosing() }
 // Close sends what is buffered and then ends the connection, both directions: close. It does not wait for that, see
 // WaitClosed, and its error is always nil.
 func (w *StreamWriter) Close() error {
-	w.unclosed.Stop()
+	runtime.SetFinalizer(w, nil)
 	w.Transport().Close()
 	return nil
 }
