@@ -7,6 +7,9 @@ v := $(if $(VERBOSE),-v)
 # The bridge's C under both sanitizers; -asan makes Go's own checks and its allocator take part.
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
+# What has tests: go test says a line for every package that has none.
+tested = $$(go list $(1) -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(2))
+
 .PHONY: help deps run build test race asan bench check lint clean
 
 help: ## list the targets
@@ -24,12 +27,13 @@ build: deps ## compile all packages, with and without cgo
 
 test: deps ## vet and test all packages, then the pure-Go build and the benchmarks' own tests
 	$(Q)go vet ./...
-	$(Q)go test $(v) ./...
-	$(Q)CGO_ENABLED=0 go test $(v) . ./internal/...
-	$(Q)cd bench && go vet ./... && go test $(v) ./...
+	$(Q)go test $(v) $(call tested,,./...)
+	@echo 'without cgo:'
+	$(Q)export CGO_ENABLED=0; go test $(v) $(call tested,,. ./internal/...)
+	$(Q)cd bench && go vet ./... && go test $(v) $(call tested,,./...)
 
 race: deps ## all tests under the race detector
-	$(Q)go test -race $(v) ./...
+	$(Q)go test -race $(v) $(call tested,,./...)
 
 asan: deps ## the bridge and what stands on it under the address and undefined-behaviour sanitizers
 	$(Q)CGO_CFLAGS='-O1 -g $(SANITIZE)' CGO_LDFLAGS='$(SANITIZE)' go test -asan $(v) ./cbridge ./uv ./internal/proactor/... .
@@ -38,7 +42,7 @@ bench: deps ## measure against C, Go net, uvloop, asyncio and Node (QUICK=1, ONL
 	$(Q)cd bench && go run ./cmd/compare $(if $(JSON),-json '$(abspath $(JSON))')
 
 check: deps ## the long soak tests as well (about an hour)
-	$(Q)go test -tags check -timeout 2h $(v) ./...
+	$(Q)go test -tags check -timeout 2h $(v) $(call tested,-tags check,./...)
 
 lint: deps ## gofmt, go vet and staticcheck
 	$(Q)files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w has something to do in:" $$files; exit 1; }
