@@ -5,7 +5,8 @@ package goproactor
 //
 // Invariants:
 //   - While a flight is under way only its goroutine writes to the descriptor.
-//   - buffered counts the bytes in queue and those of the flight that the loop has not heard of.
+//   - buffered counts the bytes in queue and those of the flight that the loop has not heard of; when the stream is broken,
+//     also what was written since.
 
 import (
 	"errors"
@@ -15,8 +16,8 @@ import (
 )
 
 const (
-	// gatherBytesMax: so many bytes at once are worth a system call of their own (3 us) to save the copy (1 us) and to let
-	// the peer begin to work.
+	// gatherBytesMax: so many bytes go to the kernel at once. Below it a copy (0.6 us for 16 KiB, measured on loopback) costs
+	// less than the fixed part of one more write (1 us); above it, the peer had better begin.
 	gatherBytesMax = 16 << 10
 	// vectorPieces bounds one vectored write: 64 large buffers are 4 MiB, more than a socket takes.
 	vectorPieces = 64

@@ -236,6 +236,18 @@ var writeCases = []testCase{
 			r.settle()
 		}
 	}},
+	{name: "writes to a peer that is gone count until a Poll tells", eachLink: func(r *rig, l link) {
+		// A writer that goes on until much is buffered has to come to an end without a Poll.
+		rec, peer := r.pair(l, false)
+		require.NoError(r.t, peer.Close())
+		writes := 0
+		for ; rec.s.Buffered() < 4<<20 && writes < 1000; writes++ {
+			rec.write(patternAt(0, 60000))
+		}
+		require.Less(r.t, writes, 1000, "written bytes disappear")
+		r.until("closed", rec.isClosed)
+		require.True(r.t, isBroken(rec.err), rec.err)
+	}},
 	{name: "a peer that goes while bytes are left behind", eachLink: func(r *rig, l link) {
 		rec, peer := r.pair(l, false)
 		shrinkBuffers(r.t, rec, peer)
