@@ -592,12 +592,12 @@ func TestCancelUserContext(t *testing.T) {
 		t.Run("WithTimeout ends it with DeadlineExceeded, WithTimeoutCause with the cause", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
-				derived, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
-				defer cancel()
 				took(t, 10*time.Millisecond, 5*time.Second, func() {
+					derived, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+					defer cancel()
 					require.ErrorIs(t, sleepsLong(derived), context.DeadlineExceeded)
 				})
-				derived, cancel = context.WithTimeoutCause(ctx, time.Millisecond, errBoom)
+				derived, cancel := context.WithTimeoutCause(ctx, time.Millisecond, errBoom)
 				defer cancel()
 				_, err := asyncio.NewFuture[int](l).Await(derived)
 				require.ErrorIs(t, err, errBoom)

@@ -208,11 +208,16 @@ func TestThreadsCallSoon(t *testing.T) {
 		t.Run("closing races with calls: refused or queued, never lost in between", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			var accepted, ran atomic.Int64
-			stopped := make(chan struct{})
+			inFlight := make(chan struct{}, 64) // a faster producer would make every turn longer than the one before
+			closed, stopped := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(stopped)
 				for {
-					if _, err := l.CallSoonThreadsafe(func() { ran.Add(1) }); err != nil {
+					select {
+					case inFlight <- struct{}{}:
+					case <-closed:
+					}
+					if _, err := l.CallSoonThreadsafe(func() { ran.Add(1); <-inFlight }); err != nil {
 						assert.ErrorIs(t, err, asyncio.ErrLoopClosed)
 						return
 					}
@@ -221,6 +226,7 @@ func TestThreadsCallSoon(t *testing.T) {
 			}()
 			turns(t, l, 100)
 			require.NoError(t, l.Close())
+			close(closed)
 			<-stopped
 			require.LessOrEqual(t, ran.Load(), accepted.Load())
 		})
