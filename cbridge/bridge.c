@@ -161,7 +161,6 @@ int br_loop_new(br_loop **out) {
   l->pieces = br_alloc(BR_PIECES_MAX * sizeof *l->pieces);
   l->arena = br_alloc(BR_ARENA_BYTES);
   l->uv = br_alloc(uv_loop_size());
-  l->turn = l->round = 1;
   int err = loop_init(l);
   if (err != 0) {
     loop_free(l);
@@ -214,7 +213,7 @@ static void run_op(br_loop *l, const br_op *op) {
   if (h == NULL) return;
   switch (op->kind) {
     case BR_OP_READ_START: br_read_start(l, h); break;
-    case BR_OP_READ_STOP: br_read_stop(l, h); break;
+    case BR_OP_READ_STOP: br_read_stop(h); break;
     case BR_OP_SHUTDOWN: br_shutdown(l, h); break;
     case BR_OP_CLOSE: br_handle_close(l, h); break;
     case BR_OP_REF: uv_ref(h->listener ? (uv_handle_t *)h->listener->poll : br_uv(h)); break;
@@ -241,16 +240,14 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
   uint32_t rest = l->sh.nrec - consumed;
   if (rest > 0) memmove(l->sh.recs, l->sh.recs + consumed, rest * sizeof *l->sh.recs);
   l->sh.nrec = rest;
-  l->turn++;
-  br_read_turn(l);
-  l->again = 0;
+  l->slab_used = 0;
   run_ops(l, nops);
   l->sh.nflush = l->sh.nrec;
 
   if (if_alive && !uv_loop_alive(l->uv)) timeout_ms = 0;
   // A reference on the wake-up makes uv_run poll, and wait, although nothing else may be referenced.
   uv_ref((uv_handle_t *)l->wake);
-  if (timeout_ms == 0 || l->sh.nrec > 0 || l->again) {
+  if (timeout_ms == 0 || l->sh.nrec > 0) {
     uv_run(l->uv, UV_RUN_NOWAIT);
   } else if (timeout_ms < 0) {
     uv_run(l->uv, UV_RUN_ONCE);
@@ -262,7 +259,7 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
     uv_run(l->uv, UV_RUN_ONCE);
     uv_timer_stop(l->timer);
   }
-  uint32_t flags = l->again || uv_backend_timeout(l->uv) == 0 ? BR_TURN_AGAIN : 0;
+  uint32_t flags = uv_backend_timeout(l->uv) == 0 ? BR_TURN_AGAIN : 0;
   uv_unref((uv_handle_t *)l->wake);
   l->sh.flags = flags | (uv_loop_alive(l->uv) ? BR_TURN_ALIVE : 0);
   l->sh.now = uv_now(l->uv);

@@ -27,12 +27,12 @@ import (
 
 // Limits of the bridge, see bridge.h.
 const (
-	OpsMax           = C.BR_OPS_MAX
-	PiecesMax        = C.BR_PIECES_MAX
-	ArenaBytes       = C.BR_ARENA_BYTES
-	SlabBytes        = C.BR_SLAB_BYTES
-	TurnReadBytesMax = C.BR_TURN_READ_BYTES_MAX
-	TurnAcceptMax    = C.BR_TURN_ACCEPT_MAX
+	OpsMax        = C.BR_OPS_MAX
+	PiecesMax     = C.BR_PIECES_MAX
+	ArenaBytes    = C.BR_ARENA_BYTES
+	SlabBytes     = C.BR_SLAB_BYTES
+	LargeBytesMin = C.BR_LARGE_BYTES_MIN
+	TurnAcceptMax = C.BR_TURN_ACCEPT_MAX
 )
 
 // Kinds of operations.
@@ -57,6 +57,7 @@ const (
 	RecRead        = C.BR_REC_READ
 	RecEOF         = C.BR_REC_EOF
 	RecReadError   = C.BR_REC_READ_ERROR
+	RecReadable    = C.BR_REC_READABLE
 	RecLeft        = C.BR_REC_LEFT
 	RecWritten     = C.BR_REC_WRITTEN
 	RecWriteError  = C.BR_REC_WRITE_ERROR

@@ -36,10 +36,9 @@ enum {
   BR_OPS_MAX = 1024,              // operations in one submission; a full queue is flushed early
   BR_PIECES_MAX = 4096,           // pieces of gathered writes beyond the first of each operation
   BR_ARENA_BYTES = 256 * 1024,    // gathered small writes of one turn
-  BR_SLAB_BYTES = 256 * 1024,     // what one turn may read in all
-  BR_READ_CHUNK_BYTES = 64 * 1024,  // one read(2)
-  BR_TURN_READ_BYTES_MAX = 128 * 1024,  // what one stream may read in a turn
-  BR_READ_FAIR_BYTES = 16 * 1024,   // one read(2) while other streams wait for room in the slab
+  BR_SLAB_BYTES = 256 * 1024,     // what one turn may read into the slab
+  BR_READ_CHUNK_BYTES = 64 * 1024,  // one read(2) into the slab
+  BR_LARGE_BYTES_MIN = 16 * 1024,   // a read that brings as much leaves the next one to br_read
   BR_READ_MIN_BYTES = 4 * 1024,   // with less room than this a read is not worth its system call
   BR_WRITE_CHUNK_BYTES = 256 * 1024,  // size of the blocks that hold what the kernel has not taken
   BR_TURN_ACCEPT_MAX = 64,        // connections one listener may accept in a turn
@@ -91,6 +90,7 @@ enum {
   BR_REC_READ,       // value: offset in the slab, status: number of bytes
   BR_REC_EOF,        // reading has stopped
   BR_REC_READ_ERROR, // reading has stopped
+  BR_REC_READABLE,   // br_read may find bytes
   BR_REC_LEFT,       // value: bytes of a BR_OP_WRITE that the kernel did not take and C keeps; always part of a flush
   BR_REC_WRITTEN,    // value: bytes that had been left and were taken now
   BR_REC_WRITE_ERROR,  // all that is queued is dropped, nothing more can be written
@@ -123,7 +123,7 @@ typedef struct {
   uint32_t nrec;
   uint32_t flags;        // BR_TURN_...
   uint64_t now;          // uv_now, milliseconds
-  uint64_t read_short;   // reads put off because the slab was full
+  uint64_t read_short;   // reads left to br_read because the slab was full
   uint64_t write_calls;  // write(2) and writev(2) asked of libuv
   uint32_t nflush;       // records that the flush has appended, counted from the front
   uint32_t handles;      // slots in use
@@ -171,6 +171,9 @@ int br_close_reset(br_loop *l, uint64_t id);
 // Streams.
 // br_listen listens and accepts up to room connections, -1 without limit; if stopped, after BR_OP_ACCEPT_START.
 int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped);
+// br_read reads at most len bytes of a stream that is started. It returns their number, 0 if there are none or the stream
+// is at its end, or an error, after which reading has stopped.
+int64_t br_read(br_loop *l, uint64_t id, void *p, size_t len);
 // br_write writes the pieces of operation `op` (-1: none), which becomes a NOP, and then p[0..len), and keeps a copy of
 // what the kernel does not take. It returns the number of bytes kept, or an error.
 int64_t br_write(br_loop *l, uint64_t id, int op, const void *p, size_t len);

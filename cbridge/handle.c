@@ -80,7 +80,7 @@ static void on_poll_close(uv_handle_t *u) {
 
 // closing moves an open handle to the closing state. The caller has closed, or closes, the libuv handle itself.
 static void closing(br_loop *l, br_handle *h) {
-  br_read_stop(l, h);
+  br_read_stop(h);
   h->state = BR_CLOSING;
   h->closing++;
   if (h->listener == NULL) return;

@@ -26,7 +26,8 @@ enum {
   BR_WRITE_FAILED = 4,
   BR_LISTENING = 8,
   BR_SHUTTING = 16,
-  BR_CONNECTED = 32
+  BR_CONNECTED = 32,
+  BR_LARGE = 64  // its last read brought much: Go reads it
 };
 
 // A block of bytes that the kernel has not taken.
@@ -68,9 +69,6 @@ typedef struct {
   uint8_t state;
   uint8_t flags;
   uint8_t closing;      // libuv handles whose close callback is outstanding
-  uint32_t turn;        // the turn that turn_bytes counts
-  uint32_t turn_bytes;
-  uint32_t hungry;      // the round in which this stream is owed room in the slab; less than the current one: none
   br_out *out;
   br_listener *listener;
   uint8_t addr_len;
@@ -99,15 +97,8 @@ struct br_loop {
   uint32_t nslots;
   uint32_t free_slot;  // head of the free list, nslots when it is empty
 
-  uint32_t turn;
-  int again;
-
   char *slab;
   size_t slab_used;
-  uint32_t round;      // streams hungry in this round are served first
-  uint32_t owed;       // streams hungry in this round
-  uint32_t owed_next;  // streams hungry in the next one
-  int owed_came;       // a stream that was owed was served in this turn
 
   br_op *ops;
   br_piece *pieces;
@@ -138,8 +129,7 @@ static inline uint64_t br_id(const br_handle *h) { return (uint64_t)h->gen << 32
 
 // read.c
 void br_read_start(br_loop *l, br_handle *h);
-void br_read_stop(br_loop *l, br_handle *h);
-void br_read_turn(br_loop *l);
+void br_read_stop(br_handle *h);
 
 // write.c
 void br_write_op(br_loop *l, const br_op *op);

@@ -90,7 +90,6 @@ static void on_acceptable(uv_poll_t *p, int status, int events) {
     }
     if (h->listener->room > 0) h->listener->room--;
   }
-  l->again = 1;
 }
 
 static void resume(br_loop *l, br_handle *h) {

@@ -7,6 +7,8 @@ package cbridge
 #cgo nocallback br_tcp_new
 #cgo noescape br_buffer_size
 #cgo nocallback br_buffer_size
+#cgo noescape br_read
+#cgo nocallback br_read
 #cgo noescape br_write
 #cgo nocallback br_write
 #cgo noescape br_try_write
@@ -82,6 +84,12 @@ func (l *Loop) CloseReset(id uint64) int { return int(C.br_close_reset(l.c, C.ui
 // after an OpAcceptStart.
 func (l *Loop) Listen(id uint64, backlog int, noDelay bool, keepAliveSeconds, room int, stopped bool) int {
 	return int(C.br_listen(l.c, C.uint64_t(id), C.int(backlog), flag(noDelay), C.int(keepAliveSeconds), C.int(room), flag(stopped)))
+}
+
+// Read reads into p and returns the number of bytes, 0 if there are none or the stream is at its end, or a libuv code,
+// after which reading has stopped.
+func (l *Loop) Read(id uint64, p []byte) int {
+	return int(C.br_read(l.c, C.uint64_t(id), unsafe.Pointer(unsafe.SliceData(p)), C.size_t(len(p))))
 }
 
 // Write writes the pieces of operation op, -1 for none, and then p. It returns the number of bytes that the bridge

@@ -4,10 +4,13 @@ package uv
 
 // Streams: what TCP connections and pipes share. Reading is here, writing in write.go, listening in listen.go.
 //
-// Reading. The bridge reads into its slab, and a record names the bytes. Between the read and the callback the world may
-// move on: a callback of the same turn may have stopped the stream. Bytes that are out of the kernel must not be lost, so
-// they are copied to the stream's late part, and an end or an error behind them is kept there too. A ReadStart delivers
-// the late part first, in the next turn.
+// Reading. The bridge reads what is small into its slab, and a record names the bytes. Between the read and the callback
+// the world may move on: a callback of the same turn may have stopped the stream. Bytes that are out of the kernel must not
+// be lost, so they are copied to the stream's late part, and an end or an error behind them is kept there too. A ReadStart
+// delivers the late part first, in the next turn.
+//
+// Of a stream that brings much a record tells only that it is readable. It is read when the record is dispatched, straight
+// before its callback, into one buffer that all such streams of the loop share.
 
 import (
 	"fmt"
@@ -38,6 +41,10 @@ type Stream struct {
 	op       uint16 // index of this stream's write operation in it
 	flags    uint8
 }
+
+// pullBytesMax is what one stream may bring in a turn when it is read by itself. 256 KiB cost 0.8 times a C server's time
+// for echoes of 100 KiB, where 64 KiB cost as much as that server, which reads 64 KiB too.
+const pullBytesMax = 256 * 1024
 
 // StreamHandler hears of a stream. It is an alternative to callbacks for code that has an object for each stream anyway.
 type StreamHandler interface {
@@ -192,6 +199,28 @@ func (s *Stream) read(r cbridge.Record) {
 	}
 }
 
+// pull reads what a readable stream has, as much as fits the loop's buffer. If there is more, the next turn tells.
+func (s *Stream) pull() {
+	l := s.loop
+	if s.state != handleOpen || s.flags&streamReading == 0 || s.late != nil {
+		return
+	}
+	if l.pulled == nil {
+		l.pulled = make([]byte, pullBytesMax)
+	}
+	n := l.b.Read(s.id(), l.pulled)
+	switch {
+	case n > 0:
+		if l.checks {
+			l.pulledUsed = max(l.pulledUsed, n)
+		}
+		l.calls++
+		s.h.OnRead(l.pulled[:n:n], nil)
+	case n < 0:
+		s.readEnd(s.fail("read", n))
+	}
+}
+
 // readEnd brings the end of the stream, or an error; the bridge has stopped reading.
 func (s *Stream) readEnd(err error) {
 	if s.state != handleOpen {
@@ -217,6 +246,8 @@ func (s *Stream) record(r cbridge.Record) {
 		s.read(r)
 	case cbridge.RecEOF:
 		s.readEnd(errReadEOF)
+	case cbridge.RecReadable:
+		s.pull()
 	case cbridge.RecReadError:
 		s.readEnd(s.fail("read", int(r.Status)))
 	case cbridge.RecWritten:

@@ -39,6 +39,9 @@ type turnState struct {
 	deferred []func()
 	posted   bool // the inbox may hold something
 	slabUsed int  // under WithChecks
+
+	pulled     []byte // where large reads go; valid for one callback
+	pulledUsed int    // under WithChecks
 }
 
 // submission is the queue of operations for the next flush. Everything in it lies in C memory.
@@ -179,7 +182,10 @@ func (l *Loop) poison() {
 	for i := range l.b.Slab[:l.slabUsed] {
 		l.b.Slab[i] = 0xDB
 	}
-	l.slabUsed = 0
+	for i := range l.pulled[:l.pulledUsed] {
+		l.pulled[i] = 0xDB
+	}
+	l.slabUsed, l.pulledUsed = 0, 0
 }
 
 // afterPoll runs the phases behind the records.
