@@ -21,7 +21,7 @@ type input struct {
 	started bool // the reader runs, or has run
 	reading bool // the handler wants to be called
 	held    bool // the loop shut the gate, or did not open it again
-	kept    bool // result was brought while reading was stopped, or waits in local
+	kept    bool // result was brought while reading was stopped
 	over    bool // the last result was handed over
 }
 
