@@ -149,18 +149,24 @@ var (
 	ErrRunnerClosed = errors.New("asyncio: runner is closed")
 )
 
-// asCancelled finds a cancellation in err's chain. It follows single wraps only: a group that holds a cancellation
-// among other errors is not one.
+// asCancelled finds a cancellation in err's chain. A group that holds a cancellation among other errors is not one; a
+// join of one error is that error.
 func asCancelled(err error) *CancelledError {
 	for err != nil {
-		if c, ok := err.(*CancelledError); ok {
-			return c
-		}
-		w, ok := err.(interface{ Unwrap() error })
-		if !ok {
+		switch e := err.(type) {
+		case *CancelledError:
+			return e
+		case interface{ Unwrap() error }:
+			err = e.Unwrap()
+		case interface{ Unwrap() []error }:
+			errs := e.Unwrap()
+			if _, isGroup := err.(*ExceptionGroup); isGroup || len(errs) != 1 {
+				return nil
+			}
+			err = errs[0]
+		default:
 			return nil
 		}
-		err = w.Unwrap()
 	}
 	return nil
 }

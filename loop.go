@@ -68,6 +68,7 @@ type Loop struct {
 	polledAt   int64
 	goroutine  atomic.Uintptr // that runs the loop, or is locked to it
 
+	driver       Driver
 	debug        bool
 	lockedThread bool
 	slowCallback time.Duration
@@ -87,7 +88,7 @@ func NewEventLoop(opts ...Option) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loop{pro: pro, debug: c.debug, slowCallback: slowCallbackDefault, logger: c.logger, closed: make(chan struct{})}
+	l := &Loop{pro: pro, driver: c.driver, debug: c.debug, slowCallback: slowCallbackDefault, logger: c.logger, closed: make(chan struct{})}
 	l.context = &loopContext{Context: c.base, loop: l}
 	l.epoch = time.Now().Add(-pro.Now())
 	if c.lockedThread {
@@ -98,6 +99,9 @@ func NewEventLoop(opts ...Option) (*Loop, error) {
 
 // Context is the loop's own context, for CreateTask and the like from callbacks and before the run. Any goroutine.
 func (l *Loop) Context() context.Context { return l.context }
+
+// Driver is what the loop runs on. Any goroutine.
+func (l *Loop) Driver() Driver { return l.driver }
 
 // Time is the loop's clock, monotonic, from an arbitrary moment: loop.time. Any goroutine.
 func (l *Loop) Time() time.Duration { return l.pro.Now() }
