@@ -27,8 +27,6 @@ type gate struct {
 	bell  chan struct{} // capacity 1; whoever moves the gate out of waiting rings it, once
 }
 
-func (g *gate) isOpen() bool { return g.state.Load() == gateOpen }
-
 // enter waits until the reader may read. It is false when the gate is gone.
 func (g *gate) enter() bool {
 	for {

@@ -42,7 +42,7 @@ func (r *reader) read() ([]byte, error) {
 // out, and mostly the goroutine is parked again before the loop has come to the result. That spares waking it twice.
 func (r *reader) try(fd uintptr) bool {
 	g := &r.s.gate
-	if r.emptied && !g.isOpen() {
+	if r.emptied && g.state.Load() != gateOpen {
 		_, _, err := syscall.Recvfrom(int(fd), r.peek[:], syscall.MSG_PEEK)
 		if err == syscall.EAGAIN {
 			return false
