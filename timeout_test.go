@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
@@ -477,9 +478,12 @@ func TestTimeoutContext(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
 				stopped := make(chan struct{})
-				wantTimeout(t, asyncio.Timeout(ctx, soon, func(ctx context.Context) error {
+				scope := asyncio.NewTimeout(asyncio.Forever)
+				wantTimeout(t, scope.Run(ctx, func(ctx context.Context) error {
 					_, err := asyncio.ToThread(ctx, func(ctx context.Context) (int, error) {
 						defer close(stopped)
+						_, err := l.CallSoonThreadsafe(func() { assert.NoError(t, scope.Reschedule(l.Time())) })
+						assert.NoError(t, err)
 						<-ctx.Done()
 						return 0, ctx.Err()
 					})
