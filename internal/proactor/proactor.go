@@ -24,7 +24,8 @@ const Forever time.Duration = 1<<63 - 1
 type Proactor interface {
 	// Poll looks at the outside world once: it flushes the streams written since the last Poll, waits until something
 	// has happened, Wake was called, or timeout is over (0 does not wait), and calls the handlers.
-	// It may return early; it never calls a handler after it has returned.
+	// It may return a little early, a few times for one timeout at the most; it never calls a handler after it has
+	// returned.
 	Poll(timeout time.Duration) error
 
 	// Wake ends the wait of a Poll, or makes the next Poll not wait. It may be called from any goroutine and at any
@@ -45,7 +46,8 @@ type Proactor interface {
 	// done gets context.Canceled and no descriptor is left open.
 	Connect(addr net.Addr, opt ConnectOptions, done func(Stream, error)) (cancel func())
 
-	// Close closes every stream and listener that is left, without calling their handlers, and releases all resources.
+	// Close closes every stream and listener that is left, without calling their handlers or the done of pending
+	// connects, and releases all resources. Idempotent. Poll and Listen then return an error that is net.ErrClosed.
 	Close() error
 }
 
@@ -68,12 +70,14 @@ type ConnectOptions struct {
 type Listener interface {
 	// Start begins to accept, or goes on after Stop. Each connection, TCP_NODELAY set, goes to h.
 	Start(h AcceptHandler) error
-	// Stop leaves new connections in the kernel's backlog.
+	// Stop leaves new connections in the kernel's backlog. One that is being accepted at this moment is kept for the
+	// next Start.
 	Stop()
 	Addr() net.Addr
 	// FD is the socket's descriptor, borrowed; -1 if there is none.
 	FD() int
-	// Close stops listening at once; the kernel refuses new connections from then on.
+	// Close stops listening at once; the kernel refuses new connections from then on. Connections that nobody has heard
+	// of are closed, and the path of a Unix socket is removed. Idempotent.
 	Close()
 }
 
@@ -81,7 +85,8 @@ type Listener interface {
 type AcceptHandler interface {
 	// Accepted hands over a connection. The handler calls SetHandler or Close on it before it returns.
 	Accepted(s Stream)
-	// AcceptFailed reports an error that kept a connection from being accepted, such as EMFILE. The listener goes on.
+	// AcceptFailed reports an error that kept a connection from being accepted, or shed it, such as EMFILE. The listener
+	// goes on.
 	AcceptFailed(err error)
 }
 
@@ -90,10 +95,12 @@ type Stream interface {
 	SetHandler(h Handler)
 	// ReadStart begins or resumes reading. Idempotent.
 	ReadStart()
-	// ReadStop ends calls of Data at once. Bytes that were read already are kept for the next ReadStart. Idempotent.
+	// ReadStop ends calls of Data at once. Bytes that were read already are kept for the next ReadStart; the end of the
+	// stream and failures of reading come behind them. Idempotent.
 	ReadStop()
 	// Write queues p and takes no hold of it: p may be reused when Write returns. Small writes of one turn are gathered
-	// and leave together at the next Poll, large ones are tried at once. Errors go to Handler.Failed.
+	// and leave together at the next Poll, large ones are tried at once. A failure is told by a later Poll, to
+	// Handler.Failed; until Close, Buffered goes on counting what is written. After CloseWrite, Write fails with EPIPE.
 	Write(p []byte)
 	// WriteV is Write of several pieces in order.
 	WriteV(bufs [][]byte)
@@ -103,7 +110,8 @@ type Stream interface {
 	Buffered() int
 	// CloseWrite sends the end of the stream after what is buffered.
 	CloseWrite()
-	// Close closes the descriptor at once and drops what is buffered. Handler.Closed follows. Idempotent.
+	// Close closes the descriptor at once and drops what is buffered. Only Handler.Closed follows; every method does
+	// nothing then, Buffered is 0 and FD is -1; the addresses stay. Idempotent.
 	Close()
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
@@ -117,7 +125,9 @@ type Handler interface {
 	Data(b []byte)
 	// EOF tells that the peer has sent its last byte. Reading has stopped.
 	EOF()
-	// Drained tells that bytes which Flush had left behind were taken by the kernel: Buffered is smaller than before.
+	// Drained tells that bytes which Flush had left behind were taken by the kernel: Buffered is smaller than before. The
+	// flush inside Poll is silent when it leaves nothing behind, so who waits for Buffered to be 0 calls Flush first, and
+	// waits for Drained only if bytes remain.
 	Drained()
 	// Failed tells that reading or writing failed. The handler calls Close.
 	Failed(err error)
