@@ -89,7 +89,9 @@ func awaitInGoroutine[T any](ctx context.Context, p promise[T]) (T, error) {
 	case <-done:
 		return result.Value, result.Err
 	case <-ctx.Done():
-		return result.Value, context.Cause(ctx)
+		l.post(callback(func() { p.base().removeWaiter(settle) }))
+		var zero T
+		return zero, context.Cause(ctx)
 	case <-l.closed:
 		return result.Value, fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
 	}
