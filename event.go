@@ -16,10 +16,8 @@ func NewEvent() *Event { return &Event{} }
 
 // Set sets the flag. All tasks that wait return from Wait, also if Clear follows at once.
 func (e *Event) Set() {
-	if !e.set {
-		e.set = true
-		e.line.wakeAll()
-	}
+	e.set = true
+	e.line.wakeAll()
 }
 
 // Clear takes the flag back.

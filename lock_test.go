@@ -217,6 +217,22 @@ func TestLockCancelled(t *testing.T) {
 				require.True(t, lock.Locked())
 			})
 		})
+		t.Run("at the head, as the lock is released: the next gets it when the head has gone", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				lock := asyncio.NewLock()
+				require.NoError(t, lock.Acquire(ctx))
+				first, second := start(ctx, lock.Acquire), start(ctx, lock.Acquire)
+				yield(t, ctx, 1)
+				first.Cancel()
+				lock.Release()
+				yield(t, ctx, 1)
+				require.True(t, first.Cancelled())
+				require.False(t, second.Done())
+				yield(t, ctx, 1)
+				require.True(t, second.Done())
+			})
+		})
 		t.Run("all in line: a newcomer need not wait for them to go", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
@@ -310,12 +326,18 @@ func TestLockLoopClosed(t *testing.T) {
 		l := newLoop(t, append(opts, silent)...)
 		lock, condition := asyncio.NewLock(), asyncio.NewCondition(nil)
 		ends := map[string]error{}
-		enters := func(name string, wait func(ctx context.Context) error) {
-			start(l.Context(), func(ctx context.Context) error {
+		enters := func(name string, wait func(ctx context.Context) error) *asyncio.Task[asyncio.None] {
+			return start(l.Context(), func(ctx context.Context) error {
 				ends[name] = wait(ctx)
 				return nil
 			})
 		}
+		permit := asyncio.NewSemaphore(1)
+		early := enters("waits, although it came before the holder", func(ctx context.Context) error {
+			require.NoError(t, suspend(ctx, 1))
+			return permit.Acquire(ctx)
+		})
+		enters("holder", func(ctx context.Context) error { return permit.With(ctx, func() error { return sleepsLong(ctx) }) })
 		enters("holds", func(ctx context.Context) error { return lock.With(ctx, func() error { return sleepsLong(ctx) }) })
 		enters("waits", func(ctx context.Context) error { return lock.With(ctx, func() error { return nil }) })
 		enters("waits too", lock.Acquire)
@@ -325,9 +347,10 @@ func TestLockLoopClosed(t *testing.T) {
 		enters("holder of its lock", func(ctx context.Context) error {
 			return condition.With(ctx, func() error { return sleepsLong(ctx) })
 		})
-		turns(t, l, 2)
+		turns(t, l, 3)
 		require.NoError(t, l.Close())
-		require.Len(t, ends, 5)
+		require.False(t, early.Cancel(), "what is done is not woken by the holder's Release")
+		require.Len(t, ends, 7)
 		for name, err := range ends {
 			require.ErrorIs(t, err, asyncio.ErrLoopClosed, name)
 		}

@@ -598,6 +598,16 @@ func TestTaskGroupCancel(t *testing.T) {
 				require.NoError(t, suspend(ctx, 1))
 			})
 		})
+		t.Run("after the end", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				var group asyncio.TaskGroup
+				require.NoError(t, group.Run(ctx, func(context.Context, *asyncio.TaskGroup) error { return nil }))
+				group.Cancel()
+				require.Zero(t, cancelling(ctx))
+				require.NoError(t, suspend(ctx, 1))
+			})
+		})
 		t.Run("before the group is entered", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {

@@ -171,6 +171,20 @@ func TestWait(t *testing.T) {
 				require.Zero(t, l.Stats().Timers)
 			})
 		})
+		t.Run("leaves nothing with the futures", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				f := asyncio.NewFuture[int](l)
+				for range 3 {
+					_, pending, err := asyncio.Wait(ctx, anyFutures(f), asyncio.WaitTimeout(0))
+					require.NoError(t, err)
+					require.Len(t, pending, 1)
+				}
+				before := l.Stats().Ready
+				require.NoError(t, f.SetResult(1))
+				require.Equal(t, before, l.Stats().Ready, "nobody is told")
+			})
+		})
 		t.Run("refuses", func(t *testing.T) {
 			l, other := newLoop(t, opts...), newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
