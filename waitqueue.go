@@ -43,9 +43,6 @@ func (q *waitQueue) wait(a awaiter) (woken bool, err error) {
 	p := &waitPlace{task: a.task, line: q}
 	q.join(p)
 	err = a.park(p)
-	if p.state == placeWaiting { // the loop was closed
-		p.abort(a.task)
-	}
 	q.leave(p)
 	return p.state == placeWoken, err
 }
