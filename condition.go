@@ -53,16 +53,17 @@ func (c *Condition) Wait(ctx context.Context) error {
 // derived context has been returned by the wait before, or will be by the next.
 func (c *Condition) reacquire(a awaiter) (interruption error) {
 	a.foreign = nil
-	for {
+	for !c.take() {
 		err := c.acquire(a)
 		if err == nil {
-			return interruption
+			break
 		}
 		interruption = err
 		if a.task.loop.IsClosed() {
-			return interruption // without the lock; its Release knows
+			break // without the lock; its Release knows
 		}
 	}
+	return interruption
 }
 
 // WaitFor waits until pred is true. It calls pred with the lock held, and at once.

@@ -21,17 +21,23 @@ func NewLock() *Lock { return &Lock{} }
 // Suspends. Cancelled: the lock is not taken.
 func (l *Lock) Acquire(ctx context.Context) error {
 	a, err := enterTask(ctx, "Lock.Acquire")
-	if err != nil {
+	if err != nil || l.take() {
 		return err
 	}
 	return l.acquire(a)
 }
 
-func (l *Lock) acquire(a awaiter) error {
-	if !l.locked && l.line.live == 0 {
-		l.locked = true
-		return nil
+// take takes the lock, if it is free and nobody stands in line.
+func (l *Lock) take() bool {
+	if l.locked || l.line.live > 0 {
+		return false
 	}
+	l.locked = true
+	return true
+}
+
+// acquire takes the lock when it is the task's turn.
+func (l *Lock) acquire(a awaiter) error {
 	if err := l.bind(a.task.loop, "Lock"); err != nil {
 		return err
 	}
