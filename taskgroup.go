@@ -14,6 +14,7 @@ package asyncio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 )
 
@@ -63,7 +64,7 @@ func WithTaskGroup(ctx context.Context, body func(ctx context.Context, tg *TaskG
 // Suspends. Cancelled: so are body and all tasks, which are still waited for.
 func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
 	if tg.state != groupCreated {
-		return misuse(ErrGroupClosed, "the TaskGroup has already been entered; make one for each body")
+		return fmt.Errorf("%w: the TaskGroup has already been entered; make one for each body", ErrGroupClosed)
 	}
 	a, err := enterTask(ctx, "TaskGroup.Run, which needs a parent task,")
 	if err != nil {
@@ -200,7 +201,7 @@ func GroupTask[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] 
 	case tg.state == groupFinished || tg.state == groupClosing && tg.first == nil:
 		panic(misuse(ErrGroupClosed, "the TaskGroup is finished; start tasks before its last one has ended"))
 	case tg.aborting:
-		return failedTask[T](&tg.scope, misuse(ErrGroupClosed, "the TaskGroup is shutting down; the task was not started"))
+		return failedTask[T](&tg.scope, fmt.Errorf("%w: the TaskGroup is shutting down; the task was not started", ErrGroupClosed))
 	}
 	t := newTask(tg.scope.task.loop, &tg.scope, coro, opts)
 	tg.add(&groupChild{group: tg, task: t})
