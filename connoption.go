@@ -2,7 +2,10 @@ package asyncio
 
 // Options of connections and servers.
 
-import "runtime"
+import (
+	"runtime"
+	"time"
+)
 
 const (
 	backlogDefault     = 100
@@ -14,6 +17,8 @@ type ConnOption func(*connConfig)
 
 type connConfig struct {
 	localAddr    string
+	delay        time.Duration // between the starts of two attempts; Forever: one after the other
+	interleave   int
 	limit        int
 	backlog      int
 	reusePort    bool
@@ -24,6 +29,7 @@ type connConfig struct {
 
 func newConnConfig(opts []ConnOption) connConfig {
 	c := connConfig{
+		delay:        Forever,
 		limit:        streamLimitDefault,
 		backlog:      backlogDefault,
 		reuseAddr:    runtime.GOOS != "windows", // there it would let another program take the port over
@@ -38,6 +44,13 @@ func newConnConfig(opts []ConnOption) connConfig {
 // WithLocalAddr binds a connection to a local "host:port" before it connects: local_addr. Port 0 leaves the port to the
 // kernel.
 func WithLocalAddr(addr string) ConnOption { return func(c *connConfig) { c.localAddr = addr } }
+
+// WithHappyEyeballs tries the addresses of a name side by side, RFC 8305: happy_eyeballs_delay. The next attempt starts
+// when the last one has failed, or is delay old; the first that succeeds wins, and the others end. interleave reorders the
+// addresses: so many of the first family, then the families in turn, where asyncio's default is 1; 0 leaves the order.
+func WithHappyEyeballs(delay time.Duration, interleave int) ConnOption {
+	return func(c *connConfig) { c.delay, c.interleave = max(0, delay), interleave }
+}
 
 // WithLimit sets the limit of a stream's reader, in bytes: how long a line or record may be, and half of what is buffered
 // before the peer is held back. The default is 64 KiB. It panics with ErrInvalidState unless n is positive.
