@@ -79,7 +79,7 @@ static void on_poll_close(uv_handle_t *u) {
 }
 
 // closing moves an open handle to the closing state. The caller has closed, or closes, the libuv handle itself.
-static void closing(br_loop *l, br_handle *h) {
+static void closing(br_handle *h) {
   br_read_stop(h);
   h->state = BR_CLOSING;
   h->closing++;
@@ -88,8 +88,8 @@ static void closing(br_loop *l, br_handle *h) {
   uv_close((uv_handle_t *)h->listener->poll, on_poll_close);
 }
 
-void br_handle_close(br_loop *l, br_handle *h) {
-  closing(l, h);
+void br_handle_close(br_handle *h) {
+  closing(h);
   uv_close(br_uv(h), on_close);
 }
 
@@ -100,7 +100,7 @@ int br_close_reset(br_loop *l, uint64_t id) {
   if (h->kind != BR_KIND_TCP || h->flags & BR_SHUTTING) return UV_EINVAL;
   if (h->listener != NULL) return UV_EINVAL;
   int err = uv_tcp_close_reset(br_tcp(h), on_close);
-  if (err == 0) closing(l, h);
+  if (err == 0) closing(h);
   return err;
 }
 

@@ -116,7 +116,7 @@ br_handle *br_handle_new(br_loop *l, int kind, size_t uv_size);
 br_handle *br_find(br_loop *l, uint32_t slot, uint32_t gen);
 br_handle *br_find_id(br_loop *l, uint64_t id);
 void br_handle_discard(br_loop *l, br_handle *h);
-void br_handle_close(br_loop *l, br_handle *h);
+void br_handle_close(br_handle *h);
 void br_handle_ack(br_loop *l, uint32_t slot, uint32_t gen);
 int br_handle_init(br_loop *l, int kind, unsigned arg, br_handle **out);
 

@@ -29,7 +29,7 @@ static int adopt(br_loop *l, br_handle *h, int fd, const struct sockaddr_storage
   err = h->kind == BR_KIND_TCP ? uv_tcp_open(br_tcp(c), fd) : uv_pipe_open((uv_pipe_t *)br_uv(c), fd);
   if (err != 0) {
     close(fd);
-    br_handle_close(l, c);
+    br_handle_close(c);
     return err;
   }
   c->flags |= BR_CONNECTED;

@@ -1,0 +1,9 @@
+#!/bin/sh
+# build.sh OUTPUT [FLAG...] compiles the harness and the bridge, with the flags given, into OUTPUT.
+set -e
+out=$1
+shift
+cd "$(dirname "$0")"
+libuv=../../third_party/libuv
+exec ${CC:-cc} -std=gnu11 -g -Wall -Wextra -Werror -fno-strict-aliasing -DBRIDGE_DEBUG -I"$libuv/include" "$@" \
+	-o "$out" harness.c ../*.c -L"$libuv/lib" -luv -lpthread -ldl -lrt
