@@ -335,3 +335,58 @@ func TestStartServerHandlerEnds(t *testing.T) {
 		})
 	})
 }
+
+func TestStreamsEndWithTheLoop(t *testing.T) {
+	// serve accepts one connection, whose handler waits for a line, and tells how it ended.
+	serve := func(t *testing.T, ctx context.Context, ended *error) net.Conn {
+		s, err := asyncio.StartServer(ctx, func(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+			defer w.Close()
+			fmt.Fprintln(w, "hello")
+			_, *ended = r.ReadLine(ctx)
+			return *ended
+		}, "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		peer := dialNet(t, s)
+		require.Equal(t, "hello\n", string(readFull(t, ctx, peer, 6)))
+		return peer
+	}
+	t.Run("Run cancels the handlers", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			noLeaks(t)
+			var ended error
+			var peer net.Conn
+			_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
+				peer = serve(t, ctx, &ended)
+				return nil
+			}), opts...)
+			require.NoError(t, err)
+			require.ErrorIs(t, ended, asyncio.ErrCancelled)
+			_, err = peer.Read(make([]byte, 1))
+			require.Error(t, err)
+		})
+	})
+	t.Run("Close abandons them", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			noLeaks(t)
+			l, err := asyncio.NewEventLoop(opts...)
+			require.NoError(t, err)
+			rec := recordErrors(l)
+			var ended error
+			inTask(t, l, func(ctx context.Context) { serve(t, ctx, &ended) })
+			require.NoError(t, l.Close())
+			require.ErrorIs(t, ended, asyncio.ErrLoopClosed)
+			require.Equal(t, "Task was destroyed but it is pending!", rec.got[0].Message)
+		})
+	})
+	t.Run("debug mode names transports that nobody has closed", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			noLeaks(t)
+			log, logTo := recordLog()
+			l, err := asyncio.NewEventLoop(append(opts, logTo, asyncio.WithDebug(true))...)
+			require.NoError(t, err)
+			inTask(t, l, func(ctx context.Context) { connectToNet(t, ctx, newTap(l).factory) })
+			require.NoError(t, l.Close())
+			require.Len(t, log.matching("unclosed transport"), 1)
+		})
+	})
+}

@@ -1,0 +1,99 @@
+//go:build unix && !race
+
+package asyncio_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+// What an idle connection may cost in Go's heap and stacks. libuv's own memory, some 450 bytes, comes on top. A stream has
+// a task, whose stack is 2 KiB as long as the handler's frames are usual ones.
+const (
+	idleProtocolBytesMax = 400
+	idleStreamBytesMax   = 4500
+)
+
+// memoryInUse is Go's heap and stacks after a collection.
+func memoryInUse() int64 {
+	runtime.GC()
+	runtime.GC() // the first one queues finalizers and frees pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}
+
+// idleConnections opens n connections to s that cost no memory of Go's at this end.
+func idleConnections(t *testing.T, s *asyncio.Server, n int) {
+	t.Helper()
+	to := &syscall.SockaddrInet4{Port: s.Addrs()[0].(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+	fds := make([]int, n)
+	t.Cleanup(func() {
+		for _, fd := range fds {
+			require.NoError(t, syscall.Close(fd))
+		}
+	})
+	for i := range fds {
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+		require.NoError(t, err)
+		fds[i] = fd
+		require.NoError(t, syscall.Connect(fd, to))
+	}
+}
+
+func TestIdleConnectionMemory(t *testing.T) {
+	if asyncio.LibuvVersion() == "" {
+		t.Skip("the pure-Go driver has a goroutine for every connection")
+	}
+	const connections = 400
+	measure := func(t *testing.T, max int64, serve func(ctx context.Context, made func()) (*asyncio.Server, error)) {
+		l := newLoop(t, asyncio.WithDriver(asyncio.Libuv))
+		inTask(t, l, func(ctx context.Context) {
+			accepted := 0
+			s, err := serve(ctx, func() { accepted++ })
+			require.NoError(t, err)
+			open := func() {
+				want := accepted + connections
+				idleConnections(t, s, connections)
+				for accepted < want {
+					yield(t, ctx, 1)
+				}
+				yield(t, ctx, 3)
+			}
+			open() // so that tables and pools have grown
+			before := memoryInUse()
+			open()
+			each := (memoryInUse() - before) / connections
+			t.Logf("%d bytes a connection", each)
+			require.LessOrEqual(t, each, max)
+			s.Close()
+			s.AbortClients()
+			require.NoError(t, s.WaitClosed(ctx))
+		})
+	}
+	t.Run("Protocol", func(t *testing.T) {
+		measure(t, idleProtocolBytesMax, func(ctx context.Context, made func()) (*asyncio.Server, error) {
+			return loopOf(ctx).CreateServer(ctx, func() asyncio.Protocol { made(); return &echoes{} }, "tcp", "127.0.0.1:0", asyncio.WithBacklog(connections))
+		})
+	})
+	t.Run("task with stream", func(t *testing.T) {
+		measure(t, idleStreamBytesMax, func(ctx context.Context, made func()) (*asyncio.Server, error) {
+			return asyncio.StartServer(ctx, func(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+				defer w.Close()
+				made()
+				var b [1]byte
+				_, err := r.Read(ctx, b[:])
+				require.ErrorIs(t, err, io.EOF)
+				return nil
+			}, "tcp", "127.0.0.1:0", asyncio.WithBacklog(connections))
+		})
+	})
+}
