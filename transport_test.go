@@ -308,6 +308,16 @@ func TestTransportEnds(t *testing.T) {
 			require.Len(t, readAll(t, ctx, peer), n-left)
 		})
 	})
+	t.Run("a write that fails is told although Close follows at once", func(t *testing.T) {
+		eachConnection(t, func(t *testing.T, ctx context.Context, p *tap, peer *net.TCPConn) {
+			p.transport.PauseReading() // or reading would find the reset
+			reset(t, peer)
+			_, err := p.transport.Write([]byte("lost"))
+			require.NoError(t, err)
+			p.transport.Close()
+			requireReset(t, p.end(t, ctx))
+		})
+	})
 	t.Run("a small write just before Abort is dropped too", func(t *testing.T) {
 		eachConnection(t, func(t *testing.T, ctx context.Context, p *tap, peer *net.TCPConn) {
 			_, err := p.transport.Write([]byte("no"))

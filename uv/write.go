@@ -161,6 +161,10 @@ func (s *Stream) direct(p []byte) {
 		return
 	}
 	s.flags |= streamWriteFailed
+	s.queued += len(p) // the kernel has not taken them, until writeFailed tells why
+	if op >= 0 {
+		s.queued += int(s.gathered)
+	}
 	err := s.fail("write", left)
 	l.later(func() { s.writeFailed(err) })
 }
