@@ -8,6 +8,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ const childArg = "uv-child"
 
 var children = map[string]func(args []string) error{
 	"emfile":    func([]string) error { return childOutOfDescriptors() },
+	"leak":      func([]string) error { return childLeak() },
 	"sequences": func([]string) error { return childSequences() },
 }
 
@@ -116,4 +119,41 @@ func childOutOfDescriptors() error {
 	}
 	fmt.Println("served after", uv.EMFILE.Name())
 	return nil
+}
+
+// childLeak drops a loop with handles, one of which is closed.
+func childLeak() error {
+	leaks := make(chan uv.Leak, 10)
+	dropLoop(leaks)
+	runtime.GC()
+	for _, want := range []string{"loop", "tcp", "timer"} {
+		select {
+		case leak := <-leaks:
+			if leak.What != want || !strings.Contains(leak.Stack, "dropLoop") || !strings.Contains(leak.Stack, "child_test.go:") {
+				return fmt.Errorf("%s in place of %s", leak, want)
+			}
+		case <-time.After(patience):
+			return fmt.Errorf("no report of the %s", want)
+		}
+	}
+	if len(leaks) > 0 {
+		return fmt.Errorf("one too many: %s", <-leaks)
+	}
+	fmt.Println("reported")
+	return nil
+}
+
+func dropLoop(leaks chan uv.Leak) {
+	l, err := uv.NewLoop(uv.WithLeakReport(func(leak uv.Leak) { leaks <- leak }))
+	if err != nil {
+		panic(err)
+	}
+	l.NewTCP()
+	closed, err := l.NewTimer()
+	if err != nil {
+		panic(err)
+	}
+	l.NewTimer()
+	closed.Close()
+	l.Poll(0)
 }

@@ -85,6 +85,7 @@ type handle struct {
 type handleExtra struct {
 	data   any
 	closed func()
+	leakID uint64 // see leak.go
 }
 
 func (h *handle) extra() *handleExtra {
@@ -194,6 +195,7 @@ func (l *Loop) addLocal(h *local, self Handle, kind HandleType) error {
 	}
 	h.handle = handle{loop: l, slot: uint32(len(l.locals)), kind: kind}
 	l.locals = append(l.locals, self)
+	h.born()
 	return nil
 }
 
@@ -208,6 +210,7 @@ func (h *local) close(closed func()) {
 	l := h.loop
 	l.later(func() {
 		h.state = handleClosed
+		h.gone()
 		last := len(l.locals) - 1
 		l.locals[h.slot] = l.locals[last]
 		*l.locals[h.slot].(interface{ place() *uint32 }).place() = h.slot

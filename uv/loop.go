@@ -46,6 +46,7 @@ type Loop struct {
 	waited    time.Duration
 	waitEnd   time.Duration
 	value     any
+	leaks     *leakTracker // nil without WithLeakReport
 }
 
 const (
@@ -60,6 +61,7 @@ type Option func(*config)
 type config struct {
 	checks bool
 	wait   Wait
+	leak   func(Leak)
 }
 
 // WithChecks finds mistakes at a price: a method that is called from a goroutine other than the one that runs the loop
@@ -84,6 +86,9 @@ func NewLoop(opts ...Option) (*Loop, error) {
 	l.submission.init(b)
 	l.inbox.loop = l
 	l.waiter = newWaiter(l, c.wait)
+	if c.leak != nil {
+		l.leaks = trackLeaks(l, c.leak)
+	}
 	return l, nil
 }
 
@@ -213,6 +218,9 @@ func (l *Loop) Close() error {
 		panic(&Error{Op: "loop_close", Errno: Errno(code)})
 	}
 	closeWake(l.b)
+	if l.leaks != nil {
+		l.leaks.cleanup.Stop()
+	}
 	l.state.Store(loopClosed)
 	return nil
 }

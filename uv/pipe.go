@@ -29,6 +29,7 @@ func (l *Loop) adoptPipe(id uint64) *Pipe {
 	p := new(Pipe)
 	p.handle = handle{loop: l, slot: uint32(id), gen: uint32(id >> 32), kind: PipeHandle}
 	l.register(p.slot, p)
+	p.born()
 	return p
 }
 

@@ -423,6 +423,7 @@ func (s *Stream) closing(closed func()) {
 func (s *Stream) finish() {
 	l := s.loop
 	s.state = handleClosed
+	s.gone()
 	l.objects[s.slot] = nil
 	l.submit(cbridge.OpAck, s.slot, s.gen, 0)
 	s.cancelRequests()

@@ -42,6 +42,7 @@ func (l *Loop) adoptTCP(id uint64) *TCP {
 	t := new(TCP)
 	t.handle = handle{loop: l, slot: uint32(id), gen: uint32(id >> 32), kind: TCPHandle}
 	l.register(t.slot, t)
+	t.born()
 	return t
 }
 
