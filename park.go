@@ -72,7 +72,7 @@ func (a awaiter) park(w aborter) error { return a.task.park(a.foreign, w) }
 func (t *task) parkWatching(foreign context.Context, w aborter) error {
 	watch := &contextWatch{task: t, ctx: foreign}
 	stop := context.AfterFunc(foreign, func() { t.loop.post(watch) })
-	err := t.park(nil, w)
+	err := awaiter{task: t}.park(w)
 	stop()
 	watch.task = nil
 	return err
