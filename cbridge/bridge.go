@@ -27,12 +27,13 @@ import (
 
 // Limits of the bridge, see bridge.h.
 const (
-	OpsMax        = C.BR_OPS_MAX
-	PiecesMax     = C.BR_PIECES_MAX
-	ArenaBytes    = C.BR_ARENA_BYTES
-	SlabBytes     = C.BR_SLAB_BYTES
-	LargeBytesMin = C.BR_LARGE_BYTES_MIN
-	TurnAcceptMax = C.BR_TURN_ACCEPT_MAX
+	OpsMax          = C.BR_OPS_MAX
+	PiecesMax       = C.BR_PIECES_MAX
+	ArenaBytes      = C.BR_ARENA_BYTES
+	SlabBytes       = C.BR_SLAB_BYTES
+	LargeBytesMin   = C.BR_LARGE_BYTES_MIN
+	WriteChunkBytes = C.BR_WRITE_CHUNK_BYTES
+	TurnAcceptMax   = C.BR_TURN_ACCEPT_MAX
 )
 
 // Kinds of operations.

@@ -59,7 +59,7 @@ func TestWrite(t *testing.T) {
 			done = true
 		}))
 		require.Positive(t, s.WriteQueueSize())
-		require.LessOrEqual(t, cbridge.LiveAllocations()-before, int64(size/cbridge.ArenaBytes+16), "one copy of the rest")
+		require.LessOrEqual(t, cbridge.LiveAllocations()-before, int64(size/cbridge.WriteChunkBytes+16), "one copy of the rest")
 		var wrong, all atomic.Bool
 		go func() {
 			got, buf := 0, make([]byte, 1<<20)
