@@ -69,9 +69,9 @@ func TestStoppedServerIsGone(t *testing.T) {
 }
 
 func TestWants(t *testing.T) {
-	require.True(t, settings{}.wants("uvloop"))
+	require.True(t, settings{}.wants(uvloop))
 	only := settings{only: []string{"node", "uvl"}}
-	require.True(t, only.wants("uvloop"))
+	require.True(t, only.wants(uvloop))
 	require.False(t, only.wants("go-net"))
 }
 
@@ -125,7 +125,7 @@ func fullReport() *report {
 		Idle: []idleResult{{Name: protocol, BytesFreed: 700}, {Name: streams, BytesFreed: 5120}},
 	}
 	for _, row := range echoWork {
-		row.Results = []echoResult{{Name: protocol, Ratio: 1.08}, {Name: streams, Ratio: 1.09}, {Name: uvloop, Ratio: 1.1},
+		row.Results = []echoResult{{Name: protocol, Ratio: 1.08}, {Name: streams, Ratio: 1.09}, {Name: uvloop, Ratio: 1.1}, {Name: uvloopStreams, Ratio: 1.1},
 			{Name: nodeNet, Ratio: 1.1}, {Name: goNet, Ratio: 1.1}}
 		r.Echo = append(r.Echo, row)
 	}
@@ -183,7 +183,7 @@ func TestPrinting(t *testing.T) {
 	printIdle(&out, r.Idle)
 	printTargets(&out, append(r.Targets, targetResult{Work: "sums", Reach: "< 1"}))
 	printFailures(&out, r)
-	for _, want := range []string{"echo 1 KiB, 10 connections", "1.08", "SwitchBare", "met", "not measured", "left out: uvloop",
+	for _, want := range []string{"echo 1 KiB, 10 connections", "1.08", "SwitchBare", "met", "not measured", "left out: uvloop-protocol",
 		"FAILED: node-net", fmt.Sprint(5120)} {
 		require.Contains(t, out.String(), want)
 	}

@@ -16,12 +16,13 @@ import (
 
 // Names of the contenders that the targets speak of.
 const (
-	control  = "libuv-c"
-	protocol = "asyncio-protocol"
-	streams  = "asyncio-streams"
-	goNet    = "go-net"
-	uvloop   = "uvloop"
-	nodeNet  = "node-net"
+	control       = "libuv-c"
+	protocol      = "asyncio-protocol"
+	streams       = "asyncio-streams"
+	goNet         = "go-net"
+	uvloop        = "uvloop-protocol"
+	uvloopStreams = "uvloop-streams"
+	nodeNet       = "node-net"
 )
 
 // contender is an echo server: a command that takes a port as its last argument but for args.
@@ -102,17 +103,9 @@ func (b builder) entries() []entry {
 		{streams, compiled("asyncio_streams")},
 		{"asyncio-purego", compiled("asyncio_protocol", "purego")},
 		{goNet, compiled("gonet")},
-		{uvloop, func() (contender, error) {
-			python, err := findPython("import uvloop", "no Python has uvloop: apt-get install python3-uvloop",
-				"/usr/bin/python3", "python3")
-			return contender{command: []string{python, b.bench + "/servers/echo_asyncio.py"}, args: []string{"uvloop"}}, err
-		}},
-		{"python-asyncio", func() (contender, error) {
-			newest, _ := filepath.Glob(filepath.Join(pyenvRoot(), "versions", "3.13.*", "bin", "python3"))
-			python, err := findPython("import asyncio", "there is no Python: apt-get install python3",
-				append(newest, "python3.13", "python3", "/usr/bin/python3")...)
-			return contender{command: []string{python, b.bench + "/servers/echo_asyncio.py"}}, err
-		}},
+		{uvloop, b.python("uvloop", "protocol")},
+		{uvloopStreams, b.python("uvloop", "streams")},
+		{"python-protocol", b.python("asyncio", "protocol")},
 		{nodeNet, func() (contender, error) {
 			node, err := exec.LookPath("node")
 			if err != nil {
@@ -120,6 +113,25 @@ func (b builder) entries() []entry {
 			}
 			return contender{command: []string{node, "--expose-gc", b.bench + "/servers/echo_node.js"}, free: syscall.SIGUSR2}, err
 		}},
+	}
+}
+
+// python runs echo_asyncio.py: on uvloop with a Python that has it, on asyncio with the newest.
+func (b builder) python(loops, api string) func() (contender, error) {
+	candidates := []string{"/usr/bin/python3", "python3"}
+	if loops == "asyncio" {
+		newest, _ := filepath.Glob(filepath.Join(pyenvRoot(), "versions", "3.13.*", "bin", "python3"))
+		candidates = append(newest, "python3.13", "python3")
+	}
+	return func() (contender, error) {
+		for _, c := range candidates {
+			path, err := exec.LookPath(c)
+			if err == nil && exec.Command(path, "-c", "import "+loops).Run() == nil {
+				script := filepath.Join(b.bench, "servers", "echo_asyncio.py")
+				return contender{command: []string{path, script}, args: []string{loops, api}}, nil
+			}
+		}
+		return contender{}, errAbsent{fmt.Sprintf("no Python has %s: apt-get install python3-uvloop", loops)}
 	}
 }
 
@@ -161,16 +173,6 @@ func pyenvRoot() string {
 	}
 	home, _ := os.UserHomeDir()
 	return filepath.Join(home, ".pyenv")
-}
-
-// findPython returns the first of the given Pythons that can run the statement.
-func findPython(statement, reason string, candidates ...string) (string, error) {
-	for _, c := range candidates {
-		if path, err := exec.LookPath(c); err == nil && exec.Command(path, "-c", statement).Run() == nil {
-			return path, nil
-		}
-	}
-	return "", errAbsent{reason}
 }
 
 // pinned is the command line that runs argv on the given processors only.

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	idleMessage = 64 // bytes that every connection echoes once before it idles: it has lived
-	idleWarmup  = 10 // connections opened and closed before, so that code and pools are in memory
+	idleMessage = 64          // bytes that every connection echoes once before it idles: it has lived
+	idleWarmup  = 10          // connections opened and closed before, so that code and pools are in memory
+	idleSettle  = time.Second // after the last request, for a runtime to come to rest
 	idleWindow  = 2 * time.Second
 	dialTimeout = 5 * time.Second
 )
@@ -133,8 +134,10 @@ func resident(pid string) (int64, error) {
 	return 0, errors.New("smaps_rollup has no line Rss")
 }
 
-// activity watches a process for idleWindow and returns its context switches per second and its share of a processor.
+// activity lets a process come to rest, watches it for idleWindow, and returns its context switches per second and its
+// share of a processor.
 func activity(pid string) (switches, cpu float64, err error) {
+	time.Sleep(idleSettle)
 	s0, c0, err := scheduled(pid)
 	if err != nil {
 		return 0, 0, err

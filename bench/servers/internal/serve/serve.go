@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// bufferBytesMin is what a connection begins with, and keeps while its messages are small; bufferBytesMax is what the C
-// server reads at once.
+// bufferBytesMin is what a connection begins with, and keeps while its messages are smaller, as io.ReadAll begins;
+// bufferBytesMax is what the C server reads at once.
 const (
-	bufferBytesMin = 2 << 10
+	bufferBytesMin = 512
 	bufferBytesMax = 64 << 10
 )
 
