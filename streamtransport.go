@@ -165,8 +165,15 @@ func (t *streamTransport) lose(err error) {
 	t.loop.ready.push((*farewell)(t))
 }
 
+// use is called by what changes the transport: in debug mode it panics if the caller is not the loop's goroutine.
+func (t *streamTransport) use(method string) {
+	if t.loop.debug {
+		t.loop.checkGoroutine(method)
+	}
+}
+
 func (t *streamTransport) Close() {
-	if t.closing {
+	if t.use("Transport.Close"); t.closing {
 		return
 	}
 	t.closing = true
@@ -181,18 +188,22 @@ func (t *streamTransport) closeIfFlushed() {
 	}
 }
 
-func (t *streamTransport) Abort()          { t.lose(nil) }
+func (t *streamTransport) Abort() {
+	t.use("Transport.Abort")
+	t.lose(nil)
+}
+
 func (t *streamTransport) IsClosing() bool { return t.closing }
 
 func (t *streamTransport) PauseReading() {
-	if t.IsReading() {
+	if t.use("Transport.PauseReading"); t.IsReading() {
 		t.readingPaused = true
 		t.stream.ReadStop()
 	}
 }
 
 func (t *streamTransport) ResumeReading() {
-	if t.closing || !t.readingPaused {
+	if t.use("Transport.ResumeReading"); t.closing || !t.readingPaused {
 		return
 	}
 	t.readingPaused = false
@@ -206,7 +217,7 @@ func (t *streamTransport) ResumeReading() {
 func (t *streamTransport) IsReading() bool { return !t.closing && !t.readingPaused }
 
 func (t *streamTransport) Write(p []byte) (int, error) {
-	if t.wroteEOF || t.lostWrites > 0 {
+	if t.use("Transport.Write"); t.wroteEOF || t.lostWrites > 0 {
 		return 0, t.refuseWrite(len(p))
 	}
 	t.stream.Write(p)
@@ -215,7 +226,7 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 }
 
 func (t *streamTransport) WriteV(bufs [][]byte) error {
-	if t.wroteEOF || t.lostWrites > 0 {
+	if t.use("Transport.WriteV"); t.wroteEOF || t.lostWrites > 0 {
 		n := 0
 		for _, b := range bufs {
 			n += len(b)
@@ -302,7 +313,7 @@ func (t *streamTransport) WriteBufferSize() int {
 }
 
 func (t *streamTransport) WriteEOF() error {
-	if !t.closing && !t.wroteEOF {
+	if t.use("Transport.WriteEOF"); !t.closing && !t.wroteEOF {
 		t.wroteEOF = true
 		t.stream.CloseWrite()
 	}

@@ -601,3 +601,25 @@ func TestTransportOutlivesItsLoop(t *testing.T) {
 		require.False(t, errors.Is(err, net.ErrClosed))
 	})
 }
+
+func TestTransportInDebugMode(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := newLoop(t, append(opts, asyncio.WithDebug(true))...)
+		inTask(t, l, func(ctx context.Context) {
+			p := newTap(l)
+			_, peer := connectToNet(t, ctx, p.factory)
+			tr := p.transport
+			for _, call := range []func(){
+				func() { _, _ = tr.Write([]byte("x")) }, func() { _ = tr.WriteV(nil) }, func() { _ = tr.WriteEOF() },
+				tr.Close, tr.Abort, tr.PauseReading, tr.ResumeReading,
+			} {
+				onGoroutine(func() { panicsWith(t, asyncio.ErrWrongLoop, call) })
+			}
+			_, err := tr.Write([]byte("a task of the loop may"))
+			require.NoError(t, err)
+			reset(t, peer)
+			require.Error(t, p.end(t, ctx))
+			p.equal(t, "made", "lost")
+		})
+	})
+}
