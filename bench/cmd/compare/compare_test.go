@@ -96,28 +96,35 @@ func TestSummarise(t *testing.T) {
 	require.InDelta(t, 1, r.P99, 1e-9)
 }
 
-func TestParseMicro(t *testing.T) {
-	results, err := parseMicro(`goos: linux
-BenchmarkSwitch-2   	 1000000	       120.0 ns/op	       0 B/op	       0 allocs/op
-BenchmarkSwitch-2   	 1000000	       100.0 ns/op	       0 B/op	       0 allocs/op
-BenchmarkSwitch-2   	 1000000	       130.0 ns/op	       0 B/op	       0 allocs/op
+func TestMicro(t *testing.T) {
+	var results []microResult
+	for _, ns := range []string{"120.0", "100.0", "130.0"} {
+		var err error
+		results, err = addMicro(results, `goos: linux
+BenchmarkSwitch-2   	 1000000	       `+ns+` ns/op	       0 B/op	       0 allocs/op
 BenchmarkCallSoon 	   50000	     23000 ns/op	        23.0 ns/callback	       3 B/op	       0 allocs/op
 PASS
 ok  	example	1.2s
 `)
-	require.NoError(t, err)
-	require.Equal(t, []microResult{
-		{"Switch", map[string]float64{"ns/op": 120, "B/op": 0, "allocs/op": 0}},
-		{"CallSoon", map[string]float64{"ns/op": 23000, "ns/callback": 23, "B/op": 3, "allocs/op": 0}},
-	}, results)
-	_, err = parseMicro("BenchmarkX-2  100  many ns/op\n")
+		require.NoError(t, err)
+	}
+	require.Len(t, results, 2)
+	require.Equal(t, "Switch", results[0].Name)
+	require.InDelta(t, 120, results[0].value("ns/op"), 1e-9)
+	require.Equal(t, []float64{23, 23, 23}, results[1].Samples["ns/callback"])
+	require.Zero(t, results[0].value("ns/callback"))
+
+	slow := microResult{"Slow", map[string][]float64{"ns/op": {240, 300, 650}}}
+	require.InDelta(t, 3, microRatio(slow, results[0]), 1e-9)
+
+	_, err := addMicro(nil, "BenchmarkX-2  100  many ns/op\n")
 	require.ErrorContains(t, err, "not understood")
 }
 
 // fullReport has every figure that the targets ask for, all just good enough.
 func fullReport() *report {
 	ns := func(name string, v float64) microResult {
-		return microResult{name, map[string]float64{"ns/op": v, "ns/callback": 25, "allocs/op": 0}}
+		return microResult{name, map[string][]float64{"ns/op": {v}, "ns/callback": {25}, "allocs/op": {0}}}
 	}
 	r := &report{
 		Micro: []microResult{ns("Switch", 150), ns("SwitchBare", 100), ns("Spawn", 80), ns("SpawnBare", 100), ns("CallSoon", 25000),
@@ -143,8 +150,8 @@ func TestJudge(t *testing.T) {
 	worse := fullReport()
 	for i := range worse.Micro {
 		if worse.Micro[i].Name != "SwitchBare" && worse.Micro[i].Name != "SpawnBare" {
-			for unit := range worse.Micro[i].Values {
-				worse.Micro[i].Values[unit] += 1000
+			for unit := range worse.Micro[i].Samples {
+				worse.Micro[i].Samples[unit][0] += 1000
 			}
 		}
 	}

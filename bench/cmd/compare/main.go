@@ -127,7 +127,7 @@ func measure(s settings) (*report, error) {
 	rep := &report{Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(), Time: time.Now().UTC()}
 	fmt.Printf("%s, %d processors, %s\n", rep.CPU, rep.CPUs, rep.Go)
 	if s.wants("micro") {
-		if rep.Micro, err = runMicro(dirs.root, s); err != nil {
+		if rep.Micro, err = runMicro(dirs.root, tmp, s); err != nil {
 			rep.Failed = append(rep.Failed, failedMeasure{"micro", "go test -bench", err.Error()})
 		}
 		printMicro(os.Stdout, rep.Micro)
