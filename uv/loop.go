@@ -196,6 +196,9 @@ func (l *Loop) Alive() bool {
 	return l.alive()
 }
 
+// stirred tells that a direct call may have given libuv something to do, which its last answer does not know.
+func (l *Loop) stirred() { l.b.Flags |= cbridge.TurnAlive }
+
 // alive may answer true for operations that have still to be flushed: the turn that does so does not wait for nothing.
 func (l *Loop) alive() bool {
 	return l.nops > 0 || l.b.Flags&cbridge.TurnAlive != 0 || l.refs > 0 || l.restless() || !l.inbox.empty()

@@ -166,6 +166,50 @@ func TestLoop(t *testing.T) {
 			require.Equal(t, []int{0, 1, 2, 3}, got)
 		})
 	})
+	t.Run("a panic loses no callback of the same stream", func(t *testing.T) {
+		l := newLoop(t)
+		s, _ := peerOf(t, l)
+		var order []string
+		say := func(what string) func(error) {
+			return func(error) {
+				order = append(order, what)
+				panic(what)
+			}
+		}
+		for _, what := range []string{"first", "second"} {
+			require.NoError(t, s.Write([]byte(what), say(what)))
+		}
+		require.NoError(t, s.Flush())
+		require.NoError(t, s.Write(make([]byte, 32<<20), say("large")))
+		require.NoError(t, s.Write([]byte("x"), say("small")))
+		require.NoError(t, s.CloseWrite(say("shutdown")))
+		want := []string{"first", "second", "large", "small", "shutdown", "close"}
+		for i, what := range want {
+			if i == 2 {
+				s.CloseWith(func() { say("close")(nil) })
+			}
+			require.PanicsWithValue(t, what, func() { until(t, l, what, func() bool { return false }) })
+		}
+		require.Equal(t, want, order)
+		run(t, l, uv.RunDefault)
+	})
+	t.Run("what a callback begins keeps the loop running", func(t *testing.T) {
+		l := newLoop(t)
+		ln := listen(t, l, func(*uv.TCP, error) {})
+		ln.Unref()
+		connected, written := false, false
+		require.NoError(t, l.Post(func() {
+			c := newTCP(t, l)
+			require.NoError(t, c.Connect(addrOf(t, ln), func(err error) {
+				require.NoError(t, err)
+				connected = true
+				require.NoError(t, c.Write(make([]byte, 100_000), func(error) { written = true }))
+			}))
+		}))
+		run(t, l, uv.RunDefault)
+		require.True(t, connected)
+		require.True(t, written)
+	})
 	t.Run("a busy loop cannot be closed", func(t *testing.T) {
 		l := newLoop(t)
 		c, timer := newTCP(t, l), newTimer(t, l)

@@ -169,9 +169,12 @@ func (s *Stream) deliverLate() {
 		p.data = nil
 		if p.err == nil {
 			s.late = nil
+		} else {
+			s.queueLate() // the end comes in the next turn
 		}
 		s.loop.calls++
 		s.h.OnRead(data, nil)
+		return
 	}
 	if p := s.late; p != nil && p.err != nil && len(p.data) == 0 && s.flags&streamReading != 0 {
 		s.flags &^= streamReading
@@ -430,11 +433,19 @@ func (s *Stream) finish() {
 	if l.counted != nil {
 		l.uncount(s.slot)
 	}
-	l.calls++
+	if s.x != nil && s.x.closed != nil {
+		l.later(s.farewell)
+		l.later(s.x.closed)
+	} else if len(l.deferred) > 0 { // the callbacks of its own requests come first
+		l.later(s.farewell)
+	} else {
+		l.calls++
+		s.farewell()
+	}
+}
+
+func (s *Stream) farewell() {
 	if s.h != nil {
 		s.h.OnClosed()
-	}
-	if s.x != nil && s.x.closed != nil {
-		s.x.closed()
 	}
 }

@@ -130,6 +130,7 @@ func (s *Stream) mayConnect(done func(error)) error {
 
 func (s *Stream) connecting(addr fmt.Stringer, done func(error)) {
 	s.flags |= streamConnecting
+	s.loop.stirred()
 	s.reqs().connected = done
 	s.requests.connectTo = addr
 }
@@ -225,6 +226,7 @@ func (t *TCP) CloseReset(closed func()) error {
 	if code := t.loop.b.CloseReset(t.id()); code != 0 {
 		return t.fail("close_reset", code)
 	}
+	t.loop.stirred()
 	t.closing(closed)
 	return nil
 }

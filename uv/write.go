@@ -155,6 +155,7 @@ func (s *Stream) direct(p []byte) {
 	left := l.b.Write(s.id(), op, p)
 	if left >= 0 {
 		s.queued += left
+		l.stirred()
 		if s.dones != nil {
 			s.settleLater()
 		}
@@ -241,24 +242,31 @@ func (l *Loop) settle() {
 	}
 }
 
-// settle calls back for the writes that are done.
+// settle calls back for the writes that are done. If one of the callbacks panics, the next turn goes on.
 func (s *Stream) settle() {
+	finished := false
+	defer func() {
+		if !finished && s.dones != nil {
+			s.settleLater()
+		}
+	}()
 	for s.flags&streamWriteFailed == 0 && s.dones != nil {
 		q := s.dones
 		if len(q.waiting) == 0 {
 			if !q.settles {
 				s.dones = nil
 			}
-			return
+			break
 		}
 		if q.waiting[0].end > q.total-uint64(s.WriteQueueSize()) {
-			return
+			break
 		}
 		f := q.waiting[0].f
 		q.waiting = q.waiting[1:]
 		s.loop.calls++
 		f(nil)
 	}
+	finished = true
 }
 
 // written tells that the kernel has taken n bytes that it had left behind.
@@ -278,18 +286,22 @@ func (s *Stream) writeFailed(err error) {
 	s.flags |= streamWriteFailed
 	s.queued, s.seq = 0, 0
 	s.failDones(err)
-	if s.h != nil && s.state == handleOpen {
-		s.loop.calls++
-		s.h.OnWritten(0, err)
+	if s.h != nil {
+		s.loop.later(func() {
+			if s.state == handleOpen {
+				s.h.OnWritten(0, err)
+			}
+		})
 	}
 }
 
+// failDones ends the writes that are outstanding, each by itself, so that a panic of one does not lose the others.
 func (s *Stream) failDones(err error) {
-	for s.dones != nil && len(s.dones.waiting) > 0 {
-		f := s.dones.waiting[0].f
-		s.dones.waiting = s.dones.waiting[1:]
-		s.loop.calls++
-		f(err)
+	if s.dones == nil {
+		return
+	}
+	for _, d := range s.dones.waiting {
+		s.loop.later(func() { d.f(err) })
 	}
 	s.dones = nil
 }
@@ -317,6 +329,5 @@ func (s *Stream) shutdownEnd(err error) {
 	}
 	done := s.requests.shutdown
 	s.requests.shutdown = nil
-	s.loop.calls++
-	done(err)
+	s.loop.later(func() { done(err) })
 }
