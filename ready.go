@@ -4,7 +4,10 @@ package asyncio
 // the number of its callback, not the callback itself. So nothing in the queue refers to the Handle, and one that the
 // caller drops is never allocated.
 
-import "context"
+import (
+	"context"
+	"math"
+)
 
 // runnable is anything that waits in the ready queue: a callback, a task to step, a timer that is due.
 type runnable interface{ run(l *Loop) }
@@ -88,12 +91,13 @@ func (c *tracedCallback) run(*Loop) { c.fn() }
 // Handle is a callback that waits to run: asyncio.Handle. It is for the loop's goroutine, unless CallSoonThreadsafe
 // returned it.
 type Handle struct {
-	loop      *Loop
-	seq       uint64      // its number in the ready queue, or
-	timer     *timerCall  // the timer behind it, or
-	remote    *remoteCall // the call from another goroutine
-	cancelled bool
+	loop   *Loop
+	seq    uint64      // its number in the ready queue; cancelledSeq: it was cancelled
+	timer  *timerCall  // the timer behind it, or nil
+	remote *remoteCall // the call from another goroutine, or nil
 }
+
+const cancelledSeq = math.MaxUint64
 
 // Cancel keeps the callback from running. Again, or after it ran, it does nothing. On a handle of CallSoonThreadsafe it
 // may be called from any goroutine, and returns only after a callback that had started has ended.
@@ -102,16 +106,15 @@ func (h *Handle) Cancel() {
 		h.remote.cancel()
 		return
 	}
-	if h.cancelled {
-		return
-	}
-	h.cancelled = true
-	if h.timer != nil {
+	switch {
+	case h.seq == cancelledSeq:
+	case h.timer != nil:
 		h.loop.timers.Disarm(h.timer)
 		h.timer.fn = nil
-		return
+	default:
+		h.loop.ready.cancel(h.seq)
 	}
-	h.loop.ready.cancel(h.seq)
+	h.seq = cancelledSeq
 }
 
 // Cancelled tells whether Cancel was called in time or not.
@@ -119,7 +122,7 @@ func (h *Handle) Cancelled() bool {
 	if h.remote != nil {
 		return h.remote.isCancelled()
 	}
-	return h.cancelled
+	return h.seq == cancelledSeq
 }
 
 // CallSoon runs fn in the next turn, after the callbacks that wait already: loop.call_soon. A panic of fn goes to the
