@@ -143,11 +143,7 @@ func (l *Loop) once(timeout time.Duration, ifAlive bool) {
 	if timeout != 0 {
 		timeout = l.patience(timeout)
 	}
-	if timeout == 0 {
-		l.turn(0, false)
-	} else {
-		l.waiter.wait(timeout, ifAlive && l.refs == 0)
-	}
+	l.waiter.wait(timeout, ifAlive && l.refs == 0)
 	if l.wakeState.Load()&wakePending != 0 {
 		// From here on a wake-up is for the next turn.
 		l.wakeState.And(^wakePending)
