@@ -306,8 +306,7 @@ func TestRead(t *testing.T) {
 			var got []byte
 			var end error
 			stops := 0
-			var read func(b []byte, err error)
-			read = func(b []byte, err error) {
+			read := func(b []byte, err error) {
 				got = append(got, b...)
 				if err != nil {
 					end = err

@@ -181,10 +181,10 @@ func TestConnect(t *testing.T) {
 			addr := blackHole(t)
 			c := newTCP(t, l)
 			before := len(descriptors())
+			start := time.Now()
 			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 			defer cancel()
 			var got error
-			start := time.Now()
 			err := c.ConnectContext(ctx, addr, func(err error) { got = err })
 			require.NoError(t, err)
 			until(t, l, "the end", func() bool { return got != nil })
