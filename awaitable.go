@@ -75,15 +75,21 @@ func awaitInGoroutine[T any](ctx context.Context, p promise[T]) (T, error) {
 	l := p.Loop()
 	var result Result[T]
 	done := make(chan struct{})
-	if ready, v, err := resultAtRest(l, p); ready {
-		return v, err
+	ready := false
+	l.atRest(func() {
+		if ready = p.Done(); ready {
+			result.Value, result.Err = p.Result()
+		}
+	})
+	if ready {
+		return result.Value, result.Err
 	}
 	if err := mayBlock(); err != nil {
 		return result.Value, err
 	}
 	settle := &promiseWatch[T]{promise: p, result: &result, done: done}
 	if !l.post(settle) {
-		return result.Value, fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
+		return result.Value, nothingCompletes()
 	}
 	select {
 	case <-done:
@@ -92,23 +98,18 @@ func awaitInGoroutine[T any](ctx context.Context, p promise[T]) (T, error) {
 		l.post(callback(func() { p.base().removeWaiter(settle) }))
 		var zero T
 		return zero, context.Cause(ctx)
-	case <-l.closed:
-		return result.Value, fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
+	case <-l.ended.done():
+	}
+	select {
+	case <-done: // just before the end
+		return result.Value, result.Err
+	default:
+		return result.Value, nothingCompletes()
 	}
 }
 
-// resultAtRest is p's result, if that is there and no other goroutine can touch it: on the loop's goroutine, and while the
-// loop does not run.
-func resultAtRest[T any](l *Loop, p promise[T]) (ready bool, v T, err error) {
-	if !l.IsRunning() {
-		l.inbox.mu.Lock() // keeps a run from beginning
-		defer l.inbox.mu.Unlock()
-	}
-	if l.IsRunning() && !l.inLoopGoroutine() || !p.Done() {
-		return false, v, nil
-	}
-	v, err = p.Result()
-	return true, v, err
+func nothingCompletes() error {
+	return fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
 }
 
 // promiseWatch hands a result from the loop to a goroutine.

@@ -54,14 +54,29 @@ func (c *taskContext) Value(key any) any {
 	return c.parent.Value(key)
 }
 
+// valuesOf is where ctx's values come from, below the contexts of ours. A task that kept the context of the task that made
+// it would keep that alive, and so a chain of tasks that grows for ever where each starts the next.
+func valuesOf(ctx context.Context) context.Context {
+	for {
+		switch c := ctx.(type) {
+		case *taskContext:
+			ctx = c.parent
+		case *scope:
+			ctx = c.parent
+		default:
+			return ctx
+		}
+	}
+}
+
 // scope is the context of a body that can be interrupted on its own: by a deadline, or because a sibling failed.
 type scope struct {
-	parent   context.Context
-	task     *task
-	foreign  context.Context // the derived context below, whose end ends the scope too; nil: none
-	outer    *scope          // the scope around this one
-	deadline time.Time
-	ended    doneSignal
+	parent  context.Context
+	task    *task
+	foreign context.Context // the derived context below, whose end ends the scope too; nil: none
+	outer   *scope          // the scope around this one
+	limit   atomic.Int64    // the deadline on the loop's clock, counted back from Forever, so that 0 is none
+	ended   doneSignal
 }
 
 // openScope makes the innermost scope of a's task.
@@ -84,10 +99,13 @@ func (s *scope) ownForeign() context.Context { return s.foreign }
 
 // Deadline implements context.Context.
 func (s *scope) Deadline() (time.Time, bool) {
-	if outer, ok := s.parent.Deadline(); ok && (s.deadline.IsZero() || outer.Before(s.deadline)) {
-		return outer, true
+	outer, limited := s.parent.Deadline()
+	if limit := s.limit.Load(); limit != 0 {
+		if own := s.task.loop.epoch.Add(Forever - time.Duration(limit)); !limited || own.Before(outer) {
+			return own, true
+		}
 	}
-	return s.deadline, !s.deadline.IsZero()
+	return outer, limited
 }
 
 // Done implements context.Context.
@@ -112,8 +130,8 @@ func (s *scope) AfterFunc(fn func()) (stop func() bool) {
 
 // followForeign passes the end of a derived context on to who watches the scope.
 func (s *scope) followForeign() {
-	if s.foreign != nil && s.ended.watch() {
-		context.AfterFunc(s.foreign, func() { s.ended.end(s.foreign.Err()) })
+	if s.foreign != nil {
+		s.ended.follow(s.foreign)
 	}
 }
 
@@ -141,8 +159,11 @@ func (c *loopContext) Value(key any) any {
 
 // loopOf is the loop of ctx's task, else the one that ctx was given, or nil.
 func loopOf(ctx context.Context) *Loop {
-	if c, ok := ctx.(*taskContext); ok {
+	switch c := ctx.(type) {
+	case *taskContext:
 		return c.loop
+	case nil:
+		return nil
 	}
 	if own, _ := ctx.Value(ownKey{}).(ownContext); own != nil {
 		return own.ownTask().loop
@@ -157,11 +178,12 @@ type doneSignal struct{ state atomic.Pointer[doneState] }
 
 // doneState is a signal that was asked for, or has ended.
 type doneState struct {
-	mu      sync.Mutex
-	ch      chan struct{}
-	reason  error // nil: not ended
-	after   map[*func()]struct{}
-	watches bool
+	mu       sync.Mutex
+	ch       chan struct{}
+	reason   error // nil: not ended
+	after    map[*func()]struct{}
+	follows  bool        // a context whose end ends the signal
+	unfollow func() bool // nil: none, or not yet
 }
 
 // Signals that ended before anybody asked share one state per reason.
@@ -216,10 +238,13 @@ func (d *doneSignal) end(reason error) {
 		return
 	}
 	s.reason = reason
-	after := s.after
-	s.after = nil
+	after, unfollow := s.after, s.unfollow
+	s.after, s.unfollow = nil, nil
 	close(s.ch)
 	s.mu.Unlock()
+	if unfollow != nil {
+		unfollow()
+	}
 	for fn := range after {
 		go (*fn)()
 	}
@@ -247,12 +272,25 @@ func (d *doneSignal) afterFunc(fn func()) (stop func() bool) {
 	}
 }
 
-// watch is true for the first caller only.
-func (d *doneSignal) watch() bool {
+// follow makes the end of ctx, always the same one, end the signal. A signal that has ended lets go of ctx, which may live
+// much longer.
+func (d *doneSignal) follow(ctx context.Context) {
 	s := d.get()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	first := !s.watches && s.reason == nil
-	s.watches = true
-	return first
+	follows := s.follows || s.reason != nil
+	s.follows = true
+	s.mu.Unlock()
+	if follows {
+		return
+	}
+	unfollow := context.AfterFunc(ctx, func() { d.end(ctx.Err()) })
+	s.mu.Lock()
+	ended := s.reason != nil
+	if !ended {
+		s.unfollow = unfollow
+	}
+	s.mu.Unlock()
+	if ended {
+		unfollow()
+	}
 }

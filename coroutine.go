@@ -5,9 +5,15 @@ package asyncio
 // has ended is kept and runs the next task, which makes a spawn 90 ns instead of 220 to 370.
 //
 // The runtime's rules: coroutines are made and resumed only on the goroutine that runs the loop; a panic in one would
-// surface in resume, so tasks recover theirs; a Goexit does surface there and unwinds the loop.
+// surface in resume, so tasks recover theirs; a Goexit does surface there and unwinds the loop. Whether a goroutine is
+// locked to its thread, to which one and how often, must be the same whenever a coroutine is made, suspends, is resumed or
+// ends; else the runtime ends the process. So runs and tasks that differ are refused.
 
-import "iter"
+import (
+	"fmt"
+	"iter"
+	"runtime"
+)
 
 // idleCoroutinesMax bounds the stacks kept for later tasks.
 const idleCoroutinesMax = 1024
@@ -27,6 +33,23 @@ type coroutine struct {
 
 // stack resumes the suspended coroutine just long enough to look at its own frames.
 func (c *coroutine) stack() *traceback {
+	var frames *traceback
+	var err error
+	l := c.task.loop
+	if !l.atRest(func() {
+		if err = l.coroutines.switchable(); err == nil {
+			frames = c.inspected()
+		}
+	}) {
+		err = misuse(ErrWrongLoop, "Stack was called from a goroutine that is not the loop's; use CallSoonThreadsafe")
+	}
+	if err != nil {
+		panic(err)
+	}
+	return frames
+}
+
+func (c *coroutine) inspected() *traceback {
 	c.inspect = true
 	c.resume()
 	c.inspect = false
@@ -40,6 +63,7 @@ func (c *coroutine) main(yield func(struct{}) bool) {
 	c.yield, c.goroutine = yield, goroutineSelf()
 	goroutineLoops.Store(c.goroutine, c.task.loop)
 	defer goroutineLoops.Delete(c.goroutine)
+	defer func() { c.pool.live-- }()
 	for {
 		t := c.task
 		t.execute()
@@ -71,7 +95,9 @@ func (l *Loop) takeNewTask(c *coroutine) *task {
 
 type coroutinePool struct {
 	free  *coroutine
-	count int
+	count int     // of free ones
+	live  int     // free ones and those that run a task
+	lock  uintptr // the thread that the goroutine was locked to in which they were made; 0: none
 	shut  bool
 }
 
@@ -79,6 +105,10 @@ type coroutinePool struct {
 func (p *coroutinePool) get(t *task) *coroutine {
 	c := p.free
 	if c == nil {
+		if p.live == 0 {
+			p.lock = threadLock()
+		}
+		p.live++
 		c = &coroutine{pool: p, task: t}
 		c.resume, c.stop = iter.Pull(c.main)
 		return c
@@ -97,6 +127,30 @@ func (p *coroutinePool) put(c *coroutine) bool {
 	c.next, p.free = p.free, c
 	p.count++
 	return true
+}
+
+// switchable is nil if the calling goroutine may resume the coroutines.
+func (p *coroutinePool) switchable() error {
+	if p.live == 0 || threadLock() == p.lock {
+		return nil
+	}
+	if p.lock == 0 {
+		return fmt.Errorf("%w: tasks of the loop have begun in a goroutine that was not locked to a thread, as this one is; "+
+			"run the loop in another, or make it with WithLockedThread", ErrWrongLoop)
+	}
+	return fmt.Errorf("%w: tasks of the loop have begun in a goroutine that was locked to a thread; run and close the loop there, "+
+		"locked as it was then", ErrWrongLoop)
+}
+
+// restoreLock makes good for a task that ends with its goroutine locked to a thread, or unlocked, unlike it began.
+func (p *coroutinePool) restoreLock() {
+	if p.lock != 0 {
+		runtime.LockOSThread()
+		return
+	}
+	for threadLock() != 0 {
+		runtime.UnlockOSThread()
+	}
 }
 
 // close ends the idle coroutines and keeps no more.

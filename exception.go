@@ -7,9 +7,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 )
 
@@ -35,13 +37,11 @@ func (l *Loop) SetExceptionHandler(h func(*Loop, ErrorContext)) { l.handler = h 
 // to the default one.
 func (l *Loop) CallExceptionHandler(c ErrorContext) {
 	if l.handler == nil {
-		l.safely(func() { l.DefaultExceptionHandler(c) }, func(err error) {
-			l.log().Error("Exception in default exception handler", "exception", err)
-		})
+		l.reportToDefault(c)
 		return
 	}
 	l.safely(func() { l.handler(l, c) }, func(err error) {
-		l.DefaultExceptionHandler(ErrorContext{
+		l.reportToDefault(ErrorContext{
 			Message:   fmt.Sprintf("Unhandled error in exception handler while handling %q", c.Message),
 			Exception: &ExceptionGroup{Message: "unhandled error in exception handler", Errs: appendError([]error{err}, c.Exception)},
 			Future:    c.Future, Task: c.Task, Handle: c.Handle, Protocol: c.Protocol, Transport: c.Transport,
@@ -50,11 +50,33 @@ func (l *Loop) CallExceptionHandler(c ErrorContext) {
 	})
 }
 
+// reportToDefault survives a logger that panics, once by another attempt; one that does so again is left in peace.
+func (l *Loop) reportToDefault(c ErrorContext) {
+	l.safely(func() { l.DefaultExceptionHandler(c) }, func(err error) {
+		l.safely(func() { l.log().Error("Exception in default exception handler", "exception", err) }, func(error) {})
+	})
+}
+
 func appendError(errs []error, err error) []error {
 	if err == nil {
 		return errs
 	}
 	return append(errs, err)
+}
+
+// forEach calls fn for every item, also if one of the calls ends the goroutine with runtime.Goexit, or panics: that goes on
+// after the last.
+func forEach[T any](items []T, fn func(T)) {
+	next := 0
+	defer func() {
+		if next < len(items) {
+			forEach(items[next:], fn)
+		}
+	}()
+	for next < len(items) {
+		next++
+		fn(items[next-1])
+	}
 }
 
 // safely calls fn and hands its panic to failed.
@@ -175,19 +197,11 @@ func watchFailure[O any](owner *O, f *future, self AnyFuture, err error, message
 	u := &unretrieved{loop: f.loop, report: ErrorContext{Message: message, Exception: err, SourceTraceback: f.source.String()}}
 	if t, ok := self.(AnyTask); ok {
 		u.report.Message = fmt.Sprintf("%s: %s", message, t.Name())
-		u.report.Context = valuesOf(t)
+		u.report.Context = valuesOf(t.Context())
 	}
 	f.lost = u
 	f.loop.failures.add(u)
 	u.cleanup = runtime.AddCleanup(owner, func(u *unretrieved) { u.loop.post(u) }, u)
-}
-
-// valuesOf is the context that t was made with: it does not keep t alive, as t's own would.
-func valuesOf(t AnyTask) context.Context {
-	if c, ok := t.Context().(*taskContext); ok {
-		return c.parent
-	}
-	return nil
 }
 
 // run reports the failure: its future is gone.
@@ -226,8 +240,8 @@ func (f *failureList) reportAll(l *Loop) {
 	open := f.open
 	f.open = nil
 	f.mu.Unlock()
-	for u := range open {
+	forEach(slices.Collect(maps.Keys(open)), func(u *unretrieved) {
 		u.cleanup.Stop()
 		l.CallExceptionHandler(u.report)
-	}
+	})
 }

@@ -16,7 +16,8 @@ import (
 
 // Executor runs functions on other goroutines: concurrent.futures.Executor.
 type Executor interface {
-	// Submit runs fn later, on another goroutine. It does not block. The error is ErrExecutorShutdown after Shutdown.
+	// Submit runs fn later, on another goroutine. It does not block. The error is ErrExecutorShutdown after Shutdown. A
+	// panic of fn ends the program, as in any goroutine; RunInExecutor and ToThread recover those of their functions.
 	Submit(fn func()) error
 	// Shutdown refuses further functions. Those that were submitted still run; wait waits for them.
 	Shutdown(wait bool)
@@ -49,6 +50,9 @@ func NewThreadPool(workers int) Executor {
 }
 
 func (p *threadPool) Submit(fn func()) error {
+	if fn == nil {
+		panic(misuse(ErrInvalidState, "Submit was given a nil function"))
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shut {
@@ -127,13 +131,24 @@ func (l *Loop) defaultExecutor() Executor {
 // Suspends. Cancelled: the functions run on.
 func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
 	ex := l.defaultExecutor()
-	done := NewFuture[None](l)
-	go func() {
+	job := &executorJob[None]{future: NewFuture[None](l)}
+	job.fn = func() (None, error) {
 		ex.Shutdown(true)
-		l.post(callback(func() { _ = done.SetResult(None{}) }))
-	}()
-	_, err := done.Await(ctx)
+		return None{}, nil
+	}
+	go job.work()
+	_, err := job.future.Await(ctx)
 	return err
+}
+
+// shutdownExecutor is for Close, which does not wait.
+func (l *Loop) shutdownExecutor() {
+	if l.executor == nil {
+		return
+	}
+	l.safely(func() { l.executor.Shutdown(false) }, func(err error) {
+		l.CallExceptionHandler(ErrorContext{Message: "Exception in the shutdown of the default executor", Exception: err})
+	})
 }
 
 // executorJob is one function in an executor.
@@ -214,7 +229,9 @@ func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error
 	}
 	threadCtx, cancel := context.WithCancel(threadContext{context.WithoutCancel(ctx)})
 	defer cancel()
-	return RunInExecutor(ctx, nil, func() (T, error) { return fn(threadCtx) }).Await(ctx)
+	f := RunInExecutor(ctx, nil, func() (T, error) { return fn(threadCtx) })
+	defer f.Cancel() // if ctx, derived by the caller, has ended: nobody asks for the result any more
+	return f.Await(ctx)
 }
 
 // threadContext hides the task from a goroutine that is not it.

@@ -6,6 +6,7 @@ package asyncio
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 type futureState uint8
@@ -78,21 +79,24 @@ func (f *future) removeWaiter(w waiter) bool {
 	if f.first == w {
 		f.first = nil
 		if len(f.rest) > 0 {
-			f.first, f.rest = f.rest[0], f.rest[1:]
+			f.first, f.rest[0] = f.rest[0], nil
+			f.rest = f.rest[1:]
 		}
 		return true
 	}
-	for i, r := range f.rest {
-		if r == w {
-			f.rest = append(f.rest[:i:i], f.rest[i+1:]...)
-			return true
-		}
+	i := slices.Index(f.rest, w)
+	if i < 0 {
+		return false
 	}
-	return false
+	f.rest = slices.Delete(f.rest, i, i+1)
+	return true
 }
 
 // complete makes the one move out of pending and queues all waiters.
 func (f *future) complete(state futureState, err error) {
+	if l := f.loop; l != nil && l.debug {
+		l.checkGoroutine("SetResult, SetException or Cancel of a future")
+	}
 	f.state, f.err = state, err
 	first, rest := f.first, f.rest
 	f.first, f.rest, f.onCancel = nil, nil, nil

@@ -29,6 +29,22 @@ func (l *Loop) inLoopGoroutine() bool { return l.goroutine.Load() == goroutineSe
 // not run.
 func (l *Loop) isOwn() bool { return !l.IsRunning() || loopHere() == l }
 
+// atRest calls fn while no other goroutine can touch the loop's fields: in one of the loop's callbacks or tasks, or, as it
+// does not run, with all runs held off. It is false, and fn not called, if the loop runs, or is being closed, elsewhere.
+func (l *Loop) atRest(fn func()) bool {
+	if loopHere() == l {
+		fn()
+		return true
+	}
+	l.inbox.mu.Lock() // beginRun takes it
+	defer l.inbox.mu.Unlock()
+	if l.IsRunning() || l.IsClosed() && l.ended.err() == nil {
+		return false
+	}
+	fn()
+	return true
+}
+
 // mayBlock is nil in a goroutine that may wait, as no loop stands still then.
 func mayBlock() error {
 	if loopHere() == nil {

@@ -47,16 +47,17 @@ const (
 // Loop is an event loop: asyncio.AbstractEventLoop. Its methods are for the goroutine that runs it, and before a run for
 // the one that made it, unless they say otherwise.
 type Loop struct {
-	pro        proactor.Proactor
-	ready      readyQueue
-	timers     timerheap.Heap[timed]
-	sleepers   *sleeper // free ones
-	inbox      inbox
-	tasks      taskList
-	coroutines coroutinePool
-	transports transportList
-	buffers    bufferPool // of stream readers
-	current    *task      // the task that runs, nil in a callback
+	pro          proactor.Proactor
+	ready        readyQueue
+	timers       timerheap.Heap[timed]
+	sleepers     *sleeper // free ones
+	idleSleepers int      // their number
+	inbox        inbox
+	tasks        taskList
+	coroutines   coroutinePool
+	transports   transportList
+	buffers      bufferPool // of stream readers
+	current      *task      // the task that runs, nil in a callback
 
 	state      atomic.Int32 // a loopState
 	stopping   bool
@@ -76,19 +77,23 @@ type Loop struct {
 	logger       *slog.Logger
 	context      *loopContext
 	failures     failureList
-	executor     Executor      // the default one; nil: not needed so far
-	epoch        time.Time     // the moment at which Time was 0
-	closed       chan struct{} // closed by Close
+	executor     Executor   // the default one; nil: not needed so far
+	epoch        time.Time  // the moment at which Time was 0
+	ended        doneSignal // by Close
 }
 
 // NewEventLoop makes a loop: asyncio.new_event_loop. Close it in the end.
 func NewEventLoop(opts ...Option) (*Loop, error) {
 	c := newConfig(opts)
+	if c.lockedThread && loopHere() != nil {
+		return nil, fmt.Errorf("%w: WithLockedThread would lock it to its thread; make the loop in a goroutine of its own", ErrLoopRunning)
+	}
+	findThreadLock()
 	pro, err := newProactor(c.driver, c.lockedThread)
 	if err != nil {
 		return nil, err
 	}
-	l := &Loop{pro: pro, driver: c.driver, debug: c.debug, slowCallback: slowCallbackDefault, logger: c.logger, closed: make(chan struct{})}
+	l := &Loop{pro: pro, driver: c.driver, debug: c.debug, slowCallback: slowCallbackDefault, logger: c.logger}
 	l.context = &loopContext{Context: c.base, loop: l}
 	l.epoch = time.Now().Add(-pro.Now())
 	if c.lockedThread {
@@ -125,15 +130,11 @@ func (l *Loop) RunForever() error {
 		return err
 	}
 	defer l.endRun()
-	for {
-		if panicked, err := l.runTurns(); !panicked {
-			return err
-		}
-	}
+	return l.run()
 }
 
-// canRun tells why the loop cannot be run here and now.
-func (l *Loop) canRun() error {
+// beginRun makes the calling goroutine the loop's, or tells why the loop cannot be run here and now.
+func (l *Loop) beginRun() error {
 	switch {
 	case l.IsClosed():
 		return fmt.Errorf("%w: it cannot run again; make a new one", ErrLoopClosed)
@@ -145,22 +146,20 @@ func (l *Loop) canRun() error {
 	case l.lockedThread && goroutineSelf() != l.goroutine.Load():
 		return fmt.Errorf("%w: WithLockedThread binds the loop to the goroutine that made it; run it there", ErrWrongLoop)
 	}
-	return nil
-}
-
-func (l *Loop) beginRun() error {
-	if err := l.canRun(); err != nil {
-		return err
-	}
+	now := l.pro.Now()
 	l.inbox.mu.Lock()
 	defer l.inbox.mu.Unlock()
 	if !l.state.CompareAndSwap(int32(loopIdle), int32(loopRunning)) {
 		return fmt.Errorf("%w: another goroutine runs it", ErrLoopRunning)
 	}
+	if err := l.coroutines.switchable(); err != nil {
+		l.state.Store(int32(loopIdle))
+		return err
+	}
 	self := goroutineSelf()
 	goroutineLoops.Store(self, l)
 	l.goroutine.Store(self)
-	l.counters.since = l.pro.Now()
+	l.counters.since = now
 	return nil
 }
 
@@ -175,6 +174,15 @@ func (l *Loop) endRun() {
 	}
 	l.counters.ran += l.pro.Now() - l.counters.since
 	l.state.Store(int32(loopIdle))
+}
+
+// run runs turns until Stop, whatever panics in them.
+func (l *Loop) run() error {
+	for {
+		if panicked, err := l.runTurns(); !panicked {
+			return err
+		}
+	}
 }
 
 // runTurns runs turn after turn until Stop. If a callback panics, it reports that and returns; called again it goes on with
@@ -210,6 +218,7 @@ func (l *Loop) runTurns() (panicked bool, err error) {
 		r = nil
 		l.inTurn = false
 		if l.stopping {
+			l.stopping = false
 			return false, nil
 		}
 	}
@@ -272,7 +281,11 @@ func (l *Loop) pollTimeout() time.Duration {
 	if !ok {
 		return Forever
 	}
-	return max(0, time.Duration(when)-l.pro.Now())
+	now := l.pro.Now()
+	if time.Duration(when) <= now { // the difference of extremes is not what it seems
+		return 0
+	}
+	return time.Duration(when) - now
 }
 
 // setPollBudget lets as many callbacks go unpolled as ran in unpolledTimeMax lately.
@@ -287,8 +300,8 @@ func (l *Loop) setPollBudget(now int64, busy bool) {
 
 // Close releases the loop: loop.close. The error is ErrLoopRunning while the loop runs; again, it does nothing.
 // Callbacks and timers that wait are dropped. Tasks that are suspended see ErrLoopClosed in their Await and are reported,
-// as are failures that nobody has looked at.
-func (l *Loop) Close() error {
+// as are failures that nobody has looked at. Any goroutine, except for loops that ran in one that was locked to its thread.
+func (l *Loop) Close() (err error) {
 	switch {
 	case l.IsClosed():
 		return nil
@@ -297,23 +310,47 @@ func (l *Loop) Close() error {
 	case !l.state.CompareAndSwap(int32(loopIdle), int32(loopClosed)):
 		return fmt.Errorf("%w: cannot close a running event loop; stop it first", ErrLoopRunning)
 	}
+	if err := l.coroutines.switchable(); err != nil && l.coroutines.lock != 0 {
+		l.state.Store(int32(loopIdle))
+		return err
+	}
+	// Deferred, since code of the user's that runs here may panic or call runtime.Goexit.
+	defer func() {
+		err = l.pro.Close()
+		l.ended.end(ErrLoopClosed)
+		if l.lockedThread {
+			l.unlockThread()
+		}
+	}()
+	defer l.failures.reportAll(l)
+	defer l.shutdownExecutor()
+	defer l.dropCallbacks()
 	l.inbox.close()
-	l.coroutines.close()
-	l.tasks.abandon(l)
+	l.endTasks()
+	return nil
+}
+
+// endTasks unwinds the coroutines; if the calling goroutine is locked to its thread, in another one.
+func (l *Loop) endTasks() {
+	if l.coroutines.switchable() == nil {
+		l.coroutines.close()
+		l.tasks.abandon(l)
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		l.coroutines.close()
+		l.tasks.abandon(l)
+	}()
+	<-done
+}
+
+func (l *Loop) dropCallbacks() {
 	l.transports.abandon(l)
 	l.ready.clear()
 	l.timers.Clear()
-	l.sleepers = nil
-	if l.executor != nil {
-		l.executor.Shutdown(false)
-	}
-	l.failures.reportAll(l)
-	err := l.pro.Close()
-	close(l.closed)
-	if l.lockedThread {
-		l.unlockThread()
-	}
-	return err
+	l.sleepers, l.idleSleepers = nil, 0
 }
 
 // mustBeOpen panics if the loop is closed and, in debug mode, if the caller is not the loop's goroutine.
@@ -344,5 +381,8 @@ func GetEventLoop(ctx context.Context) (*Loop, error) {
 
 // WithEventLoop makes l the event loop of code that is given the context: asyncio.set_event_loop.
 func WithEventLoop(ctx context.Context, l *Loop) context.Context {
+	if ctx == nil {
+		panic(misuse(ErrInvalidState, "WithEventLoop was given a nil context"))
+	}
 	return &loopContext{Context: ctx, loop: l}
 }

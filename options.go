@@ -38,7 +38,12 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l }
 
 // WithContext sets the base of every task's context: its values are seen by all tasks, and its end cancels the main task
 // of Run and RunIn.
-func WithContext(ctx context.Context) Option { return func(c *config) { c.base = ctx } }
+func WithContext(ctx context.Context) Option {
+	if ctx == nil {
+		panic(misuse(ErrInvalidState, "WithContext was given nil"))
+	}
+	return func(c *config) { c.base = ctx }
+}
 
 // WithLockedThread locks the calling goroutine to its thread until the loop is closed, for callbacks that need a fixed
 // thread. The loop must then be made, run and closed by one goroutine. A switch between tasks costs more.

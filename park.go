@@ -35,6 +35,8 @@ func enter(ctx context.Context) (awaiter, error) {
 		a.task = (*task)(c)
 	case *scope:
 		a.task, a.foreign = c.task, c.foreign
+	case nil:
+		panic(misuse(ErrInvalidState, "a call that may suspend was given a nil context; pass on the one that your coroutine was given"))
 	default:
 		own, _ := ctx.Value(ownKey{}).(ownContext)
 		if own == nil {
@@ -45,8 +47,11 @@ func enter(ctx context.Context) (awaiter, error) {
 			a.foreign = ctx
 		}
 	}
-	if a.task.loop.current != a.task || a.task.co.goroutine != goroutineSelf() {
+	if !a.task.runsHere() {
 		return a, notCurrent(a.task)
+	}
+	if l := a.task.loop; threadLock() != l.coroutines.lock {
+		return a, a.task.lockedThread()
 	}
 	if a.foreign != nil && a.foreign.Err() != nil {
 		return a, context.Cause(a.foreign)
@@ -54,15 +59,26 @@ func enter(ctx context.Context) (awaiter, error) {
 	return a, nil
 }
 
+// runsHere tells whether the caller is the coroutine of the task. The goroutine comes first: others may not look at the
+// loop.
+func (t *task) runsHere() bool { return t.goroutine == goroutineSelf() && t.loop.current == t }
+
 func notCurrent(t *task) error {
-	running := "no task runs"
-	if c := t.loop.current; c == t {
-		running = "that runs in another goroutine"
-	} else if c != nil {
-		running = c.Name() + " runs"
+	running := "another goroutine awaits"
+	if l := t.loop; loopHere() == l {
+		running = "no task runs"
+		if l.current != nil {
+			running = l.current.Name() + " runs"
+		}
 	}
 	return fmt.Errorf("%w: the context is that of %s, but %s; await with the context that your own coroutine was given",
 		ErrNotCurrentTask, t.Name(), running)
+}
+
+// lockedThread refuses to suspend: the runtime would end the process.
+func (t *task) lockedThread() error {
+	return fmt.Errorf("%w: %s cannot suspend: since it began its goroutine was locked to a thread, unlocked, or called back by C; "+
+		"undo that before you await, or leave such work to ToThread", ErrInvalidState, t.Name())
 }
 
 // park suspends the task until it is woken, and returns what it was woken with.
@@ -142,6 +158,7 @@ func (t *task) orphaned() error {
 		t.waiting.abort(t)
 		t.waiting = nil
 	}
+	t.phase = taskRunning
 	err := misuse(ErrLoopClosed, "%s was suspended when its loop was closed", t.Name())
 	if t.requests++; t.requests > orphanedAwaitsMax {
 		panic(err)

@@ -14,7 +14,7 @@ type runnable interface{ run(l *Loop) }
 
 const (
 	readyInitialLen = 64
-	readyKeepLen    = 1 << 16 // a longer ring is given back once it is empty
+	readyKeepLen    = 1 << 16 // a longer ring shrinks when most of it is empty
 )
 
 // readyQueue holds the entries numbered head to tail-1; len(ring) is a power of two.
@@ -28,7 +28,7 @@ func (q *readyQueue) len() int { return int(q.tail - q.head) }
 // push appends r and returns its number.
 func (q *readyQueue) push(r runnable) uint64 {
 	if q.len() == len(q.ring) {
-		q.grow()
+		q.resize(max(2*len(q.ring), readyInitialLen))
 	}
 	seq := q.tail
 	q.ring[seq&uint64(len(q.ring)-1)] = r
@@ -55,18 +55,19 @@ func (q *readyQueue) cancel(seq uint64) {
 	}
 }
 
-func (q *readyQueue) grow() {
-	bigger := make([]runnable, max(2*len(q.ring), readyInitialLen))
+// resize moves the entries to a ring of n places.
+func (q *readyQueue) resize(n int) {
+	ring := make([]runnable, n)
 	for seq := q.head; seq != q.tail; seq++ {
-		bigger[seq&uint64(len(bigger)-1)] = q.ring[seq&uint64(len(q.ring)-1)]
+		ring[seq&uint64(n-1)] = q.ring[seq&uint64(len(q.ring)-1)]
 	}
-	q.ring = bigger
+	q.ring = ring
 }
 
 // trim gives the memory of a burst back.
 func (q *readyQueue) trim() {
-	if q.head == q.tail && len(q.ring) > readyKeepLen {
-		q.ring = nil
+	if len(q.ring) > readyKeepLen && q.len() < len(q.ring)/8 {
+		q.resize(len(q.ring) / 4)
 	}
 }
 

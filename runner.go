@@ -13,9 +13,10 @@ import (
 // returns.
 func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	var zero T
-	if err := l.canRun(); err != nil {
+	if err := l.beginRun(); err != nil {
 		return zero, err
 	}
+	defer l.endRun()
 	p := ensureFuture(l, l.context, aw)
 	if p.Loop() != l {
 		return zero, fmt.Errorf("%w: run the loop that it was made with", ErrWrongLoop)
@@ -28,16 +29,21 @@ func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	return runUntilDone(l, p)
 }
 
+// runUntilDone goes on with a run that has begun.
 func runUntilDone[T any](l *Loop, p promise[T]) (T, error) {
 	var zero T
+	ended := false // by somebody else: then stop may still be in the ready queue, and must not end the next run
 	stop := &DoneCallback{call: callback(func() {
-		if p.base().err != errGoexit { // that has unwound the run already
+		if !ended {
 			l.Stop()
 		}
 	})}
 	p.base().addDone(stop)
-	defer p.base().removeWaiter(stop)
-	if err := l.RunForever(); err != nil {
+	defer func() {
+		ended = true
+		p.base().removeWaiter(stop)
+	}()
+	if err := l.run(); err != nil {
 		return zero, err
 	}
 	if !p.Done() {
@@ -59,18 +65,15 @@ func Run[T any](main Coro[T], opts ...Option) (result T, err error) {
 }
 
 // Runner runs several main coroutines, one after another, on one loop: asyncio.Runner. The loop is made when it is first
-// needed. It is for one goroutine at a time.
+// needed. It is for one goroutine at a time. The zero value is a Runner whose loop has no options.
 type Runner struct {
 	opts   []Option
 	loop   *Loop
-	base   context.Context
 	closed bool
 }
 
 // NewRunner makes a Runner whose loop will have opts.
-func NewRunner(opts ...Option) *Runner {
-	return &Runner{opts: opts, base: newConfig(opts).base}
-}
+func NewRunner(opts ...Option) *Runner { return &Runner{opts: opts} }
 
 // Loop is the runner's loop: Runner.get_loop. The error is ErrRunnerClosed, or why no loop could be made.
 func (r *Runner) Loop() (*Loop, error) {
@@ -94,35 +97,40 @@ func RunIn[T any](r *Runner, main Coro[T]) (T, error) {
 	if err != nil {
 		return zero, err
 	}
-	if err := l.canRun(); err != nil {
+	if err := l.beginRun(); err != nil {
 		return zero, err
 	}
+	defer l.endRun()
 	t := newTask(l, l.context, main, nil)
 	t.quiet = true
-	stop := context.AfterFunc(r.base, func() {
-		l.post(callback(func() { t.cancel(context.Cause(r.base)) }))
+	stop := context.AfterFunc(l.context, func() {
+		l.post(callback(func() { t.cancel(context.Cause(l.context)) }))
 	})
 	defer stop()
 	return runUntilDone(l, promise[T](t))
 }
 
 // Close cancels the tasks that are left, waits until they have ended and until functions in threads have returned, and
-// closes the loop: Runner.close. Failures of those tasks go to the exception handler. Again, it does nothing.
-func (r *Runner) Close() error {
-	if r.closed {
+// closes the loop: Runner.close. Failures of those tasks go to the exception handler. The error is ErrLoopRunning while the
+// loop runs. Again, it does nothing.
+func (r *Runner) Close() (err error) {
+	l := r.loop
+	if l != nil && l.IsRunning() {
+		return fmt.Errorf("%w: close the Runner when its run has ended", ErrLoopRunning)
+	}
+	if r.closed || l == nil {
+		r.closed = true
 		return nil
 	}
 	r.closed = true
-	l := r.loop
-	if l == nil {
-		return nil
-	}
-	err := cancelAll(l)
+	defer func() { // also when the clean-up of a task calls runtime.Goexit
+		if closeErr := l.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	err = cancelAll(l)
 	if joinErr := joinExecutor(l); err == nil {
 		err = joinErr
-	}
-	if closeErr := l.Close(); err == nil {
-		err = closeErr
 	}
 	return err
 }
@@ -151,6 +159,10 @@ func cancelAll(l *Loop) error {
 	if len(tasks) == 0 {
 		return nil
 	}
+	if err := l.beginRun(); err != nil {
+		return err
+	}
+	defer l.endRun()
 	left := len(tasks)
 	for _, t := range tasks {
 		t.cancel(nil)
@@ -161,7 +173,7 @@ func cancelAll(l *Loop) error {
 		})})
 	}
 	for left > 0 { // a task may stop the loop in its clean-up
-		if err := l.RunForever(); err != nil {
+		if err := l.run(); err != nil {
 			return err
 		}
 	}

@@ -8,12 +8,14 @@ import (
 )
 
 // Shield returns a future with aw's outcome whose cancellation does not reach aw: asyncio.shield. A cancelled aw cancels
-// the future. If the future was cancelled and aw fails later, the exception handler hears of it.
+// the future. If the future was cancelled and aw fails later, the exception handler hears of it. A future of another loop
+// panics with ErrWrongLoop.
 func Shield[T any](ctx context.Context, aw Awaitable[T]) *Future[T] {
 	l := loopOf(ctx)
 	if l == nil {
 		panic(misuse(ErrNoRunningLoop, "Shield needs the context of a task, or Loop.Context()"))
 	}
+	checkAwaitable(l, 0, aw)
 	inner := ensureFuture(l, ctx, aw)
 	if f, ok := inner.(*Future[T]); ok && f.Done() {
 		return f

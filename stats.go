@@ -39,9 +39,7 @@ type loopCounters struct {
 // Stats tells what the loop has done and holds. In the loop's callbacks and tasks, and while it does not run, the numbers
 // are exact; to other goroutines they are those of the last poll. Any goroutine.
 func (l *Loop) Stats() LoopStats {
-	if l.isOwn() {
-		l.publishStats(l.pro.Now())
-	}
+	l.atRest(func() { l.publishStats(l.pro.Now()) })
 	l.counters.mu.Lock()
 	defer l.counters.mu.Unlock()
 	return l.counters.published

@@ -34,19 +34,21 @@ const (
 // context of its coroutine.
 type task struct {
 	future
-	self     typedTask
-	parent   context.Context // where the values come from that the context has
-	name     string
-	number   uint64 // names a task without a name
-	co       *coroutine
-	waiting  aborter // suspended: what to undo
-	wakeErr  error   // what park returns
-	scopes   *scope  // the innermost context that Timeout or TaskGroup has open
-	ended    doneSignal
-	requests int // Cancel minus Uncancel
+	self      typedTask
+	parent    context.Context // where the values come from that the context has
+	name      string
+	number    uint64 // names a task without a name
+	co        *coroutine
+	goroutine uintptr // that runs the body; stays when the task is done
+	waiting   aborter // suspended: what to undo
+	wakeErr   error   // what park returns
+	scopes    *scope  // the innermost context that Timeout or TaskGroup has open
+	ended     doneSignal
+	requests  int // Cancel minus Uncancel
 
 	interrupted *CancelledError // to be delivered; nil: none
 	quiet       bool            // no report if it is pending when the loop closes
+	passing     bool            // a cancellation is being passed on to what the task awaits
 	phase       taskPhase
 
 	prev, next *task // in Loop.tasks
@@ -56,6 +58,7 @@ type task struct {
 type typedTask interface {
 	AnyTask
 	call(ctx context.Context)
+	drop() // forgets the coroutine, which will not be called
 }
 
 // Task is a coroutine that the loop runs: asyncio.Task. Its methods are for its loop's goroutine; Await works everywhere.
@@ -86,7 +89,7 @@ func newTask[T any](l *Loop, ctx context.Context, coro Coro[T], opts []TaskOptio
 	}
 	t := &Task[T]{coro: coro}
 	t.future.init(l)
-	t.self, t.parent = t, ctx
+	t.self, t.parent = t, valuesOf(ctx)
 	if len(opts) > 0 {
 		var c taskConfig
 		for _, opt := range opts {
@@ -100,19 +103,25 @@ func newTask[T any](l *Loop, ctx context.Context, coro Coro[T], opts []TaskOptio
 	return t
 }
 
-// call runs the coroutine to its end. It keeps the value apart from the error so that a cancellation can drop it.
+// call runs the coroutine to its end. The value is set before finish, which hands it to goroutines that await the task,
+// and not at all if the task ends cancelled.
 func (t *Task[T]) call(ctx context.Context) {
-	v, err := t.coro(ctx)
+	coro := t.coro
 	t.coro = nil
-	if t.finish(err) {
+	v, err := coro(ctx)
+	if err == nil && t.interrupted == nil {
 		t.value = v
 	}
+	t.finish(err)
 }
+
+func (t *Task[T]) drop() { t.coro = nil }
 
 // run is a step: it switches to the coroutine until that suspends or ends.
 func (t *task) run(l *Loop) {
 	if t.co == nil {
 		if t.interrupted != nil { // cancelled before its first step: the body never runs
+			t.self.drop()
 			t.finish(nil)
 			return
 		}
@@ -127,8 +136,12 @@ func (t *task) run(l *Loop) {
 
 // execute is the coroutine's first and last frame: whatever way the body ends, the task is done.
 func (t *task) execute() {
+	t.goroutine = t.co.goroutine
 	ended := false
 	defer func() {
+		if p := &t.loop.coroutines; threadLock() != p.lock {
+			p.restoreLock()
+		}
 		if ended {
 			return
 		}
@@ -144,8 +157,8 @@ func (t *task) execute() {
 
 var errGoexit = errors.New("asyncio: the task ended with runtime.Goexit")
 
-// finish makes the task done; it tells whether that was with a result.
-func (t *task) finish(err error) bool {
+// finish makes the task done.
+func (t *task) finish(err error) {
 	t.phase = taskDone
 	t.co, t.waiting = nil, nil
 	t.loop.tasks.remove(t)
@@ -157,9 +170,7 @@ func (t *task) finish(err error) bool {
 		t.complete(finished, err)
 	default:
 		t.complete(finished, nil)
-		return true
 	}
-	return false
 }
 
 // cancellation decides whether a body that returned err ended cancelled: by a CancelledError of whatever origin; by
@@ -226,6 +237,9 @@ func (t *Task[T]) RemoveDoneCallback(c *DoneCallback) int { return t.removeCallb
 func (t *task) Cancel(msg ...any) bool { return t.cancel(firstOf(msg)) }
 
 func (t *task) cancel(msg any) bool {
+	if t.loop.debug {
+		t.loop.checkGoroutine("Task.Cancel")
+	}
 	if t.phase == taskDone {
 		return false
 	}
@@ -241,12 +255,16 @@ func (t *task) cancel(msg any) bool {
 // canceller is an awaited thing that takes over the cancellation of who awaits it: a future, a task.
 type canceller interface{ cancel(msg any) bool }
 
-// interrupt delivers one CancelledError.
+// interrupt delivers one CancelledError. It passes it on to a future or task that is awaited; where tasks await each other
+// in a circle, it ends with the task where it began.
 func (t *task) interrupt(msg any) {
 	e := &CancelledError{Msg: msg}
 	if t.phase == taskSuspended {
-		if c, ok := t.waiting.(canceller); ok {
-			if c.cancel(msg) {
+		if c, ok := t.waiting.(canceller); ok && !t.passing {
+			t.passing = true
+			passed := c.cancel(msg)
+			t.passing = false
+			if passed {
 				return // its end wakes the task
 			}
 		} else if t.waiting.abort(t) {

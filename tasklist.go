@@ -47,7 +47,8 @@ func (s *taskList) all() []*task {
 
 // abandon ends the tasks that are left when the loop closes, and reports them.
 func (s *taskList) abandon(l *Loop) {
-	for _, t := range s.all() {
+	forEach(s.all(), func(t *task) {
+		defer t.abandon()
 		if !t.quiet {
 			l.CallExceptionHandler(ErrorContext{
 				Message:         "Task was destroyed but it is pending!",
@@ -56,27 +57,31 @@ func (s *taskList) abandon(l *Loop) {
 				SourceTraceback: t.source.String(),
 			})
 		}
-		if t.co != nil {
-			l.current = t
-			t.co.stop() // its Await returns ErrLoopClosed
-			l.current = nil
-		} else {
-			t.finish(&CancelledError{Msg: "the loop was closed before the task began"})
-		}
+	})
+}
+
+func (t *task) abandon() {
+	if t.co == nil {
+		t.self.drop()
+		t.finish(&CancelledError{Msg: "the loop was closed before the task began"})
+		return
 	}
+	t.loop.current = t
+	defer func() { t.loop.current = nil }()
+	t.co.stop() // its Await returns ErrLoopClosed
 }
 
 // CurrentTask is the task whose context ctx is, or was derived from, if it is the one that runs: asyncio.current_task. It
 // is nil outside a task.
 func CurrentTask(ctx context.Context) AnyTask {
-	own, _ := ctx.Value(ownKey{}).(ownContext)
-	if own == nil {
+	if ctx == nil {
 		return nil
 	}
-	if t := own.ownTask(); t.loop.current == t {
-		return t.self
+	own, _ := ctx.Value(ownKey{}).(ownContext)
+	if own == nil || !own.ownTask().runsHere() {
+		return nil
 	}
-	return nil
+	return own.ownTask().self
 }
 
 // AllTasks is the tasks of l that are not done, oldest first: asyncio.all_tasks.

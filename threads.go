@@ -13,6 +13,7 @@ type ConcurrentFuture[T any] struct {
 	loop *Loop
 	done chan struct{}
 
+	unwatch   func() bool // the end of the loop
 	mu        sync.Mutex
 	result    Result[T]
 	completed bool
@@ -27,11 +28,18 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 		panic(misuse(ErrInvalidState, "RunCoroutineThreadsafe was given a nil coroutine"))
 	}
 	f := &ConcurrentFuture[T]{loop: l, done: make(chan struct{})}
+	f.unwatch = l.ended.afterFunc(f.abandon)
 	if !l.post(callback(func() { f.start(coro) })) {
 		var zero T
 		f.complete(zero, fmt.Errorf("%w: RunCoroutineThreadsafe needs an open loop", ErrLoopClosed))
 	}
 	return f
+}
+
+// abandon is called when the loop was closed.
+func (f *ConcurrentFuture[T]) abandon() {
+	var zero T
+	f.complete(zero, fmt.Errorf("%w: the coroutine had not ended", ErrLoopClosed))
 }
 
 // start runs on the loop.
@@ -60,6 +68,7 @@ func (f *ConcurrentFuture[T]) complete(v T, err error) bool {
 	f.watchers = nil
 	f.mu.Unlock()
 	close(f.done)
+	f.unwatch()
 	for _, w := range watchers {
 		w()
 	}
@@ -83,17 +92,10 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 		return f.result.Value, f.result.Err
 	case <-ctx.Done():
 		return zero, context.Cause(ctx)
-	case <-f.loop.closed:
-	}
-	select {
-	case <-f.done:
-		return f.result.Value, f.result.Err
-	default:
-		return zero, fmt.Errorf("%w: the coroutine had not ended", ErrLoopClosed)
 	}
 }
 
-// Done is closed when the result is there.
+// Done is closed when the result is there, or the loop was closed.
 func (f *ConcurrentFuture[T]) Done() <-chan struct{} { return f.done }
 
 // Cancel makes the result a *CancelledError and cancels the task; false if the result was there.

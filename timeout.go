@@ -84,13 +84,12 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 // arm sets the timer for when. A moment that is past expires in the next turn, whatever timers wait.
 func (s *TimeoutScope) arm() {
 	s.disarm()
-	s.scope.deadline = time.Time{}
+	s.scope.limit.Store(int64(Forever - s.when))
 	if s.when == Forever {
 		return
 	}
 	l := s.scope.task.loop
 	s.timer = &timeoutTimer{s: s}
-	s.scope.deadline = l.epoch.Add(s.when)
 	if s.when <= l.pro.Now() {
 		l.ready.push(s.timer)
 	} else {

@@ -77,6 +77,9 @@ func (l *Loop) readyTimers(now int64) {
 	}
 }
 
+// idleSleepersMax bounds the sleepers kept for later sleeps.
+const idleSleepersMax = 1024
+
 // sleeper wakes a task at a time. It is reused once nothing refers to it.
 type sleeper struct {
 	timerheap.Timer
@@ -107,11 +110,17 @@ func (l *Loop) newSleeper(t *task) *sleeper {
 		return &sleeper{t: t}
 	}
 	l.sleepers = s.next
+	l.idleSleepers--
 	s.t, s.next = t, nil
 	return s
 }
 
-func (l *Loop) freeSleeper(s *sleeper) { s.next, l.sleepers = l.sleepers, s }
+func (l *Loop) freeSleeper(s *sleeper) {
+	if l.idleSleepers < idleSleepersMax {
+		s.next, l.sleepers = l.sleepers, s
+		l.idleSleepers++
+	}
+}
 
 // Sleep suspends the task for d: asyncio.sleep. A d of 0 or less yields once to the loop.
 // In a goroutine that is no task it blocks that goroutine.

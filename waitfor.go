@@ -5,6 +5,7 @@ package asyncio
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -34,11 +35,15 @@ func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration)
 
 // waitNoTime is WaitFor without time: the result, if it is there already.
 func waitNoTime[T any](ctx context.Context, a awaiter, aw Awaitable[T]) (T, error) {
-	p := ensureFuture(a.task.loop, ctx, aw)
+	var v T
+	l := a.task.loop
+	p := ensureFuture(l, ctx, aw)
+	if p.Loop() != l {
+		return v, fmt.Errorf("%w: %s waits for it; use RunCoroutineThreadsafe to reach the other loop", ErrWrongLoop, a.task.Name())
+	}
 	if p.Done() {
 		return p.Result()
 	}
-	var v T
 	if err := cancelAndWait(a, p); err != nil {
 		return v, err
 	}
