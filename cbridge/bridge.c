@@ -58,6 +58,8 @@ int br_count_allocations(void) {
 int64_t br_live_allocations(void) { return counting ? (int64_t)atomic_load(&live_allocations) : -1; }
 
 br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status) {
+  BR_ASSERT(l->slots[h->slot].h == h && l->slots[h->slot].gen == h->gen);
+  BR_ASSERT((h->state == BR_CLOSED) == (kind == BR_REC_CLOSED));
   if (l->sh.nrec == l->rec_cap) {
     br_rec *recs = br_alloc(2 * l->rec_cap * sizeof *recs);
     memcpy(recs, l->sh.recs, l->sh.nrec * sizeof *recs);
@@ -230,6 +232,29 @@ static void run_ops(br_loop *l, uint32_t nops) {
   for (uint32_t i = 0; i < nops; i++) run_op(l, &l->ops[i]);
 }
 
+#ifdef BRIDGE_DEBUG
+static void count_handle(uv_handle_t *u, void *n) {
+  (void)u;
+  ++*(uint32_t *)n;
+}
+
+// audit compares the slots with what libuv knows. A slot whose handle is closed is Go's, but no longer libuv's.
+static void audit(br_loop *l) {
+  uint32_t want = (uint32_t)l->open, used = 0, found = 0;
+  for (uint32_t i = 0; i < l->nslots; i++) {
+    br_handle *h = l->slots[i].h;
+    if (h == NULL) continue;
+    used++;
+    if (h->state == BR_OPEN) want += h->listener != NULL ? 2 : 1;
+    if (h->state == BR_CLOSING) want += h->closing;
+    BR_ASSERT(h->out == NULL || h->state != BR_CLOSED);
+  }
+  uv_walk(l->uv, count_handle, &found);
+  BR_ASSERT(used == l->sh.handles);
+  BR_ASSERT(found == want);
+}
+#endif
+
 void br_flush(br_loop *l, uint32_t nops) {
   run_ops(l, nops);
   l->sh.flags = (l->sh.flags & ~(uint32_t)BR_TURN_ALIVE) | (uv_loop_alive(l->uv) ? BR_TURN_ALIVE : 0);
@@ -240,6 +265,10 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
   uint32_t rest = l->sh.nrec - consumed;
   if (rest > 0) memmove(l->sh.recs, l->sh.recs + consumed, rest * sizeof *l->sh.recs);
   l->sh.nrec = rest;
+#ifdef BRIDGE_DEBUG
+  memset(l->slab, 0xDB, l->slab_used);
+  if (l->nslots < 1024) audit(l);
+#endif
   l->slab_used = 0;
   run_ops(l, nops);
   l->sh.nflush = l->sh.nrec;

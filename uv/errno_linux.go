@@ -4,8 +4,9 @@ package uv
 
 import "syscall"
 
-// Errors that only Linux has; elsewhere libuv gives them numbers of its own.
+// Errors that not all systems have. Where one is missing libuv gives it a number of its own.
 const (
 	ENONET    Errno = -Errno(syscall.ENONET)
 	EREMOTEIO Errno = -Errno(syscall.EREMOTEIO)
+	EFTYPE    Errno = -4028
 )

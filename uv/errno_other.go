@@ -2,8 +2,11 @@
 
 package uv
 
-// Errors that only Linux has; elsewhere libuv gives them numbers of its own.
+import "syscall"
+
+// Errors that not all systems have. Where one is missing libuv gives it a number of its own.
 const (
 	ENONET    Errno = -4056
 	EREMOTEIO Errno = -4030
+	EFTYPE    Errno = -Errno(syscall.EFTYPE)
 )

@@ -101,7 +101,6 @@ const (
 	EMLINK          Errno = -Errno(syscall.EMLINK)
 	EHOSTDOWN       Errno = -Errno(syscall.EHOSTDOWN)
 	ENOTTY          Errno = -Errno(syscall.ENOTTY)
-	EFTYPE          Errno = -4028
 	EILSEQ          Errno = -Errno(syscall.EILSEQ)
 	ESOCKTNOSUPPORT Errno = -Errno(syscall.ESOCKTNOSUPPORT)
 )
