@@ -36,8 +36,8 @@ type Stream struct {
 	dones    *doneQueue // while writes with a callback are outstanding, see write.go
 	requests *streamRequests
 	queued   int    // bytes that the bridge keeps because the kernel has not taken them
+	seq      uint64 // the flush that gathered and op belong to
 	gathered uint32 // bytes in the coming flush
-	seq      uint32 // the flush that gathered and op belong to
 	op       uint16 // index of this stream's write operation in it
 	flags    uint8
 }

@@ -52,7 +52,7 @@ type submission struct {
 	nops      uint32
 	npieces   uint32
 	arenaUsed uint32
-	seq       uint32 // number of the coming flush: what a stream has gathered under an older one is gone
+	seq       uint64 // number of the coming flush: what a stream has gathered under an older one is gone
 }
 
 func (q *submission) init(b *cbridge.Loop) {
