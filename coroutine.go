@@ -26,6 +26,7 @@ type coroutine struct {
 	task   *task
 	next   *coroutine // in the pool
 
+	nested    bool // resumed by the creator of its task, not by the loop
 	inspect   bool // resumed only to look at its frames
 	frames    *traceback
 	goroutine uintptr // whose stack this is
@@ -79,7 +80,7 @@ func (c *coroutine) main(yield func(struct{}) bool) {
 // takeNewTask is the next entry of the turn's batch, if that is a task's first step: then the coroutine that calls it, whose
 // own task has ended, runs the new task without a switch to the loop and back.
 func (l *Loop) takeNewTask(c *coroutine) *task {
-	if l.batch == 0 || l.debug {
+	if l.batch == 0 || l.debug || c.nested {
 		return nil
 	}
 	t, ok := l.ready.peek().(*task)

@@ -72,6 +72,7 @@ type Loop struct {
 	driver       Driver
 	debug        bool
 	lockedThread bool
+	eager        bool // tasks start inside the call that makes them
 	slowCallback time.Duration
 	handler      func(*Loop, ErrorContext)
 	logger       *slog.Logger
@@ -93,7 +94,7 @@ func NewEventLoop(opts ...Option) (*Loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Loop{pro: pro, driver: c.driver, debug: c.debug, slowCallback: slowCallbackDefault, logger: c.logger}
+	l := &Loop{pro: pro, driver: c.driver, debug: c.debug, slowCallback: slowCallbackDefault, logger: c.logger, eager: c.eager}
 	l.context = &loopContext{Context: c.base, loop: l}
 	l.epoch = time.Now().Add(-pro.Now())
 	if c.lockedThread {

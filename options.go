@@ -17,6 +17,7 @@ type config struct {
 	logger       *slog.Logger
 	base         context.Context
 	lockedThread bool
+	eager        bool
 }
 
 func newConfig(opts []Option) config {
@@ -60,7 +61,10 @@ func InContext(ctx context.Context) CallOption { return func(c *callConfig) { c.
 // TaskOption is an option of CreateTask.
 type TaskOption func(*taskConfig)
 
-type taskConfig struct{ name string }
+type taskConfig struct {
+	name  string
+	eager bool
+}
 
 // WithName names a task. The default is Task-1, Task-2 and so on.
 func WithName(name string) TaskOption { return func(c *taskConfig) { c.name = name } }

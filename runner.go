@@ -17,16 +17,21 @@ func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 		return zero, err
 	}
 	defer l.endRun()
+	if main, ok := aw.(Coro[T]); ok {
+		return runUntilDone(l, promise[T](newMain(l, main)))
+	}
 	p := ensureFuture(l, l.context, aw)
 	if p.Loop() != l {
 		return zero, fmt.Errorf("%w: run the loop that it was made with", ErrWrongLoop)
 	}
-	if t, ok := p.(*Task[T]); ok {
-		if _, isCoro := aw.(Coro[T]); isCoro {
-			t.quiet = true
-		}
-	}
 	return runUntilDone(l, p)
+}
+
+// newMain makes the task that a run is for. It is not eager: the run is still to begin.
+func newMain[T any](l *Loop, main Coro[T]) *Task[T] {
+	t := newTask(l, l.context, main, []TaskOption{EagerStart(false)})
+	t.quiet = true
+	return t
 }
 
 // runUntilDone goes on with a run that has begun.
@@ -101,8 +106,7 @@ func RunIn[T any](r *Runner, main Coro[T]) (T, error) {
 		return zero, err
 	}
 	defer l.endRun()
-	t := newTask(l, l.context, main, nil)
-	t.quiet = true
+	t := newMain(l, main)
 	stop := context.AfterFunc(l.context, func() {
 		l.post(callback(func() { t.cancel(context.Cause(l.context)) }))
 	})

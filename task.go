@@ -71,8 +71,8 @@ type Task[T any] struct {
 // taskNumber numbers the tasks of the process.
 var taskNumber atomic.Uint64
 
-// CreateTask starts coro as a task of ctx's loop: asyncio.create_task. Its first step is in the next turn. The task's
-// context has ctx's values; ctx's end does not end the task. The loop holds the task until it is done. CreateTask panics
+// CreateTask starts coro as a task of ctx's loop: asyncio.create_task. Its first step is in the next turn, see EagerStart
+// for another way. The task's context has ctx's values; ctx's end does not end the task. The loop holds the task until it is done. CreateTask panics
 // if ctx belongs to no loop or to a closed one.
 func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *Task[T] {
 	l := loopOf(ctx)
@@ -90,16 +90,21 @@ func newTask[T any](l *Loop, ctx context.Context, coro Coro[T], opts []TaskOptio
 	t := &Task[T]{coro: coro}
 	t.future.init(l)
 	t.self, t.parent = t, valuesOf(ctx)
+	eager := l.eager
 	if len(opts) > 0 {
-		var c taskConfig
+		c := taskConfig{eager: eager}
 		for _, opt := range opts {
 			opt(&c)
 		}
-		t.name = c.name
+		t.name, eager = c.name, c.eager
 	}
 	t.number = taskNumber.Add(1)
 	l.tasks.add(&t.task)
-	l.ready.push(&t.task)
+	if eager && l.mayStartNow() {
+		t.startNow(l)
+	} else {
+		l.ready.push(&t.task)
+	}
 	return t
 }
 
@@ -310,8 +315,10 @@ func (t *task) Stack() string {
 	switch {
 	case t.phase == taskDone || t.co == nil:
 		return ""
-	case t.phase == taskRunning:
+	case t.runsHere():
 		return callerTraceback().String()
+	case t.phase == taskRunning:
+		return "" // it is creating an eager task
 	}
 	return t.co.stack().String()
 }

@@ -206,6 +206,9 @@ func GroupTask[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] 
 	t := newTask(tg.scope.task.loop, &tg.scope, coro, opts)
 	tg.add(&groupChild{group: tg, task: t})
 	t.addDone(tg.last)
+	if tg.aborting {
+		t.Cancel() // an eager task, which has cancelled its group
+	}
 	return t
 }
 

@@ -45,13 +45,18 @@ func (f *ConcurrentFuture[T]) abandon() {
 // start runs on the loop.
 func (f *ConcurrentFuture[T]) start(coro Coro[T]) {
 	f.mu.Lock()
-	if f.completed { // cancelled before it began
-		f.mu.Unlock()
+	cancelled := f.completed
+	f.mu.Unlock()
+	if cancelled {
 		return
 	}
-	t := newTask(f.loop, f.loop.context, coro, nil)
-	f.task = &t.task
+	t := newTask(f.loop, f.loop.context, coro, nil) // with the mutex free: an eager task runs in here
+	f.mu.Lock()
+	f.task, cancelled = &t.task, f.completed
 	f.mu.Unlock()
+	if cancelled {
+		t.cancel(nil)
+	}
 	t.addDone(&DoneCallback{call: callback(func() { f.complete(t.Result()) })})
 }
 
