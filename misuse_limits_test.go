@@ -1,0 +1,520 @@
+package asyncio_test
+
+// Too much, too deep, for too long: cancellations without end, tasks by the hundred thousand, what is made and dropped;
+// and panics and Goexits wherever the loop calls the program.
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+	"weak"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+func TestMisuseOfCancel(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("tasks that await each other in a circle", func(t *testing.T) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				for _, n := range []int{2, 1000} {
+					tasks := make([]*asyncio.Task[int], n)
+					for i := range tasks {
+						tasks[i] = asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+							return tasks[(i+1)%n].Await(ctx)
+						})
+					}
+					yield(t, ctx, 2)
+					require.True(t, tasks[0].Cancel())
+					_, err := tasks[1].Await(ctx)
+					require.ErrorIs(t, err, asyncio.ErrCancelled)
+					for _, task := range tasks {
+						require.True(t, task.Cancelled())
+					}
+				}
+			})
+		})
+		t.Run("a task that gathers itself", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				var self *asyncio.Task[[]int]
+				gathered := func(ctx context.Context) ([]int, error) {
+					_, err := asyncio.Gather[[]int](ctx, self).Await(ctx)
+					return nil, err
+				}
+				self = asyncio.CreateTask(ctx, gathered)
+				yield(t, ctx, 2)
+				self.Cancel()
+				_, err := self.Await(ctx)
+				require.ErrorIs(t, err, asyncio.ErrCancelled)
+			})
+		})
+		t.Run("a long row of tasks", func(t *testing.T) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				task := asyncio.CreateTask(ctx, never)
+				for range 10_000 {
+					next := task
+					task = asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return next.Await(ctx) })
+				}
+				yield(t, ctx, 2)
+				task.Cancel()
+				_, err := task.Await(ctx)
+				require.ErrorIs(t, err, asyncio.ErrCancelled)
+			})
+		})
+		t.Run("a storm", func(t *testing.T) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				caught := 0
+				task := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
+					for caught < 100 {
+						if errors.Is(asyncio.Sleep(ctx, time.Hour), asyncio.ErrCancelled) {
+							caught++
+						}
+					}
+					return nil
+				}))
+				yield(t, ctx, 1)
+				sent := 0
+				for !task.Done() {
+					for range 1000 {
+						if task.Cancel() {
+							sent++
+						}
+					}
+					require.Equal(t, sent, task.Cancelling())
+					yield(t, ctx, 1)
+				}
+				require.NoError(t, task.Exception())
+				for range sent + 10 {
+					task.Uncancel()
+				}
+				require.Zero(t, task.Cancelling())
+				require.Zero(t, task.Uncancel())
+			})
+		})
+		t.Run("waiters that leave in any order", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				f := asyncio.NewFuture[int](l)
+				const n = 10_000
+				var ran, want []int
+				registered := make([]*asyncio.DoneCallback, n)
+				for i := range registered {
+					registered[i] = f.AddDoneCallback(func(*asyncio.Future[int]) { ran = append(ran, i) })
+				}
+				removed := make([]bool, n)
+				for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(n)[:n/2] {
+					removed[i] = true
+					require.Equal(t, 1, f.RemoveDoneCallback(registered[i]))
+					require.Equal(t, 0, f.RemoveDoneCallback(registered[i]))
+				}
+				for i, gone := range removed {
+					if !gone {
+						want = append(want, i)
+					}
+				}
+				require.NoError(t, f.SetResult(1))
+				yield(t, ctx, 1)
+				require.Equal(t, want, ran)
+			})
+		})
+	})
+}
+
+func TestMisuseOfDepth(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("each task makes the next", func(t *testing.T) {
+			const generations = 100_000
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				ctx = context.WithValue(ctx, ctxKey("a"), "value")
+				end := asyncio.NewFuture[int](l)
+				var first weak.Pointer[asyncio.Task[int]]
+				left := generations
+				var next func(ctx context.Context) (int, error)
+				next = func(ctx context.Context) (int, error) {
+					require.Equal(t, "value", ctx.Value(ctxKey("a")))
+					switch left--; left {
+					case 0:
+						return 0, end.SetResult(1)
+					case generations / 2:
+						runtime.GC()
+						require.Nil(t, first.Value(), "the first task is still there")
+					}
+					if left%2 == 0 {
+						asyncio.CreateTask(ctx, next)
+						return 0, nil
+					}
+					return 0, asyncio.Timeout(ctx, time.Hour, func(ctx context.Context) error {
+						asyncio.CreateTask(ctx, next)
+						return nil
+					})
+				}
+				first = weak.Make(asyncio.CreateTask(ctx, next))
+				_, err := end.Await(ctx)
+				require.NoError(t, err)
+			})
+		})
+		t.Run("each task awaits the next", func(t *testing.T) {
+			var descend func(depth int) asyncio.Coro[int]
+			descend = func(depth int) asyncio.Coro[int] {
+				return func(ctx context.Context) (int, error) {
+					if depth == 0 {
+						return 0, asyncio.Sleep(ctx, time.Millisecond)
+					}
+					n, err := asyncio.CreateTask(ctx, descend(depth-1)).Await(ctx)
+					return n + 1, err
+				}
+			}
+			require.Equal(t, 20_000, run(t, newLoop(t, opts...), descend(20_000)))
+		})
+		t.Run("a deep stack suspends", func(t *testing.T) {
+			var descend func(ctx context.Context, depth int) error
+			descend = func(ctx context.Context, depth int) error {
+				if depth == 0 {
+					return asyncio.Sleep(ctx, time.Millisecond)
+				}
+				return descend(ctx, depth-1)
+			}
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) { require.NoError(t, descend(ctx, 100_000)) })
+		})
+		t.Run("scopes in scopes", func(t *testing.T) {
+			var descend func(ctx context.Context, depth int) error
+			descend = func(ctx context.Context, depth int) error {
+				if depth == 0 {
+					_, limited := ctx.Deadline()
+					require.True(t, limited)
+					require.Equal(t, "value", ctx.Value(ctxKey("a")))
+					derived, cancel := context.WithCancel(ctx)
+					defer cancel()
+					return asyncio.Sleep(derived, time.Microsecond)
+				}
+				return asyncio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return descend(ctx, depth-1) })
+			}
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				require.NoError(t, descend(context.WithValue(ctx, ctxKey("a"), "value"), 10_000))
+			})
+		})
+	})
+}
+
+// countingContext counts who follows it.
+type countingContext struct {
+	context.Context
+	followers *atomic.Int64
+}
+
+func (c countingContext) AfterFunc(fn func()) (stop func() bool) {
+	c.followers.Add(1)
+	stopBelow := context.AfterFunc(c.Context, fn)
+	return func() bool {
+		c.followers.Add(-1)
+		return stopBelow()
+	}
+}
+
+// collected fails the test unless the garbage collector finds that nothing holds p.
+func collected[T any](t *testing.T, what string, p weak.Pointer[T]) {
+	t.Helper()
+	for range 3 {
+		runtime.GC()
+	}
+	require.Nil(t, p.Value(), "%s is still held", what)
+}
+
+// payload is what a test watches the garbage collector take.
+type payload struct{ _ [1 << 10]byte }
+
+func TestMisuseOfMemory(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("what a task was made of goes when it is done", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				for how, end := range map[string]func(ctx context.Context) error{
+					"result": func(context.Context) error { return nil },
+					"error":  func(context.Context) error { return errBoom },
+					"panic":  func(context.Context) error { panic(errBoom) },
+					"cancel": func(ctx context.Context) error { asyncio.CurrentTask(ctx).Cancel(); return asyncio.Sleep(ctx, 0) },
+				} {
+					p := new(payload)
+					watched := weak.Make(p)
+					task := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
+						defer runtime.KeepAlive(p)
+						return end(ctx)
+					}))
+					p = nil
+					_, _ = task.Await(ctx)
+					collected(t, "the closure of a task that ended with "+how, watched)
+					runtime.KeepAlive(task)
+				}
+				p := new(payload)
+				watched := weak.Make(p)
+				task := asyncio.CreateTask(ctx, asyncio.Do(func(context.Context) error { runtime.KeepAlive(p); return nil }))
+				p = nil
+				task.Cancel()
+				yield(t, ctx, 2)
+				require.True(t, task.Done())
+				collected(t, "the closure of a task that did not begin", watched)
+				runtime.KeepAlive(task)
+			})
+		})
+		t.Run("a task goes when nobody has it", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				forever := asyncio.NewFuture[int](l)
+				make := map[string]func() *asyncio.Task[int]{
+					"done": func() *asyncio.Task[int] {
+						return asyncio.CreateTask(ctx, func(context.Context) (int, error) { return 1, nil })
+					},
+					"one that had slept": func() *asyncio.Task[int] {
+						return asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return 1, asyncio.Sleep(ctx, time.Microsecond) })
+					},
+					"one whose sleep was cancelled": func() *asyncio.Task[int] {
+						task := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return 1, asyncio.Sleep(ctx, time.Hour) })
+						l.CallSoon(func() { l.CallSoon(func() { task.Cancel() }) })
+						return task
+					},
+					"one that gave up waiting": func() *asyncio.Task[int] {
+						return asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+							derived, cancel := context.WithTimeout(ctx, time.Microsecond)
+							defer cancel()
+							return forever.Await(derived)
+						})
+					},
+					"one in a scope": func() *asyncio.Task[int] {
+						return asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+							return 1, asyncio.Timeout(ctx, time.Hour, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) })
+						})
+					},
+				}
+				for which, make := range make {
+					task := make()
+					watched := weak.Make(task)
+					for !task.Done() {
+						yield(t, ctx, 1)
+					}
+					_ = task.Exception()
+					task = nil
+					yield(t, ctx, 2)
+					collected(t, "a task, "+which+",", watched)
+				}
+			})
+		})
+		t.Run("a scope lets go of the context around it", func(t *testing.T) {
+			inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+				var followers atomic.Int64
+				derived, cancel := context.WithCancel(ctx)
+				defer cancel()
+				around := countingContext{derived, &followers}
+				for range 100 {
+					require.NoError(t, asyncio.Timeout(around, time.Hour, func(ctx context.Context) error {
+						inner, cancel := context.WithCancel(ctx)
+						defer cancel()
+						return asyncio.Sleep(inner, 0)
+					}))
+				}
+				require.Zero(t, followers.Load())
+			})
+		})
+		t.Run("a burst leaves little behind", func(t *testing.T) {
+			const burst, keptMax = 300_000, 8 << 20
+			l := newLoop(t, opts...)
+			heap := func() int {
+				runtime.GC()
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return int(m.HeapAlloc)
+			}
+			turns(t, l, 3)
+			before := heap()
+			counter := countTurns(l) // the queue is never empty
+			for range burst {
+				l.CallSoon(func() {})
+				l.CallLater(time.Hour, func() {}).Cancel()
+			}
+			turns(t, l, 1000)
+			counter.stop()
+			require.Less(t, heap()-before, keptMax)
+		})
+	})
+}
+
+// Every failure that nobody looks at is reported once, and no other.
+func TestMisuseOfFailures(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		const n = 3000
+		l := newLoop(t, opts...)
+		rec := recordErrors(l)
+		inTask(t, l, func(ctx context.Context) {
+			for i := range n {
+				f := asyncio.NewFuture[int](l)
+				_ = f.SetException(errBoom)
+				task := asyncio.CreateTask(ctx, func(context.Context) (int, error) { return 0, errBoom })
+				yield(t, ctx, 1)
+				if i%3 == 0 {
+					_ = f.Exception()
+					_, _ = task.Result()
+				}
+				if i%100 == 0 {
+					runtime.GC()
+				}
+			}
+			runtime.GC()
+		})
+		require.NoError(t, l.Close())
+		require.Len(t, rec.got, 2*(n-n/3))
+	})
+}
+
+// unwindable lists the places where the loop calls the program: each function makes a run of l call leave, once.
+var unwindable = map[string]func(t *testing.T, l *asyncio.Loop, leave func()){
+	"callback": func(_ *testing.T, l *asyncio.Loop, leave func()) { l.CallSoon(leave) },
+	"timer":    func(_ *testing.T, l *asyncio.Loop, leave func()) { l.CallLater(time.Microsecond, leave) },
+	"threadsafe": func(t *testing.T, l *asyncio.Loop, leave func()) {
+		_, err := l.CallSoonThreadsafe(leave)
+		require.NoError(t, err)
+	},
+	"done-callback": func(t *testing.T, l *asyncio.Loop, leave func()) {
+		f := asyncio.NewFuture[int](l)
+		f.AddDoneCallback(func(*asyncio.Future[int]) { leave() })
+		require.NoError(t, f.SetResult(1))
+	},
+	"exception handler": func(_ *testing.T, l *asyncio.Loop, leave func()) {
+		handled := false
+		l.SetExceptionHandler(func(*asyncio.Loop, asyncio.ErrorContext) {
+			if !handled {
+				handled = true
+				leave()
+			}
+		})
+		l.CallSoon(func() { panic("for the handler") })
+	},
+	"first step": func(_ *testing.T, l *asyncio.Loop, leave func()) {
+		asyncio.CreateTask(l.Context(), func(context.Context) (int, error) { leave(); return 0, nil })
+	},
+	"later step": func(_ *testing.T, l *asyncio.Loop, leave func()) {
+		asyncio.CreateTask(l.Context(), func(ctx context.Context) (int, error) {
+			defer leave()
+			return 0, asyncio.Sleep(ctx, time.Microsecond)
+		})
+	},
+	"clean-up of a cancelled task": func(_ *testing.T, l *asyncio.Loop, leave func()) {
+		task := asyncio.CreateTask(l.Context(), func(ctx context.Context) (int, error) {
+			defer leave()
+			return never(ctx)
+		})
+		l.CallSoon(func() { task.Cancel() })
+	},
+	"body of a Timeout that expires": func(_ *testing.T, l *asyncio.Loop, leave func()) {
+		asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+			return asyncio.Timeout(ctx, time.Microsecond, func(ctx context.Context) error {
+				defer leave()
+				return asyncio.Sleep(ctx, time.Hour)
+			})
+		}))
+	},
+	"factory":        func(t *testing.T, l *asyncio.Loop, leave func()) { serveOne(t, l, leave, "factory") },
+	"ConnectionMade": func(t *testing.T, l *asyncio.Loop, leave func()) { serveOne(t, l, leave, "made") },
+	"DataReceived":   func(t *testing.T, l *asyncio.Loop, leave func()) { serveOne(t, l, leave, "data") },
+	"EOFReceived":    func(t *testing.T, l *asyncio.Loop, leave func()) { serveOne(t, l, leave, "eof") },
+	"ConnectionLost": func(t *testing.T, l *asyncio.Loop, leave func()) { serveOne(t, l, leave, "lost") },
+}
+
+// leaver is a protocol that leaves one of its callbacks in a way of its own.
+type leaver struct {
+	asyncio.NullProtocol
+	place string
+	leave func()
+}
+
+func (p *leaver) at(place string) {
+	if p.place == place {
+		p.place = ""
+		p.leave()
+	}
+}
+
+func (p *leaver) ConnectionMade(asyncio.Transport) { p.at("made") }
+func (p *leaver) DataReceived([]byte)              { p.at("data") }
+func (p *leaver) EOFReceived() bool                { p.at("eof"); return false }
+func (p *leaver) ConnectionLost(error)             { p.at("lost") }
+
+// serveOne lets a peer connect, send a byte and go.
+func serveOne(t *testing.T, l *asyncio.Loop, leave func(), place string) {
+	t.Helper()
+	p := &leaver{place: place, leave: leave}
+	var s *asyncio.Server
+	inTask(t, l, func(ctx context.Context) {
+		var err error
+		s, err = l.CreateServer(ctx, func() asyncio.Protocol { p.at("factory"); return p }, "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+	})
+	t.Cleanup(s.Close)
+	peer := dialNet(t, s)
+	_, err := peer.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, peer.CloseWrite())
+}
+
+func TestMisuseOfCallbacks(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		for place, arrange := range unwindable {
+			t.Run("Goexit in "+place, func(t *testing.T) {
+				l := newLoop(t, opts...)
+				rec := recordErrors(l)
+				left := 0
+				arrange(t, l, func() { left++; runtime.Goexit() })
+				l.CallSoon(func() { l.CallSoon(func() {}) })
+				unwinds(t, func() { _ = l.RunForever() })
+				require.False(t, l.IsRunning())
+				stillWorks(t, l)
+				stillServes(t, l)
+				require.NoError(t, l.Close())
+				require.Equal(t, 1, left)
+				require.LessOrEqual(t, len(rec.got), 1)
+			})
+			t.Run("panic in "+place, func(t *testing.T) {
+				l := newLoop(t, opts...)
+				rec := recordErrors(l)
+				left := 0
+				arrange(t, l, func() {
+					left++
+					l.CallLater(time.Millisecond, l.Stop)
+					panic(errBoom)
+				})
+				require.NoError(t, l.RunForever())
+				stillWorks(t, l)
+				stillServes(t, l)
+				require.NoError(t, l.Close())
+				require.Equal(t, 1, left)
+				if place != "exception handler" { // the default one hears of it
+					require.ErrorIs(t, rec.one(t).Exception, errBoom)
+				}
+			})
+		}
+	})
+}
+
+// stillServes fails the test unless a connection to and from l works.
+func stillServes(t *testing.T, l *asyncio.Loop) {
+	t.Helper()
+	inTask(t, l, func(ctx context.Context) {
+		s, err := asyncio.StartServer(ctx, shout, "tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		r, w, err := asyncio.OpenConnection(ctx, "tcp", serverAddr(t, s))
+		require.NoError(t, err)
+		_, err = w.Write([]byte("hello\n"))
+		require.NoError(t, err)
+		line, err := r.ReadLine(ctx)
+		require.NoError(t, err)
+		require.Equal(t, "HELLO\n", string(line))
+		require.NoError(t, w.Close())
+		s.Close()
+		require.NoError(t, s.WaitClosed(ctx))
+	})
+}
