@@ -34,23 +34,6 @@ type coroutine struct {
 
 // stack resumes the suspended coroutine just long enough to look at its own frames.
 func (c *coroutine) stack() *traceback {
-	var frames *traceback
-	var err error
-	l := c.task.loop
-	if !l.atRest(func() {
-		if err = l.coroutines.switchable(); err == nil {
-			frames = c.inspected()
-		}
-	}) {
-		err = misuse(ErrWrongLoop, "Stack was called from a goroutine that is not the loop's; use CallSoonThreadsafe")
-	}
-	if err != nil {
-		panic(err)
-	}
-	return frames
-}
-
-func (c *coroutine) inspected() *traceback {
 	c.inspect = true
 	c.resume()
 	c.inspect = false

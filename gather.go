@@ -86,7 +86,7 @@ func addChild[T any](g *gathering, ctx context.Context, aw Awaitable[T]) promise
 // gather makes the gathering future, whose result collect makes.
 func gather[R any](g *gathering, failFast bool, collect func() R) *Future[R] {
 	outer := NewFuture[R](g.loop)
-	g.outer, g.failFast, g.given = &outer.future, failFast, nil
+	g.outer, g.failFast, g.given = outer, failFast, nil
 	if len(g.links) == 0 {
 		_ = outer.SetResult(collect())
 		return outer
@@ -117,7 +117,7 @@ func checkAwaitable[T any](l *Loop, i int, aw Awaitable[T]) {
 // gathering is a gathering future's view of its children.
 type gathering struct {
 	loop      *Loop
-	outer     *future
+	outer     AnyFuture
 	links     []gatherLink
 	given     map[AnyFuture]bool // while the children are added: those that came as futures
 	left      int

@@ -6,8 +6,8 @@ package asyncio
 
 import (
 	"fmt"
+	"path"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 )
@@ -69,8 +69,11 @@ func (l *Loop) lockThread() {
 
 func (l *Loop) unlockThread() { runtime.UnlockOSThread() }
 
-// framePrefix begins the names of this package's functions.
-const framePrefix = "github.com/seed-a026a017/asyncio."
+// Below these two on a stack there is nothing of the task or callback.
+const (
+	outermostOfTask = "github.com/seed-a026a017/asyncio.(*task).execute"
+	outermostOfTurn = "github.com/seed-a026a017/asyncio.(*Loop).runTurns"
+)
 
 // tracebackMax bounds the frames that are kept.
 const tracebackMax = 32
@@ -93,31 +96,48 @@ func (l *Loop) callerTraceback() *traceback {
 	return callerTraceback()
 }
 
-// String is the user's frames, newest first, as the runtime prints them: the newest is the one that called this package,
-// the oldest the one that this package called.
-func (t *traceback) String() string {
+// user is the user's frames, newest first: those of this module are left out, and what called the task or the turn.
+func (t *traceback) user() []FrameCallGraph {
 	if t == nil {
-		return ""
+		return nil
 	}
-	var b strings.Builder
+	var calls []FrameCallGraph
 	frames := runtime.CallersFrames(t.frames)
-	for {
-		f, more := frames.Next()
-		if strings.HasPrefix(f.Function, framePrefix) {
-			if b.Len() > 0 {
-				break
-			}
-		} else {
-			b.WriteString(f.Function)
-			b.WriteString("(...)\n\t")
-			b.WriteString(f.File)
-			b.WriteByte(':')
-			b.WriteString(strconv.Itoa(f.Line))
-			b.WriteByte('\n')
-		}
-		if !more {
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		if f.Function == outermostOfTask || f.Function == outermostOfTurn {
 			break
 		}
+		if !ours(f.File) {
+			calls = append(calls, FrameCallGraph{Function: f.Function, File: f.File, Line: f.Line})
+		}
+	}
+	return calls
+}
+
+// sourceRoot is the folder of this file, as the runtime names it.
+var sourceRoot = func() string {
+	_, file, _, _ := runtime.Caller(0)
+	return path.Dir(file)
+}()
+
+// ours tells whether a frame is one of this module's packages. The name of a function does not tell: a function literal that
+// is inlined has its caller's.
+func ours(file string) bool {
+	rest, ok := strings.CutPrefix(file, sourceRoot+"/")
+	if !ok || strings.HasSuffix(rest, "_test.go") {
+		return false
+	}
+	top, _, below := strings.Cut(rest, "/")
+	return !below || top == "internal" || top == "uv" || top == "cbridge"
+}
+
+// String is the user's frames as the runtime prints them.
+func (t *traceback) String() string {
+	var b strings.Builder
+	for _, f := range t.user() {
+		fmt.Fprintf(&b, "%s(...)\n\t%s:%d\n", f.Function, f.File, f.Line)
 	}
 	return b.String()
 }

@@ -14,6 +14,7 @@ type inbox struct {
 	calls  []runnable
 	spare  []runnable // the emptied slice of the last drain, to be filled again
 	closed bool
+	runEnd chan struct{} // made when first asked for
 
 	filled atomic.Bool // calls is not empty
 	asleep atomic.Bool // the loop is in a Poll that waits
@@ -64,6 +65,69 @@ func (b *inbox) close() {
 	b.closed, b.calls, b.spare = true, nil, nil
 	b.filled.Store(false)
 	b.mu.Unlock()
+}
+
+// ask calls fn where no other goroutine touches the loop's fields, and waits for that: here, if atRest can, else between
+// two callbacks. It is false, and fn not called, if the loop is closed and not the caller's.
+func (l *Loop) ask(fn func()) bool {
+	for loopHere() == l || !l.IsClosed() {
+		if l.atRest(fn) {
+			return true
+		}
+		q := &question{fn: fn, answered: make(chan struct{})}
+		ended := l.runEnd()
+		if ended == nil || !l.post(q) {
+			continue
+		}
+		select {
+		case <-q.answered:
+			return true
+		case <-ended:
+		}
+		if !q.claimed.CompareAndSwap(false, true) {
+			<-q.answered
+			return true
+		}
+	}
+	return false
+}
+
+// question is a look at the loop that another goroutine wants to have.
+type question struct {
+	fn       func()
+	claimed  atomic.Bool // by the loop, or by its asker, who does not wait any more
+	answered chan struct{}
+}
+
+func (q *question) run(*Loop) {
+	if q.claimed.CompareAndSwap(false, true) {
+		defer close(q.answered)
+		q.fn()
+	}
+}
+
+// runEnd is closed when the run ends that is going on; nil: there is none.
+func (l *Loop) runEnd() <-chan struct{} {
+	b := &l.inbox
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !l.IsRunning() {
+		return nil
+	}
+	if b.runEnd == nil {
+		b.runEnd = make(chan struct{})
+	}
+	return b.runEnd
+}
+
+// runEnded is called after the end of every run.
+func (b *inbox) runEnded() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.runEnd != nil {
+		close(b.runEnd)
+		b.runEnd = nil
+	}
 }
 
 // CallSoonThreadsafe runs fn on the loop's goroutine in its next turn and may be called from any goroutine:

@@ -175,6 +175,7 @@ func (l *Loop) endRun() {
 	}
 	l.counters.ran += l.pro.Now() - l.counters.since
 	l.state.Store(int32(loopIdle))
+	l.inbox.runEnded()
 }
 
 // run runs turns until Stop, whatever panics in them.

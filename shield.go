@@ -25,17 +25,20 @@ func Shield[T any](ctx context.Context, aw Awaitable[T]) *Future[T] {
 		s.pass()
 		return s.outer
 	}
-	s.innerDone = &DoneCallback{call: callback(s.pass)}
-	inner.base().addDone(s.innerDone)
+	inner.base().addDone(s)
 	s.outer.addDone(&DoneCallback{call: callback(s.outerDone)})
 	return s.outer
 }
 
 type shielding[T any] struct {
-	inner     promise[T]
-	outer     *Future[T]
-	innerDone *DoneCallback
+	inner promise[T]
+	outer *Future[T]
 }
+
+// futureDone implements waiter: the inner one is done.
+func (s *shielding[T]) futureDone(f *future) { f.loop.ready.push(s) }
+
+func (s *shielding[T]) run(*Loop) { s.pass() }
 
 // pass gives the inner outcome to the outer future.
 func (s *shielding[T]) pass() {
@@ -61,7 +64,7 @@ func (s *shielding[T]) outerDone() {
 		return
 	}
 	f := s.inner.base()
-	f.removeWaiter(s.innerDone)
+	f.removeWaiter(s)
 	if !f.shielded {
 		f.shielded = true
 		f.addDone(&DoneCallback{call: callback(s.reportFailure)})

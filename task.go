@@ -58,6 +58,7 @@ type task struct {
 type typedTask interface {
 	AnyTask
 	call(ctx context.Context)
+	frames() (*traceback, error)
 	drop() // forgets the coroutine, which will not be called
 }
 
@@ -312,13 +313,29 @@ func (t *task) Context() context.Context { return (*taskContext)(t) }
 // Stack tells where the task is suspended, newest frame first: Task.get_stack. It is "" when the task is done or has not
 // begun.
 func (t *task) Stack() string {
+	var frames *traceback
+	var err error
+	if !t.loop.atRest(func() { frames, err = t.frames() }) {
+		err = misuse(ErrWrongLoop, "Stack was called from a goroutine that is not the loop's; use CaptureCallGraph")
+	}
+	if err != nil {
+		panic(err)
+	}
+	return frames.String()
+}
+
+// frames is the task's stack, or why it cannot be looked at.
+func (t *task) frames() (*traceback, error) {
 	switch {
 	case t.phase == taskDone || t.co == nil:
-		return ""
+		return nil, nil
 	case t.runsHere():
-		return callerTraceback().String()
-	case t.phase == taskRunning:
-		return "" // it is creating an eager task
+		return callerTraceback(), nil
+	case t.phase == taskRunning: // it is creating an eager task
+		return nil, nil
 	}
-	return t.co.stack().String()
+	if err := t.loop.coroutines.switchable(); err != nil {
+		return nil, err
+	}
+	return t.co.stack(), nil
 }

@@ -84,11 +84,16 @@ func CurrentTask(ctx context.Context) AnyTask {
 	return own.ownTask().self
 }
 
-// AllTasks is the tasks of l that are not done, oldest first: asyncio.all_tasks.
+// AllTasks is the tasks of l that are not done, oldest first: asyncio.all_tasks. Any goroutine: one that is not the loop's
+// waits until the loop is between two callbacks, and gets none of a closed loop. The tasks' own methods are still for the
+// loop's goroutine.
 func AllTasks(l *Loop) []AnyTask {
-	all := make([]AnyTask, 0, l.tasks.count)
-	for _, t := range l.tasks.all() {
-		all = append(all, t.self)
-	}
+	var all []AnyTask
+	l.ask(func() {
+		all = make([]AnyTask, 0, l.tasks.count)
+		for t := l.tasks.first; t != nil; t = t.next {
+			all = append(all, t.self)
+		}
+	})
 	return all
 }
