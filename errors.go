@@ -150,8 +150,12 @@ var (
 )
 
 // asCancelled finds a cancellation in err's chain. A group that holds a cancellation among other errors is not one; a
-// join of one error is that error.
+// join of one error is that error. An error whose Unwrap panics, as a typed nil may, is not one.
 func asCancelled(err error) *CancelledError {
+	if err == nil {
+		return nil
+	}
+	defer func() { _ = recover() }()
 	for err != nil {
 		switch e := err.(type) {
 		case *CancelledError:

@@ -126,6 +126,11 @@ func (l *Loop) Stop() { l.stopping = true }
 // RunForever runs the loop until Stop: loop.run_forever. It returns ErrLoopClosed, or ErrLoopRunning if this loop runs or
 // another one runs in this goroutine. A panic of a callback goes to the exception handler; runtime.Goexit in one unwinds
 // RunForever and leaves the loop fit for the next run.
+//
+// A loop may run in one goroutine after another. Once a task has begun, all of them must be locked to the same thread, as
+// often, or none: else the error is ErrWrongLoop. A task that has locked its goroutine with runtime.LockOSThread cannot
+// suspend, its Await returns ErrInvalidState; a task or callback that ends so is unlocked. Where the loop's goroutine is
+// locked itself, as by WithLockedThread, the runtime ends the process if a task suspends with one lock more than that.
 func (l *Loop) RunForever() error {
 	if err := l.beginRun(); err != nil {
 		return err

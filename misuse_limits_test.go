@@ -501,6 +501,125 @@ func TestMisuseOfCallbacks(t *testing.T) {
 	})
 }
 
+// What other callbacks, tasks and connections have coming is not lost when one of them unwinds the run.
+func TestMisuseOfBystanders(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		const n = 8
+		l := newLoop(t, opts...)
+		recordErrors(l)
+		var remote, timed, stepped, data int
+		left := 0
+		leave := func() {
+			if left++; left%3 == 0 {
+				runtime.Goexit()
+			}
+		}
+		var s *asyncio.Server
+		inTask(t, l, func(ctx context.Context) {
+			var err error
+			s, err = l.CreateServer(ctx, func() asyncio.Protocol {
+				return &tap{loop: l, lost: asyncio.NewFuture[error](l), onData: func() { data++; leave() }}
+			}, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+		})
+		for range n {
+			peer := dialNet(t, s)
+			_, err := peer.Write([]byte("x"))
+			require.NoError(t, err)
+			require.NoError(t, peer.CloseWrite())
+			_, err = l.CallSoonThreadsafe(func() { remote++; leave() })
+			require.NoError(t, err)
+			l.CallLater(0, func() { timed++; leave() })
+			asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+				err := asyncio.Sleep(ctx, time.Microsecond)
+				stepped++
+				leave()
+				return err
+			}))
+		}
+		for data < n || stepped < n {
+			onGoroutine(func() {
+				l.CallLater(time.Millisecond, l.Stop)
+				_ = l.RunForever()
+			})
+		}
+		require.Equal(t, []int{n, n, n, n}, []int{remote, timed, stepped, data})
+		inTask(t, l, func(ctx context.Context) {
+			s.Close()
+			require.NoError(t, s.WaitClosed(ctx))
+		})
+	})
+}
+
+// wrapper is an error type whose methods fail on a nil pointer, which is easily returned by accident.
+type wrapper struct{ err error }
+
+func (w *wrapper) Error() string { return w.err.Error() }
+func (w *wrapper) Unwrap() error { return w.err }
+
+// moody is a context that panics at the n-th question for Done.
+type moody struct {
+	context.Context
+	questions *int
+	done      chan struct{}
+}
+
+func (m moody) Done() <-chan struct{} {
+	if *m.questions--; *m.questions == 0 {
+		panic(errBoom)
+	}
+	return m.done
+}
+
+// AfterFunc keeps package context from asking in a goroutine of its own, where a panic would be the program's end.
+func (m moody) AfterFunc(func()) (stop func() bool) { return func() bool { return true } }
+
+// Errors and contexts of the program's own making may panic when they are asked.
+func TestMisuseOfForeignValues(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := newLoop(t, opts...)
+		recordErrors(l)
+		var typedNil *wrapper
+		inTask(t, l, func(ctx context.Context) {
+			for _, body := range []func(ctx context.Context) error{
+				func(context.Context) error { return typedNil },
+				func(context.Context) error { panic(typedNil) },
+				func(ctx context.Context) error { asyncio.CurrentTask(ctx).Cancel(); return typedNil },
+				func(ctx context.Context) error {
+					return asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
+						_ = asyncio.Sleep(ctx, time.Hour)
+						return typedNil
+					})
+				},
+				func(ctx context.Context) error {
+					return asyncio.WithTaskGroup(ctx, func(_ context.Context, tg *asyncio.TaskGroup) error {
+						tg.Go(func(context.Context) error { return typedNil })
+						return typedNil
+					})
+				},
+			} {
+				_, err := asyncio.CreateTask(ctx, asyncio.Do(body)).Await(ctx)
+				require.True(t, err != nil)
+			}
+			for questions := range 6 {
+				f := asyncio.NewFuture[int](l)
+				task := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+					left := questions
+					recovered(func() { _, _ = f.Await(moody{ctx, &left, make(chan struct{})}) })
+					return 7, asyncio.Sleep(ctx, time.Millisecond)
+				})
+				yield(t, ctx, 2)
+				_ = f.SetResult(1)
+				v, err := task.Await(ctx)
+				require.NoError(t, err)
+				require.Equal(t, 7, v)
+			}
+			require.Equal(t, []asyncio.AnyTask{asyncio.CurrentTask(ctx)}, asyncio.AllTasks(l))
+		})
+		stillWorks(t, l)
+	})
+}
+
 // stillServes fails the test unless a connection to and from l works.
 func stillServes(t *testing.T, l *asyncio.Loop) {
 	t.Helper()

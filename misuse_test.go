@@ -102,6 +102,16 @@ func TestMisuseOfThreadLocks(t *testing.T) {
 			})
 			stillWorks(t, l)
 		})
+		t.Run("a callback that locks", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				for range 3 {
+					l.CallSoon(runtime.LockOSThread)
+					yield(t, ctx, 2)
+				}
+			})
+			require.NoError(t, l.Close())
+		})
 		t.Run("a run that is locked after one that was not", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			recordErrors(l)

@@ -133,6 +133,9 @@ func (t *task) run(l *Loop) {
 		}
 		t.co = l.coroutines.get(t)
 	}
+	if threadLock() != l.coroutines.lock { // a callback has left it so
+		l.coroutines.restoreLock()
+	}
 	t.phase = taskRunning
 	outer := l.current
 	l.current = t
@@ -165,10 +168,11 @@ var errGoexit = errors.New("asyncio: the task ended with runtime.Goexit")
 
 // finish makes the task done.
 func (t *task) finish(err error) {
+	c := t.cancellation(err)
 	t.phase = taskDone
 	t.co, t.waiting = nil, nil
 	t.loop.tasks.remove(t)
-	switch c := t.cancellation(err); {
+	switch {
 	case c != nil:
 		t.complete(cancelled, c)
 	case err != nil:

@@ -126,7 +126,7 @@ func (s *TimeoutScope) expire() {
 func (s *scope) interrupt(reason error, msg any) {
 	t := s.task
 	t.requests++
-	for inner := t.scopes; inner != s; inner = inner.outer {
+	for inner := t.scopes; inner != nil && inner != s; inner = inner.outer {
 		inner.ended.end(context.Canceled)
 	}
 	s.ended.end(reason)
