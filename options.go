@@ -18,6 +18,7 @@ type config struct {
 	base         context.Context
 	lockedThread bool
 	eager        bool
+	interrupt    interruptRule
 }
 
 func newConfig(opts []Option) config {

@@ -58,7 +58,7 @@ func runUntilDone[T any](l *Loop, p promise[T]) (T, error) {
 }
 
 // Run is asyncio.run: a new loop runs main to its end; what main left is cancelled and awaited; the loop is closed. The
-// errors are main's, or ErrLoopRunning inside a running loop. Any goroutine.
+// errors are main's, ErrLoopRunning inside a running loop, or ErrInterrupted after SIGINT, see WithInterrupt. Any goroutine.
 func Run[T any](main Coro[T], opts ...Option) (result T, err error) {
 	r := NewRunner(opts...)
 	defer func() { // also when main calls runtime.Goexit
@@ -95,15 +95,15 @@ func (r *Runner) Loop() (*Loop, error) {
 	return r.loop, nil
 }
 
-// RunIn runs main on r's loop: Runner.run. The end of the context of WithContext cancels main.
-func RunIn[T any](r *Runner, main Coro[T]) (T, error) {
-	var zero T
+// RunIn runs main on r's loop: Runner.run. The end of the context of WithContext cancels main, and so does SIGINT, see
+// WithInterrupt.
+func RunIn[T any](r *Runner, main Coro[T]) (result T, err error) {
 	l, err := r.Loop()
 	if err != nil {
-		return zero, err
+		return result, err
 	}
 	if err := l.beginRun(); err != nil {
-		return zero, err
+		return result, err
 	}
 	defer l.endRun()
 	t := newMain(l, main)
@@ -111,6 +111,13 @@ func RunIn[T any](r *Runner, main Coro[T]) (T, error) {
 		l.post(callback(func() { t.cancel(context.Cause(l.context)) }))
 	})
 	defer stop()
+	interrupt := r.watchInterrupt(&t.task)
+	defer func() { // also when main calls runtime.Goexit
+		if interrupt.end() {
+			var zero T
+			result, err = zero, fmt.Errorf("%w: SIGINT has cancelled the main task", ErrInterrupted)
+		}
+	}()
 	return runUntilDone(l, promise[T](t))
 }
 

@@ -1,0 +1,93 @@
+package asyncio
+
+// Ctrl-C. The first SIGINT of a run cancels its main task, which so gets to clean up; the run then ends with ErrInterrupted.
+// From that moment on SIGINT has the effect that it had before the run: a second one ends the program at once, whatever
+// its tasks do, unless the program has asked for the signal itself.
+//
+// In Python this is so in the main thread, unless a handler was set before. Here it is so in the program's main goroutine,
+// unless SIGINT is ignored or the program has given its runs a context that can end, which is how Go programs that have a
+// handler end them. To ask is not possible: os/signal does not tell who wants a signal, and hands it to all who do.
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+)
+
+// ErrInterrupted: SIGINT has ended the run. asyncio has KeyboardInterrupt for it.
+var ErrInterrupted = errors.New("asyncio: interrupted")
+
+// interruptRule says which runs SIGINT interrupts.
+type interruptRule uint8
+
+const (
+	interruptDefault interruptRule = iota // those in the program's main goroutine that have no other end
+	interruptAlways
+	interruptNever
+)
+
+// WithInterrupt says whether the first SIGINT cancels the main task of Run and RunIn, and so ends the run with
+// ErrInterrupted. A second SIGINT has the effect that the first would have had without the run. The default is true in the
+// program's main goroutine, unless SIGINT is ignored or WithContext was given a context that can end. A program that asks
+// for SIGINT itself in another way wants false; else both hear of the first.
+func WithInterrupt(on bool) Option {
+	rule := interruptNever
+	if on {
+		rule = interruptAlways
+	}
+	return func(c *config) { c.interrupt = rule }
+}
+
+// mainGoroutine is the one that initialises packages, and then runs main.main.
+var mainGoroutine = goroutineSelf()
+
+// interruption is the watch of one run for SIGINT.
+type interruption struct {
+	main    *task
+	signals chan os.Signal
+	quit    chan struct{}
+	over    chan struct{} // closed at the end of watch
+	reached bool          // SIGINT has cancelled main
+}
+
+// applies tells whether the caller may run with a watch.
+func (r interruptRule) applies(base context.Context) bool {
+	if r != interruptDefault {
+		return r == interruptAlways
+	}
+	return goroutineSelf() == mainGoroutine && base.Done() == nil && !signal.Ignored(os.Interrupt)
+}
+
+// watchInterrupt begins to watch for SIGINT; nil if that is to be left alone.
+func (r *Runner) watchInterrupt(main *task) *interruption {
+	if c := newConfig(r.opts); !c.interrupt.applies(c.base) {
+		return nil
+	}
+	i := &interruption{main: main, signals: make(chan os.Signal, 1), quit: make(chan struct{}), over: make(chan struct{})}
+	signal.Notify(i.signals, os.Interrupt)
+	go i.watch()
+	return i
+}
+
+func (i *interruption) watch() {
+	defer close(i.over)
+	select {
+	case <-i.signals:
+		signal.Stop(i.signals) // before anybody can know of the first SIGINT
+		i.main.loop.post(callback(func() { i.reached = i.main.cancel(nil) }))
+	case <-i.quit:
+		signal.Stop(i.signals)
+	}
+}
+
+// end ends the watch when the run is over, and tells whether SIGINT has ended the run: if somebody else has cancelled main
+// as well, that stays a cancellation.
+func (i *interruption) end() bool {
+	if i == nil {
+		return false
+	}
+	close(i.quit)
+	<-i.over
+	return i.reached && i.main.Cancelled() && i.main.Uncancel() == 0
+}

@@ -1,0 +1,303 @@
+// Ctrl-C. What a signal does to a process is seen from outside: the programs below run in processes of their own, which are
+// this test binary again. They run before its tests do, in the goroutine in which main.main would run.
+package asyncio_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+// The environment of a child process: the program, and the driver as a number.
+const (
+	childProgram = "ASYNCIO_TEST_PROGRAM"
+	childDriver  = "ASYNCIO_TEST_DRIVER"
+)
+
+func init() {
+	program := interruptPrograms[os.Getenv(childProgram)]
+	if program == nil {
+		return
+	}
+	driver, err := strconv.Atoi(os.Getenv(childDriver))
+	if err != nil {
+		panic(err)
+	}
+	program(asyncio.WithDriver(asyncio.Driver(driver)))
+	os.Exit(0)
+}
+
+// say writes a line that the parent waits for.
+func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+// sayEnd tells how a run has ended.
+func sayEnd[T any](v T, err error) {
+	say("end %v interrupted=%v cancelled=%v", v, errors.Is(err, asyncio.ErrInterrupted), errors.Is(err, asyncio.ErrCancelled))
+}
+
+// untilCancelled is a main that waits to be cancelled, and then does cleanup.
+func untilCancelled(cleanup func(ctx context.Context, err error) (int, error)) asyncio.Coro[int] {
+	return func(ctx context.Context) (int, error) {
+		f := asyncio.NewFuture[int](loopOf(ctx))
+		loopOf(ctx).CallSoon(func() { say("ready") })
+		_, err := f.Await(ctx)
+		say("future cancelled=%v", f.Cancelled())
+		return cleanup(ctx, err)
+	}
+}
+
+func giveUp(_ context.Context, err error) (int, error) { return 0, err }
+
+// yieldOn lets the loop look at the outside world a few times, and panics if that is interrupted.
+func yieldOn(ctx context.Context) {
+	for range 10 {
+		if err := asyncio.Sleep(ctx, time.Millisecond); err != nil {
+			panic(err)
+		}
+	}
+}
+
+// standStill waits in a main that nobody cancels, until a line comes from the parent.
+func standStill(ctx context.Context) (int, error) {
+	return asyncio.ToThread(ctx, func(context.Context) (int, error) {
+		say("ready")
+		_, err := bufio.NewReader(os.Stdin).ReadString('\n')
+		return 5, err
+	})
+}
+
+var interruptPrograms = map[string]func(opts ...asyncio.Option){
+	"main waits": func(opts ...asyncio.Option) { sayEnd(asyncio.Run(untilCancelled(giveUp), opts...)) },
+	"main goes on": func(opts ...asyncio.Option) {
+		sayEnd(asyncio.Run(untilCancelled(func(context.Context, error) (int, error) { return 5, nil }), opts...))
+	},
+	"main has fought back": func(opts ...asyncio.Option) {
+		sayEnd(asyncio.Run(untilCancelled(func(ctx context.Context, err error) (int, error) {
+			asyncio.CurrentTask(ctx).Uncancel()
+			return 0, err
+		}), opts...))
+	},
+	"cancelled twice": func(opts ...asyncio.Option) {
+		sayEnd(asyncio.Run(untilCancelled(func(ctx context.Context, err error) (int, error) {
+			asyncio.CurrentTask(ctx).Cancel()
+			return 0, err
+		}), opts...))
+	},
+	"main is busy": func(opts ...asyncio.Option) {
+		sayEnd(asyncio.Run(func(ctx context.Context) (int, error) {
+			say("ready")
+			_, err := bufio.NewReader(os.Stdin).ReadString('\n') // the loop stands still
+			if err != nil {
+				return 0, err
+			}
+			return 0, asyncio.Sleep(ctx, time.Hour)
+		}, opts...))
+	},
+	"cleanup waits": func(opts ...asyncio.Option) {
+		sayEnd(asyncio.Run(untilCancelled(func(ctx context.Context, _ error) (int, error) {
+			say("cleanup")
+			return 0, asyncio.Sleep(ctx, time.Hour)
+		}), opts...))
+	},
+	"cleanup is busy": func(opts ...asyncio.Option) {
+		sayEnd(asyncio.Run(untilCancelled(func(context.Context, error) (int, error) {
+			say("cleanup")
+			for {
+			}
+		}), opts...))
+	},
+	"ignored": func(opts ...asyncio.Option) {
+		signal.Ignore(os.Interrupt)
+		sayEnd(asyncio.Run(standStill, opts...))
+		say("ignored=%v", signal.Ignored(os.Interrupt))
+	},
+	"own context": func(opts ...asyncio.Option) {
+		ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer restore()
+		sayEnd(asyncio.Run(untilCancelled(func(ctx context.Context, err error) (int, error) {
+			say("cause %v, asked %d", err, asyncio.CurrentTask(ctx).Cancelling())
+			yieldOn(ctx)
+			return 5, nil
+		}), append(opts, asyncio.WithContext(ctx))...))
+	},
+	"own handler": func(opts ...asyncio.Option) { ownHandler(standStill, append(opts, asyncio.WithInterrupt(false))...) },
+	"both": func(opts ...asyncio.Option) {
+		ownHandler(untilCancelled(func(ctx context.Context, _ error) (int, error) {
+			say("cleanup")
+			return standStill(ctx)
+		}), opts...)
+	},
+	"another goroutine": func(opts ...asyncio.Option) {
+		onGoroutine(func() { sayEnd(asyncio.Run(standStill, opts...)) })
+	},
+	"another goroutine that asks for it": func(opts ...asyncio.Option) {
+		onGoroutine(func() { sayEnd(asyncio.Run(untilCancelled(giveUp), append(opts, asyncio.WithInterrupt(true))...)) })
+	},
+	"two runs": func(opts ...asyncio.Option) {
+		r := asyncio.NewRunner(opts...)
+		for range 2 {
+			sayEnd(asyncio.RunIn(r, untilCancelled(giveUp)))
+		}
+		say("close %v", r.Close())
+	},
+	"after a run": func(opts ...asyncio.Option) {
+		sayEnd(asyncio.Run(func(context.Context) (int, error) { return 5, nil }, opts...))
+		say("ready")
+		select {}
+	},
+}
+
+// ownHandler runs main in a program that hears of SIGINT itself.
+func ownHandler(main asyncio.Coro[int], opts ...asyncio.Option) {
+	own := make(chan os.Signal, 1)
+	signal.Notify(own, os.Interrupt)
+	go func() {
+		for range own {
+			say("own handler")
+		}
+	}()
+	sayEnd(asyncio.Run(main, opts...))
+}
+
+// child is a process that runs one of the programs.
+type child struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	input io.WriteCloser
+	lines chan string
+}
+
+// startChild runs a program and waits until it says that it is ready.
+func startChild(t *testing.T, driver asyncio.Driver, program string) *child {
+	t.Helper()
+	if signal.Ignored(os.Interrupt) {
+		t.Skip("SIGINT is ignored by who has started the tests, and so by their children, who cannot change that")
+	}
+	require.Contains(t, interruptPrograms, program)
+	c := &child{t: t, cmd: exec.Command(os.Args[0]), lines: make(chan string, 100)}
+	c.cmd.Env = append(os.Environ(), childProgram+"="+program, childDriver+"="+strconv.Itoa(int(driver)), "GORACE=atexit_sleep_ms=0")
+	c.cmd.Stderr = t.Output()
+	output, err := c.cmd.StdoutPipe()
+	require.NoError(t, err)
+	c.input, err = c.cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.cmd.Start())
+	watchdog := time.AfterFunc(hangLimit, func() { _ = c.cmd.Process.Kill() })
+	t.Cleanup(func() { watchdog.Stop() })
+	go func() {
+		defer close(c.lines)
+		for s := bufio.NewScanner(output); s.Scan(); {
+			c.lines <- s.Text()
+		}
+	}()
+	return c
+}
+
+// says waits for lines, in this order.
+func (c *child) says(want ...string) *child {
+	c.t.Helper()
+	for _, w := range want {
+		require.Equal(c.t, w, <-c.lines)
+	}
+	return c
+}
+
+// interrupt sends the signal of Ctrl-C.
+func (c *child) interrupt() *child {
+	c.t.Helper()
+	require.NoError(c.t, c.cmd.Process.Signal(os.Interrupt))
+	return c
+}
+
+// goOn sends the line that the program waits for.
+func (c *child) goOn() *child {
+	c.t.Helper()
+	_, err := io.WriteString(c.input, "\n")
+	require.NoError(c.t, err)
+	return c
+}
+
+// exits waits for the normal end of the program.
+func (c *child) exits() {
+	c.t.Helper()
+	c.says("")
+	require.NoError(c.t, c.cmd.Wait())
+}
+
+// dies waits until SIGINT ends the program.
+func (c *child) dies() {
+	c.t.Helper()
+	c.says("")
+	var exit *exec.ExitError
+	require.ErrorAs(c.t, c.cmd.Wait(), &exit)
+	status := exit.Sys().(syscall.WaitStatus)
+	require.True(c.t, status.Signaled() && status.Signal() == syscall.SIGINT, "it ended with %v", exit)
+}
+
+func TestInterrupt(t *testing.T) {
+	const interrupted, cancelled = "end 0 interrupted=true cancelled=false", "end 0 interrupted=false cancelled=true"
+	for _, d := range drivers() {
+		start := func(t *testing.T, program string) *child { return startChild(t, d.driver, program) }
+		t.Run(d.name, func(t *testing.T) {
+			noLeaks(t)
+			t.Run("RUN-09", func(t *testing.T) {
+				start(t, "main waits").says("ready").interrupt().says("future cancelled=true", interrupted).exits()
+			})
+			t.Run("RUN-12", func(t *testing.T) {
+				for _, program := range []string{"cleanup waits", "cleanup is busy"} {
+					start(t, program).says("ready").interrupt().says("future cancelled=true", "cleanup").interrupt().dies()
+				}
+			})
+			t.Run("RUN-13", func(t *testing.T) {
+				start(t, "ignored").says("ready").interrupt().goOn().says("end 5 interrupted=false cancelled=false", "ignored=true").exits()
+				start(t, "own handler").says("ready").interrupt().says("own handler").goOn().
+					says("end 5 interrupted=false cancelled=false").exits()
+				start(t, "own context").says("ready").interrupt().
+					says("future cancelled=true", "cause asyncio: cancelled: interrupt signal received, asked 1", "end 5 interrupted=false cancelled=false").exits()
+			})
+			t.Run("a handler of the program hears of every SIGINT, the run of the first", func(t *testing.T) {
+				c := start(t, "both").says("ready").interrupt()
+				said := map[string]bool{<-c.lines: true, <-c.lines: true, <-c.lines: true, <-c.lines: true}
+				require.Equal(t, map[string]bool{"own handler": true, "future cancelled=true": true, "cleanup": true, "ready": true}, said)
+				c.interrupt().says("own handler").goOn().says("end 5 interrupted=false cancelled=false").exits()
+			})
+			t.Run("a main that goes on has not been interrupted", func(t *testing.T) {
+				start(t, "main goes on").says("ready").interrupt().says("future cancelled=true", "end 5 interrupted=false cancelled=false").exits()
+			})
+			t.Run("who has asked main to end", func(t *testing.T) {
+				start(t, "main has fought back").says("ready").interrupt().says("future cancelled=true", interrupted).exits()
+				start(t, "cancelled twice").says("ready").interrupt().says("future cancelled=true", cancelled).exits()
+			})
+			t.Run("a main that holds the loop hears of it when it awaits", func(t *testing.T) {
+				start(t, "main is busy").says("ready").interrupt().goOn().says(interrupted).exits()
+			})
+			t.Run("goroutines that are not main's", func(t *testing.T) {
+				start(t, "another goroutine").says("ready").interrupt().dies()
+				start(t, "another goroutine that asks for it").says("ready").interrupt().says("future cancelled=true", interrupted).exits()
+			})
+			t.Run("every run of a Runner", func(t *testing.T) {
+				c := start(t, "two runs")
+				for range 2 {
+					c.says("ready").interrupt().says("future cancelled=true", interrupted)
+				}
+				c.says("close <nil>").exits()
+			})
+			t.Run("after a run", func(t *testing.T) {
+				start(t, "after a run").says("end 5 interrupted=false cancelled=false", "ready").interrupt().dies()
+			})
+		})
+	}
+}
