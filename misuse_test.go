@@ -561,6 +561,12 @@ func TestMisuseAcrossGoroutines(t *testing.T) {
 			}
 			_, err := asyncio.RunUntilComplete(wrapped, w)
 			require.ErrorIs(t, err, asyncio.ErrLoopClosed)
+			for range 1000 {
+				f := asyncio.RunCoroutineThreadsafe(l, never)
+				runtime.Gosched()
+				_, err := f.Result(context.Background())
+				require.ErrorIs(t, err, asyncio.ErrLoopClosed)
+			}
 		})
 		t.Run("a thread whose result nobody wants any more", func(t *testing.T) {
 			l := newLoop(t, opts...)

@@ -13,8 +13,8 @@ type ConcurrentFuture[T any] struct {
 	loop *Loop
 	done chan struct{}
 
-	unwatch   func() bool // the end of the loop
 	mu        sync.Mutex
+	unwatch   func() bool // the end of the loop
 	result    Result[T]
 	completed bool
 	task      *task // runs the coroutine, once the loop has begun it
@@ -28,7 +28,9 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 		panic(misuse(ErrInvalidState, "RunCoroutineThreadsafe was given a nil coroutine"))
 	}
 	f := &ConcurrentFuture[T]{loop: l, done: make(chan struct{})}
+	f.mu.Lock() // abandon may run at once
 	f.unwatch = l.ended.afterFunc(f.abandon)
+	f.mu.Unlock()
 	if !l.post(callback(func() { f.start(coro) })) {
 		var zero T
 		f.complete(zero, fmt.Errorf("%w: RunCoroutineThreadsafe needs an open loop", ErrLoopClosed))
@@ -69,11 +71,11 @@ func (f *ConcurrentFuture[T]) complete(v T, err error) bool {
 	}
 	f.completed = true
 	f.result = Result[T]{v, err}
-	watchers := f.watchers
+	watchers, unwatch := f.watchers, f.unwatch
 	f.watchers = nil
 	f.mu.Unlock()
 	close(f.done)
-	f.unwatch()
+	unwatch()
 	for _, w := range watchers {
 		w()
 	}
