@@ -173,6 +173,29 @@ func TestMisuseOfDepth(t *testing.T) {
 			}
 			require.Equal(t, 20_000, run(t, newLoop(t, opts...), descend(20_000)))
 		})
+		t.Run("each eager task makes the next", func(t *testing.T) {
+			l := newLoop(t, append(opts, asyncio.WithEagerTasks())...)
+			var descend func(depth int, end func(ctx context.Context) error) asyncio.Coro[int]
+			descend = func(depth int, end func(ctx context.Context) error) asyncio.Coro[int] {
+				return func(ctx context.Context) (int, error) {
+					if depth == 0 {
+						return 0, end(ctx)
+					}
+					n, err := asyncio.CreateTask(ctx, descend(depth-1, end)).Await(ctx)
+					return n + 1, err
+				}
+			}
+			require.Equal(t, 10_000, run(t, l, descend(10_000, func(context.Context) error { return nil })))
+			require.Equal(t, 10_000, run(t, l, descend(10_000, func(ctx context.Context) error {
+				return asyncio.Sleep(ctx, time.Microsecond)
+			})))
+			recordErrors(l)
+			unwinds(t, func() {
+				_, _ = asyncio.RunUntilComplete(l, descend(100, func(context.Context) error { runtime.Goexit(); return nil }))
+			})
+			require.Empty(t, asyncio.AllTasks(l))
+			stillWorks(t, l)
+		})
 		t.Run("a deep stack suspends", func(t *testing.T) {
 			var descend func(ctx context.Context, depth int) error
 			descend = func(ctx context.Context, depth int) error {
