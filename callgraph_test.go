@@ -4,7 +4,9 @@ package asyncio_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -245,44 +247,37 @@ func TestAllTasksFromAnotherGoroutine(t *testing.T) {
 		t.Run("INT-04", func(t *testing.T) {
 			const looks, tasks, atOnce = 1000, 10_000, 10
 			l := newLoop(t, opts...)
-			looked := make(chan int)
-			stop := make(chan struct{})
-			go func() {
-				seen, n := 0, 0
-				defer func() { looked <- seen }()
-				for ; ; n++ {
+			var looked atomic.Int64
+			look := func() (seen int) {
+				for range looks {
 					for _, task := range asyncio.AllTasks(l) {
 						if task.Loop() != l {
 							t.Errorf("%v belongs to another loop", task)
 						}
 						seen++
 					}
-					select {
-					case <-stop:
-						if n >= looks {
-							return
-						}
-					default:
-					}
+					looked.Add(1)
 				}
-			}()
+				return seen
+			}
 			inTask(t, l, func(ctx context.Context) {
-				for range tasks / atOnce {
-					done := make([]asyncio.Awaitable[int], atOnce)
-					for i := range done {
-						done[i] = asyncio.Coro[int](func(ctx context.Context) (int, error) { return 0, asyncio.Sleep(ctx, 0) })
+				seen := asyncio.RunInExecutor(ctx, nil, func() (int, error) { return look(), nil })
+				for made := 0; made < tasks || looked.Load() < looks; made += atOnce {
+					children := make([]asyncio.Awaitable[int], atOnce)
+					for i := range children {
+						children[i] = asyncio.Coro[int](func(ctx context.Context) (int, error) { return 0, asyncio.Sleep(ctx, 0) })
 					}
-					children := asyncio.Gather(ctx, done...)
+					all := asyncio.Gather(ctx, children...)
 					for _, task := range asyncio.AllTasks(l) {
 						assert.False(t, task.Done())
 					}
-					_, err := children.Await(ctx)
+					runtime.Gosched() // if there is one processor for both
+					_, err := all.Await(ctx)
 					require.NoError(t, err)
 				}
-				close(stop)
-				seen, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return <-looked, nil })
+				n, err := seen.Await(ctx)
 				require.NoError(t, err)
-				require.Greater(t, seen, looks)
+				require.Greater(t, n, looks, "more than the main task each time")
 			})
 		})
 		t.Run("while runs begin and end", func(t *testing.T) {
