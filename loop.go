@@ -307,7 +307,9 @@ func (l *Loop) setPollBudget(now int64, busy bool) {
 
 // Close releases the loop: loop.close. The error is ErrLoopRunning while the loop runs; again, it does nothing.
 // Callbacks and timers that wait are dropped. Tasks that are suspended see ErrLoopClosed in their Await and are reported,
-// as are failures that nobody has looked at. Any goroutine, except for loops that ran in one that was locked to its thread.
+// as are failures that nobody has looked at. All is released also if code that runs meanwhile panics or calls
+// runtime.Goexit. A loop that ran in a goroutine that was locked to its thread is closed there, else the error is
+// ErrWrongLoop; any other one is closed in any goroutine.
 func (l *Loop) Close() (err error) {
 	switch {
 	case l.IsClosed():

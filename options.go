@@ -48,7 +48,8 @@ func WithContext(ctx context.Context) Option {
 }
 
 // WithLockedThread locks the calling goroutine to its thread until the loop is closed, for callbacks that need a fixed
-// thread. The loop must then be made, run and closed by one goroutine. A switch between tasks costs more.
+// thread. The loop must then be made, run and closed by one goroutine, and not in a callback or task of another loop, where
+// NewEventLoop returns ErrLoopRunning. A switch between tasks costs more.
 func WithLockedThread() Option { return func(c *config) { c.lockedThread = true } }
 
 // CallOption is an option of CallSoon and its kin and of AddDoneCallback.

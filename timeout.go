@@ -50,7 +50,7 @@ func NewTimeout(d time.Duration) *TimeoutScope { return &TimeoutScope{delay: d, 
 // NewTimeoutAt makes a scope that ends at a moment of Loop.Time's clock: asyncio.timeout_at. Forever is no limit.
 func NewTimeoutAt(when time.Duration) *TimeoutScope { return &TimeoutScope{delay: Forever, when: when} }
 
-// Run runs body, once, in the task of ctx.
+// Run runs body, once, in the task of ctx: again, the error is ErrInvalidState, and outside a task ErrNotCurrentTask.
 // Suspends when body does. Cancelled: body is.
 func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) error) error {
 	if s.state != timeoutCreated {
