@@ -286,12 +286,9 @@ func (s *Stream) writeFailed(err error) {
 	s.flags |= streamWriteFailed
 	s.queued, s.seq = 0, 0
 	s.failDones(err)
-	if s.h != nil {
-		s.loop.later(func() {
-			if s.state == handleOpen {
-				s.h.OnWritten(0, err)
-			}
-		})
+	if s.h != nil && s.state == handleOpen {
+		s.loop.calls++
+		s.h.OnWritten(0, err) // before the records behind, which may bring an end that this error has caused
 	}
 }
 
