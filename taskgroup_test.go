@@ -258,7 +258,7 @@ func TestTaskGroup(t *testing.T) {
 // TestTaskGroupCancelledOutside cancels the parent.
 func TestTaskGroupCancelledOutside(t *testing.T) {
 	// cancelled runs a group in a task of its own, which is cancelled in the third turn, and returns what the group did.
-	cancelled := func(t *testing.T, ctx context.Context, body func(ctx context.Context, tg *asyncio.TaskGroup) error) (err error, parent *asyncio.Task[asyncio.None]) {
+	cancelled := func(t *testing.T, ctx context.Context, body func(ctx context.Context, tg *asyncio.TaskGroup) error) (parent *asyncio.Task[asyncio.None], err error) {
 		t.Helper()
 		parent = start(ctx, func(ctx context.Context) error {
 			err = asyncio.WithTaskGroup(ctx, body)
@@ -268,7 +268,7 @@ func TestTaskGroupCancelledOutside(t *testing.T) {
 		require.True(t, parent.Cancel("outside"))
 		_, _, waitErr := asyncio.Wait(ctx, []asyncio.AnyFuture{parent})
 		require.NoError(t, waitErr)
-		return err, parent
+		return parent, err
 	}
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("children and body are cancelled, and the parent ends cancelled", func(t *testing.T) {
@@ -276,7 +276,7 @@ func TestTaskGroupCancelledOutside(t *testing.T) {
 				l := newLoop(t, opts...)
 				inTask(t, l, func(ctx context.Context) {
 					count := 0
-					err, parent := cancelled(t, ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+					parent, err := cancelled(t, ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
 						for range 5 {
 							tg.Go(func(ctx context.Context) error {
 								err := sleepsLong(ctx)
@@ -299,7 +299,7 @@ func TestTaskGroupCancelledOutside(t *testing.T) {
 		t.Run("TG-06", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
-				err, parent := cancelled(t, ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+				parent, err := cancelled(t, ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
 					for range 5 {
 						tg.Go(failsInCleanup(errBoom))
 					}
@@ -327,7 +327,7 @@ func TestTaskGroupCancelledOutside(t *testing.T) {
 						}
 						return err
 					}
-					err, _ := cancelled(t, ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+					_, err := cancelled(t, ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
 						if !nested {
 							return slowToEnd(ctx, tg)
 						}
@@ -374,7 +374,7 @@ func TestTaskGroupCancelledOutside(t *testing.T) {
 		t.Run("the body makes another error of it", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			inTask(t, l, func(ctx context.Context) {
-				err, _ := cancelled(t, ctx, func(ctx context.Context, _ *asyncio.TaskGroup) error { return failsInCleanup(errOther)(ctx) })
+				_, err := cancelled(t, ctx, func(ctx context.Context, _ *asyncio.TaskGroup) error { return failsInCleanup(errOther)(ctx) })
 				wantGroup(t, err, errOther)
 			})
 		})
