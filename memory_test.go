@@ -1,4 +1,4 @@
-//go:build unix && !race
+//go:build unix && !race && !asan
 
 package asyncio_test
 
