@@ -562,7 +562,7 @@ func TestMisuseOfBystanders(t *testing.T) {
 		}
 		for data < n || stepped < n {
 			onGoroutine(func() {
-				l.CallLater(time.Millisecond, l.Stop)
+				defer l.CallLater(time.Millisecond, l.Stop).Cancel() // a run that Goexit unwinds leaves it armed
 				_ = l.RunForever()
 			})
 		}
