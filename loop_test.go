@@ -652,6 +652,7 @@ func TestLoopExceptionHandler(t *testing.T) {
 		t.Run("LOOP-20", func(t *testing.T) {
 			l := newLoop(t, opts...)
 			handler := recordErrors(l)
+			l.SetDebug(false)
 			scheduleFailing(l)
 			turn(t, l)
 			l.SetDebug(true)

@@ -569,7 +569,8 @@ func checkEndsFirst(rt *rapid.T, s string, seps ...string) {
 }
 
 func TestStreamReaderDoesNotAllocate(t *testing.T) {
-	inTask(t, newLoop(t), func(ctx context.Context) {
+	withoutDebug := asyncio.WithDebug(false) // which keeps a traceback for every callback
+	inTask(t, newLoop(t, withoutDebug), func(ctx context.Context) {
 		l := loopOf(ctx)
 		r := asyncio.NewStreamReader(l, 64<<10)
 		chunk, p := make([]byte, 1024), make([]byte, 2048)
