@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/seed-a026a017/asyncio/bench/internal/result"
 	"github.com/stretchr/testify/require"
 )
 
@@ -17,9 +18,9 @@ func newMeter(t *testing.T) *meter {
 	t.Helper()
 	dirs, err := findDirs()
 	require.NoError(t, err)
-	s := settings{rounds: 1, seconds: 0.2, warmup: 0.05, idle: 50, only: []string{control}}
+	s := settings{rounds: 1, seconds: 0.2, warmup: 0.05, idle: 50, only: []string{result.LibuvC}}
 	b := builder{dirs: dirs, out: t.TempDir()}
-	m := &meter{settings: s, report: &report{}, progress: newProgress()}
+	m := &meter{settings: s, report: &result.Report{}, progress: newProgress()}
 	m.client, err = b.cc("client", "client/client.c", "-Werror")
 	require.NoError(t, err)
 	m.contenders, err = prepare(b, s, m.report)

@@ -12,17 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-// Names of the contenders that the targets speak of.
-const (
-	control       = "libuv-c"
-	protocol      = "asyncio-protocol"
-	streams       = "asyncio-streams"
-	goNet         = "go-net"
-	uvloop        = "uvloop-protocol"
-	uvloopStreams = "uvloop-streams"
-	nodeNet       = "node-net"
+	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
 // contender is an echo server: a command that takes a port as its last argument but for args.
@@ -97,16 +88,16 @@ func (b builder) entries() []entry {
 		}
 	}
 	return []entry{
-		{control, libuv()},
-		{"libuv-c-256k", libuv("256")},
-		{protocol, compiled("asyncio_protocol")},
-		{streams, compiled("asyncio_streams")},
-		{"asyncio-purego", compiled("asyncio_protocol", "purego")},
-		{goNet, compiled("gonet")},
-		{uvloop, b.python("uvloop", "protocol")},
-		{uvloopStreams, b.python("uvloop", "streams")},
-		{"python-protocol", b.python("asyncio", "protocol")},
-		{nodeNet, func() (contender, error) {
+		{result.LibuvC, libuv()},
+		{result.LibuvC256, libuv("256")},
+		{result.Protocol, compiled("asyncio_protocol")},
+		{result.Streams, compiled("asyncio_streams")},
+		{result.PureGo, compiled("asyncio_protocol", "purego")},
+		{result.GoNet, compiled("gonet")},
+		{result.Uvloop, b.python("uvloop", "protocol")},
+		{result.UvloopStreams, b.python("uvloop", "streams")},
+		{result.Python, b.python("asyncio", "protocol")},
+		{result.NodeNet, func() (contender, error) {
 			node, err := exec.LookPath("node")
 			if err != nil {
 				err = errAbsent{"there is no node: apt-get install nodejs"}
@@ -136,26 +127,26 @@ func (b builder) python(loops, api string) func() (contender, error) {
 }
 
 // prepare makes every contender that ONLY admits ready to start. If there is any, the control comes first.
-func prepare(b builder, s settings, rep *report) ([]contender, error) {
+func prepare(b builder, s settings, rep *result.Report) ([]contender, error) {
 	entries := b.entries()
 	if !slices.ContainsFunc(entries, func(e entry) bool { return s.wants(e.name) }) {
 		return nil, nil
 	}
 	var ready []contender
 	for _, e := range entries {
-		if e.name != control && !s.wants(e.name) {
+		if e.name != result.LibuvC && !s.wants(e.name) {
 			continue
 		}
 		c, err := e.make()
 		if absent := (errAbsent{}); errors.As(err, &absent) {
-			rep.Absent = append(rep.Absent, absentee{e.name, absent.reason})
+			rep.Absent = append(rep.Absent, result.Absent{Name: e.name, Reason: absent.reason})
 			continue
 		}
-		if err != nil && e.name == control {
+		if err != nil && e.name == result.LibuvC {
 			return nil, fmt.Errorf("the control cannot be built: %w", err)
 		}
 		if err != nil {
-			rep.Failed = append(rep.Failed, failedMeasure{e.name, "build", err.Error()})
+			rep.Failed = append(rep.Failed, result.Failed{Name: e.name, Work: "build", Error: err.Error()})
 			continue
 		}
 		c.name = e.name

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
 const (
@@ -22,70 +24,68 @@ const (
 	dialTimeout = 5 * time.Second
 )
 
-// idleResult is what connections cost that do nothing.
-type idleResult struct {
-	Name        string  `json:"name"`
-	Connections int     `json:"connections"`
-	Bytes       float64 `json:"bytes"`       // resident, per connection
-	BytesFreed  float64 `json:"bytes_freed"` // the same after the server gave its free memory back
-	Wakeups     float64 `json:"wakeups"`     // context switches per second
-	CPU         float64 `json:"cpu"`         // share of one processor
-}
-
 func (m *meter) idleConnections() {
+	row := result.Row{Work: result.Work{Kind: result.Idle, Connections: m.idle}, Control: result.LibuvC}
 	m.progress.expect(len(m.contenders))
 	for _, c := range slices.Clone(m.contenders) {
-		m.progress.step(fmt.Sprintf("%d idle connections: %s", m.idle, c.name))
-		r, err := m.idleOnce(c)
+		m.progress.step(fmt.Sprintf("%v: %s", row, c.name))
+		values, err := m.idleOnce(c)
 		if err != nil {
-			m.drop(c, "idle connections", err)
+			m.drop(c, row.String(), err)
 			continue
 		}
-		m.report.Idle = append(m.report.Idle, r)
+		row.Add(c.name, 1, values)
 	}
+	row.Summarise()
+	m.report.Rows = append(m.report.Rows, row)
 	m.progress.clear()
-	printIdle(os.Stdout, m.report.Idle)
+	printIdle(os.Stdout, row)
 }
 
-func (m *meter) idleOnce(c contender) (idleResult, error) {
+func (m *meter) idleOnce(c contender) (map[result.Metric]float64, error) {
 	srv, err := startServer(c, m.serverCPU)
 	if err != nil {
-		return idleResult{}, err
+		return nil, err
 	}
 	defer srv.stop()
 	warm, err := openIdle(srv.addr, idleWarmup)
 	closeAll(warm)
 	if err != nil {
-		return idleResult{}, err
+		return nil, err
 	}
 	if err := srv.freeMemory(); err != nil {
-		return idleResult{}, err
+		return nil, err
 	}
 	before, err := resident(srv.pid())
 	if err != nil {
-		return idleResult{}, err
+		return nil, err
 	}
 	conns, err := openIdle(srv.addr, m.idle)
 	defer closeAll(conns)
 	if err != nil {
-		return idleResult{}, err
+		return nil, err
 	}
 	full, err := resident(srv.pid())
 	if err != nil {
-		return idleResult{}, err
+		return nil, err
 	}
 	if err := srv.freeMemory(); err != nil {
-		return idleResult{}, err
+		return nil, err
 	}
 	freed, err := resident(srv.pid())
 	if err != nil {
-		return idleResult{}, err
+		return nil, err
 	}
-	r := idleResult{Name: c.name, Connections: m.idle}
-	r.Bytes = float64(full-before) / float64(m.idle)
-	r.BytesFreed = float64(freed-before) / float64(m.idle)
-	r.Wakeups, r.CPU, err = activity(srv.pid())
-	return r, err
+	wakeups, cpu, err := activity(srv.pid())
+	if err != nil {
+		return nil, err
+	}
+	return map[result.Metric]float64{
+		result.Bytes:      float64(full-before) / float64(m.idle),
+		result.BytesFreed: float64(freed-before) / float64(m.idle),
+		result.Wakeups:    wakeups,
+		result.IdleCPU:    cpu,
+	}, nil
 }
 
 // openIdle opens n connections and echoes a message on each, so that all are accepted. On an error it returns those that
@@ -173,15 +173,14 @@ func scheduled(pid string) (switches int64, cpu time.Duration, err error) {
 	return switches, cpu, nil
 }
 
-func printIdle(w io.Writer, results []idleResult) {
-	if len(results) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "\n%d idle connections\n", results[0].Connections)
+func printIdle(w io.Writer, row result.Row) {
+	fmt.Fprintf(w, "\n%v\n", row)
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(tw, "\tbytes each\tafter freeing\twake-ups/s\tCPU\t")
-	for _, r := range results {
-		fmt.Fprintf(tw, "%-16s\t%.0f\t%.0f\t%.1f\t%.2f %%\t\n", r.Name, r.Bytes, r.BytesFreed, r.Wakeups, r.CPU*100)
+	for _, r := range row.Results {
+		of := func(m result.Metric) float64 { return r.Figures[m].Median }
+		fmt.Fprintf(tw, "%-16s\t%.0f\t%.0f\t%.1f\t%.2f %%\t\n", r.Name, of(result.Bytes), of(result.BytesFreed), of(result.Wakeups),
+			of(result.IdleCPU)*100)
 	}
 	tw.Flush()
 }

@@ -11,17 +11,17 @@
 package main
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
 // settings say how much is measured, and where.
@@ -35,39 +35,12 @@ type settings struct {
 	only      []string // parts of names; empty: all
 }
 
-// report is all that was measured, as -json writes it.
-type report struct {
-	Go      string          `json:"go"`
-	CPU     string          `json:"cpu"`
-	CPUs    int             `json:"cpus"`
-	Time    time.Time       `json:"time"`
-	Micro   []microResult   `json:"micro,omitempty"`
-	Echo    []echoRow       `json:"echo,omitempty"`
-	Idle    []idleResult    `json:"idle,omitempty"`
-	Targets []targetResult  `json:"targets,omitempty"`
-	Absent  []absentee      `json:"absent,omitempty"`
-	Failed  []failedMeasure `json:"failed,omitempty"`
-}
-
-// absentee is a contender that is not installed.
-type absentee struct {
-	Name   string `json:"name"`
-	Reason string `json:"reason"`
-}
-
-// failedMeasure is a contender that is installed, but could not be measured.
-type failedMeasure struct {
-	Name  string `json:"name"`
-	Work  string `json:"work"`
-	Error string `json:"error"`
-}
-
 func main() {
 	jsonFile := flag.String("json", "", "also write the results to `file`")
 	s := flagSettings()
 	rep, err := measure(s)
 	if err == nil && *jsonFile != "" {
-		err = writeJSON(*jsonFile, rep)
+		err = rep.WriteFile(*jsonFile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
@@ -110,7 +83,7 @@ func (s settings) wants(name string) bool {
 	return len(s.only) == 0
 }
 
-func measure(s settings) (*report, error) {
+func measure(s settings) (*result.Report, error) {
 	dirs, err := findDirs()
 	if err != nil {
 		return nil, err
@@ -124,13 +97,14 @@ func measure(s settings) (*report, error) {
 	}
 	defer os.RemoveAll(tmp)
 
-	rep := &report{Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(), Time: time.Now().UTC()}
+	rep := &result.Report{Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(), Time: time.Now().UTC(),
+		Rounds: s.rounds, Seconds: s.seconds}
 	fmt.Printf("%s, %d processors, %s\n", rep.CPU, rep.CPUs, rep.Go)
 	if s.wants("micro") {
-		if rep.Micro, err = runMicro(dirs.root, tmp, s); err != nil {
-			rep.Failed = append(rep.Failed, failedMeasure{"micro", "go test -bench", err.Error()})
+		if rep.Rows, err = runMicro(dirs.root, tmp, s); err != nil {
+			rep.Failed = append(rep.Failed, result.Failed{Name: "micro", Work: "go test -bench", Error: err.Error()})
 		}
-		printMicro(os.Stdout, rep.Micro)
+		printMicro(os.Stdout, rep.Rows)
 	}
 	b := builder{dirs: dirs, out: tmp}
 	m := &meter{settings: s, report: rep, progress: newProgress()}
@@ -189,18 +163,7 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
-func writeJSON(name string, rep *report) error {
-	b, err := json.MarshalIndent(rep, "", "\t")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(name, append(b, '\n'), 0o644)
-}
-
-func printFailures(w io.Writer, rep *report) {
+func printFailures(w io.Writer, rep *result.Report) {
 	for _, a := range rep.Absent {
 		fmt.Fprintf(w, "left out: %s: %s\n", a.Name, a.Reason)
 	}

@@ -3,142 +3,134 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
+
+	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// targetResult is one row of the design's table of speeds to reach.
-type targetResult struct {
-	Work     string `json:"work"`
-	Reach    string `json:"reach"`
-	Measured string `json:"measured"` // "" if a part of it was not measured
-	Met      bool   `json:"met"`
+// echoTargets are the design's limits of CPU per request, as a ratio to C.
+var echoTargets = []struct {
+	name               string
+	bytes, connections int
+	reach              float64
+}{
+	{result.Protocol, 1 << 10, 10, 1.15},
+	{result.Protocol, 1 << 10, 100, 1.08},
+	{result.Streams, 1 << 10, 10, 1.25},
+	{result.Streams, 1 << 10, 100, 1.20},
+	{result.Protocol, 100 << 10, 10, 1.30},
+	{result.Protocol, 100 << 10, 100, 1.30},
+}
+
+// rivals are whom each of ours is to undercut in every echo row.
+var rivals = [][2]string{
+	{result.Protocol, result.Uvloop}, {result.Protocol, result.NodeNet}, {result.Protocol, result.GoNet},
+	{result.Streams, result.UvloopStreams}, {result.Streams, result.NodeNet}, {result.Streams, result.GoNet},
 }
 
 // judge holds a report against the design's table. A row whose work was not measured says so.
-func judge(r *report) []targetResult {
-	var rows []targetResult
-	add := func(work, reach, measured string, met bool) {
-		rows = append(rows, targetResult{work, reach, measured, met && measured != ""})
-	}
-	for _, t := range []struct {
-		name               string
-		bytes, connections int
-		reach              float64
-	}{
-		{protocol, 1 << 10, 10, 1.15},
-		{protocol, 1 << 10, 100, 1.08},
-		{streams, 1 << 10, 10, 1.25},
-		{streams, 1 << 10, 100, 1.20},
-		{protocol, 100 << 10, 10, 1.30},
-		{protocol, 100 << 10, 100, 1.30},
-	} {
-		measured, met := "", false
-		if row, ok := r.echo(t.bytes, t.connections); ok {
-			if e, ok := row.result(t.name); ok {
-				measured, met = fmt.Sprintf("%.2f", e.Ratio), e.Ratio <= t.reach
-			}
+func judge(r *result.Report) []result.Target {
+	var rows []result.Target
+	for _, t := range echoTargets {
+		w := result.Work{Kind: result.Echo, Bytes: t.bytes, Connections: t.connections}
+		row := result.Target{Work: fmt.Sprintf("%v, %s / C", w, t.name), Reach: fmt.Sprintf("<= %.2f", t.reach)}
+		if f, ok := r.Figure(w, t.name, result.CPU); ok && f.Ratio > 0 {
+			row.Measured, row.Met = fmt.Sprintf("%.2f", f.Ratio), f.Ratio <= t.reach
 		}
-		work := fmt.Sprintf("echo %s, %d connections, %s / C", kib(t.bytes), t.connections, t.name)
-		add(work, fmt.Sprintf("<= %.2f", t.reach), measured, met)
+		rows = append(rows, row)
 	}
-	for _, pair := range [][2]string{
-		{protocol, uvloop}, {protocol, nodeNet}, {protocol, goNet}, {streams, uvloopStreams}, {streams, nodeNet}, {streams, goNet},
-	} {
-		worst, measured := r.worst(pair[0], pair[1])
-		add(fmt.Sprintf("every echo row, %s / %s", pair[0], pair[1]), "< 1.00", measured, worst < 1)
+	for _, pair := range rivals {
+		row := result.Target{Work: fmt.Sprintf("every echo row, %s / %s", pair[0], pair[1]), Reach: "< 1.00"}
+		var ratio float64
+		ratio, row.Measured = worst(r.Kind(result.Echo), pair[0], pair[1], result.CPU)
+		row.Met = row.Measured != "" && ratio < 1
+		rows = append(rows, row)
 	}
-	return append(rows, append(judgeMicro(r), judgeIdle(r)...)...)
+	tail := result.Target{Work: fmt.Sprintf("p99 at a fixed rate, %s / %s", result.Protocol, result.GoNet), Reach: "<= 1.00"}
+	var ratio float64
+	ratio, tail.Measured = worst(r.Kind(result.Open), result.Protocol, result.GoNet, result.P99)
+	tail.Met = tail.Measured != "" && ratio <= 1
+	rows = append(rows, tail)
+	return append(rows, append(judgeCosts(r), judgeIdle(r)...)...)
 }
 
-func judgeMicro(r *report) []targetResult {
-	ratio := func(work, a, b string, reach float64) targetResult {
-		t := targetResult{Work: work, Reach: fmt.Sprintf("<= %.1f", reach)}
-		over, ok := r.micro(a, "ns/op")
-		under, ok2 := r.micro(b, "ns/op")
-		if ok && ok2 {
-			q := microRatio(over, under)
-			t.Measured = fmt.Sprintf("%.2f (%.0f ns / %.0f ns)", q, over.value("ns/op"), under.value("ns/op"))
-			t.Met = q <= reach
+func judgeCosts(r *result.Report) []result.Target {
+	cost := func(name string) result.Work { return result.Work{Kind: result.Cost, Name: name} }
+	ratio := func(work, name string, reach float64) result.Target {
+		t := result.Target{Work: work, Reach: fmt.Sprintf("<= %.1f", reach)}
+		ours, ok := r.Figure(cost(name), result.Asyncio, result.NS)
+		bare, okBare := r.Figure(cost(name), result.Bare, result.NS)
+		if ok && okBare {
+			t.Measured = fmt.Sprintf("%.2f (%.0f ns / %.0f ns)", ours.Ratio, ours.Median, bare.Median)
+			t.Met = ours.Ratio <= reach
 		}
 		return t
 	}
-	rows := []targetResult{
-		ratio("switch / bare iter.Pull round trip", "Switch", "SwitchBare", 1.5),
-		ratio("spawn and await a task / goroutine and channel", "Spawn", "SpawnBare", 0.8),
+	rows := []result.Target{
+		ratio("switch / bare iter.Pull round trip", "Switch", 1.5),
+		ratio("spawn and await a task / goroutine and channel", "Spawn", 0.8),
 	}
-	callSoon := targetResult{Work: "CallSoon per callback, batch of 1,000", Reach: "<= 25 ns, 0 allocations"}
-	if m, ok := r.micro("CallSoon", "ns/callback"); ok {
-		ns, allocs := m.value("ns/callback"), m.value("allocs/op")
-		callSoon.Measured = fmt.Sprintf("%.1f ns, %.3g allocations", ns, allocs/1000)
-		callSoon.Met = ns <= 25 && allocs < 10 // of a batch: the loop's own, however many callbacks it runs
+	callSoon := result.Target{Work: "CallSoon per callback, batch of 1,000", Reach: "<= 25 ns, 0 allocations"}
+	if ns, ok := r.Figure(cost("CallSoon"), result.Asyncio, result.NS); ok {
+		allocs, _ := r.Figure(cost("CallSoon"), result.Asyncio, result.Allocs)
+		callSoon.Measured = fmt.Sprintf("%.1f ns, %.3g allocations", ns.Median, allocs.Median)
+		callSoon.Met = ns.Median <= 25 && allocs.Median < 0.01 // what a batch has is the loop's own, however many callbacks it runs
 	}
-	timer := targetResult{Work: "timer add and cancel", Reach: ">= 10 M/s"}
-	if m, ok := r.micro("TimerAddCancel", "ns/op"); ok {
-		timer.Measured = fmt.Sprintf("%.1f M/s", 1e3/m.value("ns/op"))
-		timer.Met = m.value("ns/op") <= 100
-		if at, ok := r.micro("TimerAtAddCancel", "ns/op"); ok {
-			timer.Measured += fmt.Sprintf(" (CallAt: %.1f M/s)", 1e3/at.value("ns/op"))
+	timer := result.Target{Work: "timer add and cancel", Reach: ">= 10 M/s"}
+	if ns, ok := r.Figure(cost("TimerAddCancel"), result.Asyncio, result.NS); ok {
+		timer.Measured = fmt.Sprintf("%.1f M/s", 1e3/ns.Median)
+		timer.Met = ns.Median <= 100
+		if at, ok := r.Figure(cost("TimerAtAddCancel"), result.Asyncio, result.NS); ok {
+			timer.Measured += fmt.Sprintf(" (CallAt: %.1f M/s)", 1e3/at.Median)
 		}
 	}
 	return append(rows, callSoon, timer)
 }
 
-func judgeIdle(r *report) []targetResult {
-	var rows []targetResult
+// judgeIdle looks at the row with the most connections: the memory of the process itself weighs least there.
+func judgeIdle(r *result.Report) []result.Target {
+	var row result.Row
+	for _, i := range r.Kind(result.Idle) {
+		if i.Connections > row.Connections {
+			row = i
+		}
+	}
+	var rows []result.Target
 	for _, t := range []struct {
 		name  string
 		reach float64
-	}{{protocol, 700}, {streams, 5 << 10}} {
-		row := targetResult{Work: "memory per idle connection, " + t.name, Reach: fmt.Sprintf("<= %.0f B", t.reach)}
-		if i := r.idle(t.name); i != nil {
-			row.Measured = fmt.Sprintf("%.0f B", i.BytesFreed)
-			row.Met = i.BytesFreed <= t.reach
+	}{{result.Protocol, 700}, {result.Streams, 5 << 10}} {
+		target := result.Target{Work: "memory per idle connection, " + t.name, Reach: fmt.Sprintf("<= %.0f B", t.reach)}
+		if f, ok := row.Figure(t.name, result.BytesFreed); ok {
+			target.Measured, target.Met = fmt.Sprintf("%.0f B", f.Median), f.Median <= t.reach
 		}
-		rows = append(rows, row)
+		rows = append(rows, target)
 	}
-	still := targetResult{Work: "idle loop", Reach: "0 wake-ups/s, 0 % CPU"}
-	if i := r.idle(protocol); i != nil {
-		still.Measured = fmt.Sprintf("%.1f wake-ups/s, %.2f %% CPU", i.Wakeups, i.CPU*100)
-		still.Met = i.Wakeups == 0 && i.CPU < 0.00005
+	still := result.Target{Work: "idle loop", Reach: "0 wake-ups/s, 0 % CPU"}
+	if w, ok := row.Figure(result.Protocol, result.Wakeups); ok {
+		cpu, _ := row.Figure(result.Protocol, result.IdleCPU)
+		still.Measured = fmt.Sprintf("%.1f wake-ups/s, %.2f %% CPU", w.Median, cpu.Median*100)
+		still.Met = w.Median == 0 && cpu.Median < 0.00005
 	}
 	return append(rows, still)
 }
 
-func (r *report) echo(bytes, connections int) (echoRow, bool) {
-	i := slices.IndexFunc(r.Echo, func(e echoRow) bool { return e.Bytes == bytes && e.Connections == connections })
-	if i < 0 {
-		return echoRow{}, false
-	}
-	return r.Echo[i], true
-}
-
-func (r *report) idle(name string) *idleResult {
-	for i := range r.Idle {
-		if r.Idle[i].Name == name {
-			return &r.Idle[i]
-		}
-	}
-	return nil
-}
-
-// worst is the largest ratio of CPU per request between two contenders over the echo rows, and where it was. A row that
-// lacks either of them leaves the answer empty.
-func (r *report) worst(ours, other string) (ratio float64, measured string) {
-	for _, row := range r.Echo {
-		a, ok := row.result(ours)
-		b, ok2 := row.result(other)
-		if !ok || !ok2 {
+// worst is the largest ratio between two contenders over some rows, and where it was. A row that lacks either of them
+// leaves the answer empty.
+func worst(rows []result.Row, ours, other string, m result.Metric) (ratio float64, measured string) {
+	for _, row := range rows {
+		q, ok := row.Between(ours, other, m)
+		if !ok {
 			return 0, ""
 		}
-		if q := a.Ratio / b.Ratio; q > ratio {
-			ratio, measured = q, fmt.Sprintf("%.2f (%s, %d)", q, kib(row.Bytes), row.Connections)
+		if q > ratio {
+			ratio, measured = q, fmt.Sprintf("%.2f (%v)", q, row)
 		}
 	}
 	return ratio, measured
 }
 
-func printTargets(w io.Writer, rows []targetResult) {
+func printTargets(w io.Writer, rows []result.Target) {
 	fmt.Fprintln(w, "\nSpeeds to reach")
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, t := range rows {

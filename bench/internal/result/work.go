@@ -1,0 +1,101 @@
+package result
+
+import "fmt"
+
+// Kind groups works whose figures can stand in one table.
+type Kind string
+
+// The kinds of work.
+const (
+	Echo     Kind = "echo"     // closed loop: every connection sends, waits for the answer, and sends again
+	Pipeline Kind = "pipeline" // small messages, Depth of them in flight on every connection
+	Open     Kind = "open"     // requests at a fixed rate, however late the answers are
+	Beside   Kind = "beside"   // echo beside Busy goroutines that only compute
+	Idle     Kind = "idle"     // connections that do nothing
+	Cost     Kind = "cost"     // an operation of the loop itself, called Name
+)
+
+// Names of the contenders, the same in every kind of work.
+const (
+	LibuvC        = "libuv-c" // the control of all works with connections
+	LibuvC256     = "libuv-c-256k"
+	Protocol      = "asyncio-protocol"
+	Streams       = "asyncio-streams"
+	PureGo        = "asyncio-purego"
+	Asyncio       = "asyncio" // where callbacks or streams make no difference: kind Cost
+	GoNet         = "go-net"
+	Bare          = "go-bare" // the nearest thing without a loop, the control of kind Cost: goroutines, channels, iter.Pull
+	Uvloop        = "uvloop-protocol"
+	UvloopStreams = "uvloop-streams"
+	UvloopLoop    = "uvloop"
+	Python        = "python-protocol"
+	PythonLoop    = "python"
+	NodeNet       = "node-net"
+	Node          = "node"
+)
+
+// Work is what is done in a row. What a kind does not have is zero.
+type Work struct {
+	Kind        Kind    `json:"kind"`
+	Name        string  `json:"name,omitempty"`        // kind Cost: the operation
+	Bytes       int     `json:"bytes,omitempty"`       // of a message
+	Connections int     `json:"connections,omitempty"` //
+	Depth       int     `json:"depth,omitempty"`       // kind Pipeline: messages in flight on a connection
+	Load        float64 `json:"load,omitempty"`        // kind Open: share of the greatest rate, 0.7 for 70 %
+	Busy        int     `json:"busy,omitempty"`        // kind Beside: goroutines that only compute
+	Procs       int     `json:"procs,omitempty"`       // GOMAXPROCS, where it is set
+}
+
+// String names the work in tables, for instance "echo 1 KiB, 10 connections".
+func (w Work) String() string {
+	conns := "1 connection"
+	if w.Connections != 1 {
+		conns = fmt.Sprintf("%d connections", w.Connections)
+	}
+	switch w.Kind {
+	case Pipeline:
+		return fmt.Sprintf("pipeline %d x %s, %s", w.Depth, Size(w.Bytes), conns)
+	case Open:
+		return fmt.Sprintf("open loop %s, %s, %.0f %% load", Size(w.Bytes), conns, w.Load*100)
+	case Beside:
+		return fmt.Sprintf("echo %s, %s, beside %d busy, GOMAXPROCS %d", Size(w.Bytes), conns, w.Busy, w.Procs)
+	case Idle:
+		return fmt.Sprintf("%d idle connections", w.Connections)
+	case Cost:
+		return w.Name
+	default:
+		return fmt.Sprintf("%s %s, %s", w.Kind, Size(w.Bytes), conns)
+	}
+}
+
+// Size writes a number of bytes.
+func Size(bytes int) string {
+	if bytes >= 1<<10 && bytes%(1<<10) == 0 {
+		return fmt.Sprintf("%d KiB", bytes>>10)
+	}
+	return fmt.Sprintf("%d B", bytes)
+}
+
+// Metric names a figure and its unit.
+type Metric string
+
+// The metrics. All but Rate and Offered are better when they are less.
+const (
+	Requests Metric = "requests" // how many were counted
+	Seconds  Metric = "seconds"  // in how long
+	Rate     Metric = "rate"     // requests per second
+	Offered  Metric = "offered"  // requests per second that the client wanted, kind Open
+	CPU      Metric = "cpu_us"   // of the server, microseconds per request
+	P50      Metric = "p50_us"   // latencies
+	P99      Metric = "p99_us"
+	P999     Metric = "p999_us"
+	Busy     Metric = "busy" // share of one processor that the server used
+
+	Bytes      Metric = "bytes"       // resident, per idle connection
+	BytesFreed Metric = "bytes_freed" // the same after the server gave its free memory back
+	Wakeups    Metric = "wakeups"     // context switches per second
+	IdleCPU    Metric = "cpu"         // share of one processor, kind Idle
+
+	NS     Metric = "ns"     // nanoseconds per operation, kind Cost
+	Allocs Metric = "allocs" // allocations per operation
+)
