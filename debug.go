@@ -1,21 +1,31 @@
 package asyncio
 
-// Debug mode: callbacks and steps that hold the loop for too long are logged, calls from the wrong goroutine panic, and
-// reports say where the failing thing was made.
+// Debug mode. Callbacks and steps that hold the loop for too long are logged, with the place to look at; so are tasks that
+// wait for something that cannot happen, and what a loop that is closed has left open. Calls from the wrong goroutine
+// panic, and reports say where the failing thing was made.
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // slowCallbackDefault is how long a callback may hold the loop before debug mode says so.
 const slowCallbackDefault = 100 * time.Millisecond
 
+// stallReportDelay is how long all tasks may wait for nothing before debug mode says so. Other goroutines may still wake
+// them, and mostly do so earlier.
+const stallReportDelay = time.Second
+
 // Debug tells whether the loop is in debug mode.
 func (l *Loop) Debug() bool { return l.debug }
 
-// SetDebug turns debug mode on or off: loop.set_debug.
+// SetDebug turns debug mode on or off: loop.set_debug. Callbacks, futures and tasks that exist keep what was, or was not,
+// noted of where they were made.
 func (l *Loop) SetDebug(on bool) { l.debug = on }
 
-// SetSlowCallbackDuration sets from which duration on debug mode logs a callback or step; the default is 100 ms:
-// loop.slow_callback_duration.
+// SetSlowCallbackDuration sets from which duration on debug mode logs a callback, a step of a task, or a callback of a
+// protocol. The default is 100 ms; 0 logs all: loop.slow_callback_duration.
 func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.slowCallback = d }
 
 // runTimed runs r and logs it if it was slow.
@@ -23,12 +33,69 @@ func (l *Loop) runTimed(r runnable) {
 	start := l.pro.Now()
 	defer func() {
 		if took := l.pro.Now() - start; took >= l.slowCallback {
-			name, fn, _, source, _ := describe(r)
-			if name == "" {
-				name = funcName(fn)
-			}
-			l.log().Warn("Executing "+name+" took "+took.Round(time.Microsecond).String(), "duration", took, "source_traceback", source.String())
+			s := describe(r)
+			l.logSlow(s.name, s.place(), took, s.source)
 		}
 	}()
 	r.run(l)
+}
+
+// timed begins to time a method of a protocol; what it returns ends that. It is for debug mode.
+func (l *Loop) timed(protocol any, method string) (end func()) {
+	start := l.pro.Now()
+	return func() {
+		if took := l.pro.Now() - start; took >= l.slowCallback {
+			l.logSlow(fmt.Sprintf("%T.%s", protocol, method), "", took, nil)
+		}
+	}
+}
+
+func (l *Loop) logSlow(name, place string, took time.Duration, source *traceback) {
+	attrs := []any{"duration", took}
+	if place != "" {
+		attrs = append(attrs, "place", place)
+	}
+	if source != nil {
+		attrs = append(attrs, "source_traceback", source.String())
+	}
+	l.log().Warn(fmt.Sprintf("Executing %s took %.3f seconds", name, took.Seconds()), attrs...)
+}
+
+// stallWatch looks for tasks that wait for nothing.
+type stallWatch struct {
+	callbacks uint64        // that had run when the wait began
+	since     time.Duration // when it began
+	reported  uint64        // the youngest task that was reported
+}
+
+// idleTimeout is how long a poll may wait while no callback is ready and no timer is armed: for ever, unless debug mode
+// wants to see whether the loop has stalled.
+func (l *Loop) idleTimeout() time.Duration {
+	if !l.debug || l.tasks.last == nil || l.outside() > 0 {
+		return Forever
+	}
+	s, now := &l.stall, l.pro.Now()
+	switch {
+	case s.reported >= l.tasks.last.number:
+		return Forever
+	case s.callbacks != l.counters.callbacks || s.since == 0:
+		s.callbacks, s.since = l.counters.callbacks, now
+	}
+	if left := s.since + stallReportDelay - now; left > 0 {
+		return left
+	}
+	s.reported = l.tasks.last.number
+	l.reportStall()
+	return Forever
+}
+
+// reportStall logs what all tasks wait in.
+func (l *Loop) reportStall() {
+	var stacks strings.Builder
+	for _, t := range l.tasks.all() {
+		frames, _ := t.frames()
+		fmt.Fprintf(&stacks, "%s\n%s", t.Name(), frames)
+	}
+	l.log().Warn("All tasks wait, and only another goroutine can wake them: no callback, timer, connection, listening socket "+
+		"or function in an executor is left", "tasks", stacks.String())
 }

@@ -134,7 +134,11 @@ func (r *race) startNext() {
 		r.loop.CallSoon(func() { r.completed(i, nil, next.err) })
 	} else {
 		opt := proactor.ConnectOptions{Local: next.local, KeepAlive: r.keepAlive}
-		r.attempts[i].cancel = r.loop.pro.Connect(next.remote, opt, func(s proactor.Stream, err error) { r.completed(i, s, err) })
+		r.loop.counters.pending++
+		r.attempts[i].cancel = r.loop.pro.Connect(next.remote, opt, func(s proactor.Stream, err error) {
+			r.loop.counters.pending--
+			r.completed(i, s, err)
+		})
 	}
 	r.timer = nil
 	if len(r.left) > 0 && r.delay != Forever {

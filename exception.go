@@ -127,51 +127,79 @@ func (l *Loop) log() *slog.Logger {
 
 // callbackPanicked reports the panic of a callback. Tasks recover their own.
 func (l *Loop) callbackPanicked(r runnable, v any) {
-	name, fn, ctx, source, handle := describe(r)
-	if handle == nil {
-		handle = &Handle{loop: l, seq: l.ready.head - 1}
-	}
-	if name == "" {
-		name = funcName(fn)
+	s := describe(r)
+	if s.handle == nil {
+		s.handle = &Handle{loop: l, seq: l.ready.head - 1}
 	}
 	l.CallExceptionHandler(ErrorContext{
-		Message:         "Exception in callback " + name,
+		Message:         "Exception in " + s.name,
 		Exception:       &PanicError{Value: v, Stack: debug.Stack()},
-		Handle:          handle,
-		Context:         ctx,
-		SourceTraceback: source.String(),
+		Handle:          s.handle,
+		Context:         s.ctx,
+		SourceTraceback: s.source.String(),
 	})
 }
 
-// describe says what reports say of an entry of the ready queue.
-func describe(r runnable) (name string, fn func(), ctx context.Context, source *traceback, handle *Handle) {
-	switch c := r.(type) {
-	case callback:
-		fn = c
-	case *tracedCallback:
-		fn, ctx, source = c.fn, c.ctx, c.source
-	case *timerCall:
-		name, handle = "of a timer", &c.handle.Handle
-		if c.traced != nil {
-			fn, ctx, source = c.traced.fn, c.traced.ctx, c.traced.source
-			name = funcName(fn)
-		}
-	case *remoteCall:
-		_, fn, ctx, source, _ = describe(c.call)
-		handle = &c.handle
-	case *task:
-		name, ctx, source = "step of "+c.Name(), c.Context(), c.source
-	default:
-		name = fmt.Sprintf("%T", r)
-	}
-	return name, fn, ctx, source, handle
+// subject is what reports say of an entry of the ready queue.
+type subject struct {
+	name   string
+	fn     uintptr // the code of a callback; 0: not known, or none
+	task   *task   // or nil
+	ctx    context.Context
+	source *traceback
+	handle *Handle
 }
 
-func funcName(fn func()) string {
-	if f := runtime.FuncForPC(reflect.ValueOf(fn).Pointer()); f != nil {
-		return f.Name()
+func describe(r runnable) subject {
+	switch c := r.(type) {
+	case callback:
+		return callbackSubject(funcCode(c))
+	case *tracedCallback:
+		s := callbackSubject(c.code)
+		s.ctx, s.source = c.ctx, c.source
+		return s
+	case *timerCall:
+		s := subject{name: "callback of a timer"}
+		if c.traced != nil {
+			s = describe(c.traced)
+		}
+		s.handle = &c.handle.Handle
+		return s
+	case *remoteCall:
+		s := describe(c.call)
+		s.handle = &c.handle
+		return s
+	case *task:
+		return subject{name: "step of " + c.Name(), task: c, ctx: c.Context(), source: c.source}
+	case *farewell:
+		return subject{name: fmt.Sprintf("callback %T.ConnectionLost", c.protocol)}
 	}
-	return "func()"
+	return subject{name: fmt.Sprintf("callback %T", r)}
+}
+
+func callbackSubject(code uintptr) subject {
+	name := "func()"
+	if f := runtime.FuncForPC(code); f != nil {
+		name = f.Name()
+	}
+	return subject{name: "callback " + name, fn: code}
+}
+
+// funcCode is the code of a function, of whatever type.
+func funcCode(fn any) uintptr { return reflect.ValueOf(fn).Pointer() }
+
+// place is the line to look at: of a callback its first, of a task where it is suspended, else where it was created.
+func (s subject) place() string {
+	if f := runtime.FuncForPC(s.fn); s.fn != 0 && f != nil {
+		file, line := f.FileLine(f.Entry())
+		return fmt.Sprintf("%s:%d", file, line)
+	}
+	if s.task != nil {
+		if frames, err := s.task.frames(); err == nil && frames != nil {
+			return frames.place()
+		}
+	}
+	return s.source.place()
 }
 
 // unretrieved is a failure that nobody has looked at. It does not refer to the future, whose memory it waits for.

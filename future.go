@@ -237,7 +237,7 @@ func (f *Future[T]) AddDoneCallback(fn func(*Future[T]), opts ...CallOption) *Do
 	if fn == nil {
 		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
 	}
-	return f.addCallback(func() { fn(f) }, opts)
+	return f.addCallback(fn, func() { fn(f) }, opts)
 }
 
 // RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if it ran or was removed.
@@ -248,9 +248,13 @@ type DoneCallback struct{ call runnable }
 
 func (c *DoneCallback) futureDone(f *future) { f.loop.ready.push(c.call) }
 
-func (f *future) addCallback(fn func(), opts []CallOption) *DoneCallback {
+// addCallback registers call, which calls the user's function fn.
+func (f *future) addCallback(fn any, call func(), opts []CallOption) *DoneCallback {
 	f.loop.mustBeOpen("AddDoneCallback")
-	c := &DoneCallback{call: f.loop.newCallback("AddDoneCallback", fn, opts)}
+	c := &DoneCallback{call: f.loop.newCallback("AddDoneCallback", call, opts)}
+	if traced, ok := c.call.(*tracedCallback); ok {
+		traced.code = funcCode(fn)
+	}
 	f.addDone(c)
 	return c
 }
@@ -265,6 +269,9 @@ func (f *future) addDone(w waiter) {
 }
 
 func (f *future) removeCallback(c *DoneCallback) int {
+	if f.loop.debug {
+		f.loop.checkGoroutine("RemoveDoneCallback")
+	}
 	if c == nil || !f.removeWaiter(c) {
 		return 0
 	}

@@ -133,6 +133,15 @@ func ours(file string) bool {
 	return !below || top == "internal" || top == "uv" || top == "cbridge"
 }
 
+// place is the line of the newest of the user's frames; "" if there is none.
+func (t *traceback) place() string {
+	calls := t.user()
+	if len(calls) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", calls[0].File, calls[0].Line)
+}
+
 // String is the user's frames as the runtime prints them.
 func (t *traceback) String() string {
 	var b strings.Builder

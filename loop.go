@@ -74,6 +74,7 @@ type Loop struct {
 	lockedThread bool
 	eager        bool // tasks start inside the call that makes them
 	slowCallback time.Duration
+	stall        stallWatch
 	handler      func(*Loop, ErrorContext)
 	logger       *slog.Logger
 	context      *loopContext
@@ -121,7 +122,12 @@ func (l *Loop) IsClosed() bool { return loopState(l.state.Load()) == loopClosed 
 // Stop ends the run at the end of the current turn; what that turn's callbacks have added waits for the next run:
 // loop.stop. Before a run it makes that run one turn, which polls without waiting. Other goroutines use
 // CallSoonThreadsafe(l.Stop).
-func (l *Loop) Stop() { l.stopping = true }
+func (l *Loop) Stop() {
+	if l.debug {
+		l.checkGoroutine("Loop.Stop")
+	}
+	l.stopping = true
+}
 
 // RunForever runs the loop until Stop: loop.run_forever. It returns ErrLoopClosed, or ErrLoopRunning if this loop runs or
 // another one runs in this goroutine. A panic of a callback goes to the exception handler; runtime.Goexit in one unwinds
@@ -286,7 +292,7 @@ func (l *Loop) pollTimeout() time.Duration {
 	}
 	when, ok := l.timers.Next()
 	if !ok {
-		return Forever
+		return l.idleTimeout()
 	}
 	now := l.pro.Now()
 	if time.Duration(when) <= now { // the difference of extremes is not what it seems

@@ -83,6 +83,7 @@ func (fn callback) run(*Loop) { fn() }
 // tracedCallback is a callback with what reports about it shall say.
 type tracedCallback struct {
 	fn     func()
+	code   uintptr // of the user's function, which fn may only call
 	ctx    context.Context
 	source *traceback
 }
@@ -106,6 +107,9 @@ func (h *Handle) Cancel() {
 	if h.remote != nil {
 		h.remote.cancel()
 		return
+	}
+	if h.loop.debug {
+		h.loop.checkGoroutine("Handle.Cancel")
 	}
 	switch {
 	case h.seq == cancelledSeq:
@@ -151,5 +155,5 @@ func (l *Loop) newCallback(method string, fn func(), opts []CallOption) runnable
 	for _, opt := range opts {
 		opt(&c)
 	}
-	return &tracedCallback{fn: fn, ctx: c.ctx, source: l.callerTraceback()}
+	return &tracedCallback{fn: fn, code: funcCode(fn), ctx: c.ctx, source: l.callerTraceback()}
 }

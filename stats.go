@@ -29,6 +29,7 @@ type loopCounters struct {
 	turns, callbacks, wakeups uint64
 
 	listeners int           // listening sockets
+	pending   int           // connects, and functions in executors, whose end the loop has not heard of
 	ran       time.Duration // in runs that have ended
 	since     time.Duration // when this run began
 
@@ -44,6 +45,12 @@ func (l *Loop) Stats() LoopStats {
 	defer l.counters.mu.Unlock()
 	return l.counters.published
 }
+
+// handles counts the open transports and listening sockets.
+func (l *Loop) handles() int { return l.transports.count + l.counters.listeners }
+
+// outside counts what may wake the loop from outside, other goroutines left aside: handles, and what ends by itself.
+func (l *Loop) outside() int { return l.handles() + l.counters.pending }
 
 // publishStats makes the copy that other goroutines see. now is only for the share of time that was busy.
 func (l *Loop) publishStats(now time.Duration) {
@@ -62,7 +69,7 @@ func (l *Loop) publishStats(now time.Duration) {
 		Tasks:     l.tasks.count,
 		Ready:     l.ready.len(),
 		Timers:    l.timers.Len(),
-		Handles:   l.transports.count + c.listeners,
+		Handles:   l.handles(),
 		Busy:      max(0, ran-idle),
 		Idle:      idle,
 	}

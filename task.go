@@ -235,7 +235,7 @@ func (t *Task[T]) AddDoneCallback(fn func(*Task[T]), opts ...CallOption) *DoneCa
 	if fn == nil {
 		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
 	}
-	return t.addCallback(func() { fn(t) }, opts)
+	return t.addCallback(fn, func() { fn(t) }, opts)
 }
 
 // RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if it ran or was removed.
@@ -291,6 +291,9 @@ func (t *task) Cancelling() int { return t.requests }
 // Uncancel takes one request back and returns how many are left: Task.uncancel. At 0 an interrupt that was not delivered
 // yet is dropped.
 func (t *task) Uncancel() int {
+	if t.loop.debug {
+		t.loop.checkGoroutine("Task.Uncancel")
+	}
 	if t.requests > 0 {
 		t.requests--
 		if t.requests == 0 {
