@@ -35,11 +35,17 @@ func (t *streamTransport) fillBuffers(b []byte) {
 }
 
 func (t *streamTransport) getBuffer(p BufferedProtocol, sizeHint int) []byte {
+	if t.loop.debug {
+		defer t.loop.timed(t.protocol, "GetBuffer")()
+	}
 	defer t.caught("get_buffer")
 	return p.GetBuffer(sizeHint)
 }
 
 func (t *streamTransport) bufferUpdated(p BufferedProtocol, n int) {
+	if t.loop.debug {
+		defer t.loop.timed(t.protocol, "BufferUpdated")()
+	}
 	defer t.caught("buffer_updated")
 	p.BufferUpdated(n)
 }

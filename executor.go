@@ -136,6 +136,7 @@ func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
 		ex.Shutdown(true)
 		return None{}, nil
 	}
+	l.counters.pending++
 	go job.work()
 	_, err := job.future.Await(ctx)
 	return err
@@ -157,6 +158,7 @@ type executorJob[T any] struct {
 	result  Result[T]
 	future  *Future[T]
 	claimed atomic.Bool // it has begun, or was cancelled before
+	dropped bool        // it was cancelled: nobody asks for the result
 }
 
 // RunInExecutor runs fn in ex, or in the loop's default executor if ex is nil: loop.run_in_executor. Cancelling the future
@@ -178,7 +180,9 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	job.future.onCancel = job.cancel
 	if err := ex.Submit(job.work); err != nil {
 		_ = job.future.SetException(err)
+		return job.future
 	}
+	l.counters.pending++
 	return job.future
 }
 
@@ -192,15 +196,23 @@ func (j *executorJob[T]) work() {
 		if v := recover(); v != nil {
 			j.result.Err = &PanicError{Value: v, Stack: debug.Stack()}
 		}
-		j.future.loop.post(j)
+		if p, ok := j.result.Err.(*PanicError); !j.future.loop.post(j) && ok {
+			j.future.loop.log().Error("Exception in a function of an executor whose loop was closed", "exception", p, "stack", string(p.Stack))
+		}
 	}()
 	j.result.Value, j.result.Err = j.fn()
 }
 
-// run brings the result to the loop.
-func (j *executorJob[T]) run(*Loop) {
+// run brings the result to the loop. A panic is told even if nobody asks for the result.
+func (j *executorJob[T]) run(l *Loop) {
+	if !j.dropped {
+		l.counters.pending--
+	}
 	switch {
 	case j.future.Done():
+		if p, ok := j.result.Err.(*PanicError); ok {
+			l.CallExceptionHandler(ErrorContext{Message: "Exception in a function of an executor whose future was cancelled", Exception: p})
+		}
 	case j.result.Err != nil:
 		_ = j.future.SetException(j.result.Err)
 	default:
@@ -210,6 +222,8 @@ func (j *executorJob[T]) run(*Loop) {
 
 func (j *executorJob[T]) cancel(msg any) bool {
 	j.claimed.Store(true)
+	j.dropped = true
+	j.future.loop.counters.pending--
 	j.future.complete(cancelled, &CancelledError{Msg: msg})
 	return true
 }

@@ -194,6 +194,9 @@ func (p *waitPoint) wait(a awaiter) error {
 // wake ends the wait, if there is one.
 func (p *waitPoint) wake(err error) {
 	if t := p.task; t != nil {
+		if t.loop.debug {
+			t.loop.checkGoroutine("wake")
+		}
 		p.task = nil
 		t.wake(err)
 	}

@@ -227,6 +227,9 @@ func (s *Server) ServeForever(ctx context.Context) error {
 
 // Close stops listening at once; connections live on: Server.close. Again, it does nothing.
 func (s *Server) Close() {
+	if s.loop.debug {
+		s.loop.checkGoroutine("Server.Close")
+	}
 	if s.closed {
 		return
 	}

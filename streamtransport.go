@@ -70,6 +70,9 @@ func (t *streamTransport) begin() {
 }
 
 func (t *streamTransport) connectionMade() {
+	if t.loop.debug {
+		defer t.loop.timed(t.protocol, "ConnectionMade")()
+	}
 	defer t.caught("connection_made")
 	t.protocol.ConnectionMade(t)
 }
@@ -98,6 +101,9 @@ func (h *streamHandler) Data(b []byte) {
 		t.fillBuffers(b)
 		return
 	}
+	if t.loop.debug {
+		defer t.loop.timed(t.protocol, "DataReceived")()
+	}
 	defer t.caught("data_received")
 	t.protocol.DataReceived(b)
 }
@@ -110,6 +116,9 @@ func (h *streamHandler) EOF() {
 }
 
 func (t *streamTransport) eofReceived() bool {
+	if t.loop.debug {
+		defer t.loop.timed(t.protocol, "EOFReceived")()
+	}
 	defer t.caught("eof_received")
 	return t.protocol.EOFReceived()
 }
@@ -267,11 +276,17 @@ func (t *streamTransport) pauseIfFull() {
 }
 
 func (t *streamTransport) pauseWriting() {
+	if t.loop.debug {
+		defer t.loop.timed(t.protocol, "PauseWriting")()
+	}
 	defer t.reported("protocol.pause_writing() failed")
 	t.protocol.PauseWriting()
 }
 
 func (t *streamTransport) resumeWriting() {
+	if t.loop.debug {
+		defer t.loop.timed(t.protocol, "ResumeWriting")()
+	}
 	defer t.reported("protocol.resume_writing() failed")
 	t.protocol.ResumeWriting()
 }
@@ -284,6 +299,7 @@ func (t *streamTransport) reported(message string) {
 }
 
 func (t *streamTransport) SetWriteBufferLimits(high, low int) {
+	t.use("Transport.SetWriteBufferLimits")
 	switch {
 	case high == -1 && low == -1:
 		high = writeHighDefault
@@ -323,7 +339,7 @@ func (t *streamTransport) WriteEOF() error {
 func (t *streamTransport) CanWriteEOF() bool { return true }
 
 func (t *streamTransport) SetProtocol(p Protocol) {
-	if p == nil {
+	if t.use("Transport.SetProtocol"); p == nil {
 		panic(misuse(ErrInvalidState, "a transport was given a nil protocol"))
 	}
 	t.protocol = p
