@@ -1,23 +1,13 @@
 package examples_test
 
-// The chat room in numbers: what one client says, all hear, in the same order, byte for byte, even if one of them reads
-// nothing for a while.
+// The chat in numbers: what one client says, all in its room hear, in the same order, byte for byte. Once with many rooms,
+// and once with one, where a client reads nothing for a while.
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"hash"
 	"io"
-	"net"
-	"os/exec"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,10 +18,10 @@ import (
 )
 
 const (
-	chatClients = 100
-	// chatLines is how many lines each client says. What one client hears, about 8 MiB, is more than the kernel keeps for
-	// the slow one.
-	chatLines = 40
+	// In one room a speech is short: everybody hears all of them, and what each hears is still more than the kernel keeps
+	// for the slow client.
+	oneRoomClients = 100
+	oneRoomBytes   = 80 << 10
 	// slowReadBuffer is the slow client's receive buffer in the kernel. It is fixed so that it does not grow, and holds
 	// several segments of the loopback interface, which are 64 KiB: a smaller window opens in steps of a timer.
 	slowReadBuffer = 256 << 10
@@ -40,88 +30,105 @@ const (
 	stillTime  = 100 * time.Millisecond
 )
 
-// chatText is the text of a line; testdata/chat.py has it too.
-func chatText(number, line int) string {
-	letter := string(rune('a' + number%26))
-	return fmt.Sprintf("%d %s\n", line, strings.Repeat(letter, 1000+(37*number+101*line)%2000))
+// meeting is the clients of a test, all of them in their rooms.
+type meeting struct {
+	chatters []*chatter // those in this process and of nc, in the order of their numbers: the first one is Go's net
+	python   *pythonChatters
+	stay     []*chatter // Go's net: they stay until the server ends
+	cancel   func()     // ends all that they do
 }
 
-// chatter is a client of the room, on whatever reads and writes.
-type chatter struct {
-	number int
-	r      *bufio.Reader
-	w      io.Writer
-	heard  atomic.Int64 // lines
-	digest hash.Hash    // of the lines
-	each   func(line string)
-}
-
-func newChatter(number int, r io.Reader, w io.Writer) *chatter {
-	return &chatter{number: number, r: bufio.NewReader(r), w: w, digest: sha256.New(), each: func(string) {}}
-}
-
-// enter says the client's name and waits until the room has let it in.
-func (c *chatter) enter() error {
-	name := fmt.Sprintf("c%d", c.number)
-	if _, err := io.WriteString(c.w, name+"\n"); err != nil {
-		return err
-	}
-	for {
-		line, err := c.r.ReadString('\n')
-		if err != nil || line == "* "+name+" joined\n" {
-			return err
+// meet lets all clients in. What is not Go's net gets the first odd numbers. They have interopTimeMax for everything.
+func meet(t *testing.T, s *server, rooms *rooms, python, netcat int) *meeting {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), interopTimeMax)
+	t.Cleanup(cancel)
+	past := time.Unix(1, 0)
+	m := &meeting{cancel: cancel}
+	kinds := make(map[int]string)
+	odd := 1
+	for _, g := range spread(t, rooms.clients, python, netcat)[1:] {
+		for range g.Count {
+			require.Less(t, odd, rooms.clients, "more than half of the clients are not Go's")
+			kinds[odd] = g.Kind.Name
+			odd += 2
 		}
 	}
-}
-
-func (c *chatter) talk() error {
-	for line := range chatLines {
-		if _, err := io.WriteString(c.w, chatText(c.number, line)); err != nil {
-			return fmt.Errorf("client %d says line %d: %w", c.number, line, err)
-		}
-	}
-	return nil
-}
-
-// listen hears what everybody says. The room's own lines do not count.
-func (c *chatter) listen() error {
-	for c.heard.Load() < chatClients*chatLines {
-		line, err := c.r.ReadString('\n')
-		if err != nil {
-			return fmt.Errorf("client %d has heard %d lines: %w", c.number, c.heard.Load(), err)
-		}
-		if strings.HasPrefix(line, "* ") {
+	var pythons []int
+	for number := range rooms.clients {
+		var c *chatter
+		switch kinds[number] {
+		case clients.Python.Name:
+			pythons = append(pythons, number)
 			continue
+		case clients.Netcat.Name:
+			c = startNetcat(t, ctx, s.address, rooms, number)
+		default:
+			conn := dial(t, s.address)
+			if number == 0 {
+				require.NoError(t, conn.SetReadBuffer(slowReadBuffer))
+			}
+			context.AfterFunc(ctx, func() { _ = conn.SetDeadline(past) }) // fails only if it is closed already
+			c = newChatter(rooms, number, conn, conn)
+			m.stay = append(m.stay, c)
 		}
-		if _, err := io.WriteString(c.digest, line); err != nil {
+		require.NoError(t, c.enter(), "client %d", number)
+		m.chatters = append(m.chatters, c)
+	}
+	if len(pythons) > 0 {
+		m.python = startPython(t, ctx, s.address, rooms, pythons)
+	}
+	return m
+}
+
+// talk has everybody talk and listen, except that the first client does not listen before meanwhile has returned. It
+// returns the sums of all clients by number.
+func (m *meeting) talk(meanwhile func() error) (map[int]string, error) {
+	e := errands{errs: make(chan error, 2*len(m.chatters)+1), failed: m.cancel}
+	var pythonSums []string
+	if m.python != nil {
+		e.run(func() (err error) {
+			pythonSums, err = m.python.run()
 			return err
-		}
-		c.each(line)
-		c.heard.Add(1)
+		})
 	}
-	return nil
-}
-
-// sum is the digest of what was heard.
-func (c *chatter) sum() string { return hex.EncodeToString(c.digest.Sum(nil)) }
-
-// witness returns a function for chatter.each that checks that everybody's lines come whole and in order.
-func witness(t *testing.T) func(line string) {
-	next := make([]int, chatClients)
-	return func(line string) {
-		name, text, _ := strings.Cut(line, ": ")
-		number, err := strconv.Atoi(strings.TrimPrefix(name, "c"))
-		if assert.NoError(t, err) && assert.Less(t, number, chatClients) {
-			assert.Equal(t, chatText(number, next[number]), text, "of client %d", number)
-			next[number]++
+	for i, c := range m.chatters {
+		e.run(c.talk)
+		if i > 0 {
+			e.run(c.listen)
 		}
 	}
+	err := meanwhile()
+	e.run(m.chatters[0].listen)
+	if err = errors.Join(err, e.wait()); err != nil {
+		return nil, err
+	}
+	sums := make(map[int]string)
+	for _, c := range m.chatters {
+		sums[c.number] = c.sum()
+	}
+	for i, sum := range pythonSums {
+		sums[m.python.numbers[i]] = sum
+	}
+	return sums, nil
 }
 
-// errands runs functions in goroutines and collects their errors.
+// end ends the server under the clients that are left, who hear of it.
+func (m *meeting) end(t *testing.T, s *server) {
+	t.Helper()
+	s.stop(t)
+	for _, c := range m.stay {
+		rest, err := io.ReadAll(c.r)
+		require.NoError(t, err, "client %d", c.number)
+		require.True(t, strings.HasSuffix(string(rest), "* the room is closed\n"), "client %d: %q", c.number, rest)
+	}
+}
+
+// errands runs functions in goroutines. The first error ends the others, which might wait for what never comes.
 type errands struct {
-	count int
-	errs  chan error
+	count  int
+	errs   chan error
+	failed func()
 }
 
 func (e *errands) run(fn func() error) {
@@ -131,81 +138,15 @@ func (e *errands) run(fn func() error) {
 
 func (e *errands) wait() (err error) {
 	for range e.count {
-		err = errors.Join(err, <-e.errs)
+		if first := <-e.errs; first != nil && err == nil {
+			err = first
+			e.failed()
+		}
 	}
 	return err
 }
 
-// pythonChatters are clients in one Python process.
-type pythonChatters struct {
-	cmd    *exec.Cmd
-	in     io.WriteCloser
-	out    *bufio.Reader
-	stderr bytes.Buffer
-}
-
-func startPython(t *testing.T, ctx context.Context, address string, first, count int) *pythonChatters {
-	t.Helper()
-	host, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
-	args := []string{"testdata/chat.py", host, port}
-	for _, n := range []int{first, count, chatLines, chatClients * chatLines} {
-		args = append(args, strconv.Itoa(n))
-	}
-	p := &pythonChatters{cmd: exec.CommandContext(ctx, "python3", args...)}
-	p.cmd.Stderr = &p.stderr
-	p.in, err = p.cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := p.cmd.StdoutPipe()
-	require.NoError(t, err)
-	p.out = bufio.NewReader(out)
-	require.NoError(t, p.cmd.Start())
-	line, err := p.out.ReadString('\n')
-	require.NoError(t, err, &p.stderr)
-	require.Equal(t, "connected\n", line)
-	return p
-}
-
-// run lets the clients talk and returns the digests of what they have heard.
-func (p *pythonChatters) run() ([]string, error) {
-	if _, err := io.WriteString(p.in, "start\n"); err != nil {
-		return nil, err
-	}
-	out, err := io.ReadAll(p.out)
-	if err = errors.Join(err, p.cmd.Wait()); err != nil {
-		return nil, fmt.Errorf("python3: %w\n%s", err, &p.stderr)
-	}
-	return strings.Fields(string(out)), nil
-}
-
-// startNetcat is a client that is an nc process.
-func startNetcat(t *testing.T, ctx context.Context, address string, number int) *chatter {
-	t.Helper()
-	host, port, err := net.SplitHostPort(address)
-	require.NoError(t, err)
-	cmd := exec.CommandContext(ctx, "nc", host, port)
-	in, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // versions of nc differ in when they end
-		_ = cmd.Wait()
-	})
-	return newChatter(number, out, in)
-}
-
-func dial(t *testing.T, address string) *net.TCPConn {
-	t.Helper()
-	conn, err := net.DialTimeout("tcp", address, interopTimeMax)
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, conn.Close()) })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(interopTimeMax)))
-	return conn.(*net.TCPConn)
-}
-
-// standstill waits until a client that has begun to hear hears nothing more, and tells how many lines it has heard.
+// standstill waits until a client that has begun to hear hears nothing more, and tells how many bytes it has heard.
 func standstill(ctx context.Context, c *chatter) (heard int64) {
 	tick := time.NewTicker(stillTime)
 	defer tick.Stop()
@@ -224,83 +165,54 @@ func standstill(ctx context.Context, c *chatter) (heard int64) {
 	return heard
 }
 
-func TestChatGivesEveryLineToEveryClient(t *testing.T) {
+// All clients are in their rooms before the first one talks.
+func TestChatServesAThousandConnectionsOfThreeKindsAtOnce(t *testing.T) {
 	allowDescriptors(t)
+	rooms := &rooms{clients: connections, size: 2, said: newSpeeches(t, exchangeBytes)}
 	for _, b := range builds {
 		t.Run(b.driver, func(t *testing.T) {
 			s := serve(t, b, "chat", "-patience", interopTimeMax.String())
-			ctx, cancel := context.WithTimeout(t.Context(), interopTimeMax)
-			defer cancel()
 			begin := time.Now()
-			stay, sums := chat(t, ctx, s, spread(t, chatClients, 40, 5))
-			require.Len(t, sums, chatClients)
-			t.Logf("%d clients have heard %d lines each: %.1f s", chatClients, chatClients*chatLines, time.Since(begin).Seconds())
+			m := meet(t, s, rooms, 400, 10)
+			entered := time.Since(begin)
+			sums, err := m.talk(func() error { return nil })
+			require.NoError(t, err, "server: %s", &s.stderr)
+			t.Logf("%d connections in %d rooms, each said %d MiB and heard twice as much: %.1f s, after %.1f s to connect",
+				connections, connections/rooms.size, exchangeBytes>>20, (time.Since(begin) - entered).Seconds(), entered.Seconds())
+			require.Len(t, sums, connections)
 			for i, sum := range sums {
-				require.Equal(t, sums[0], sum, "client %d has heard something else than client 0, the slow one", i)
+				assert.Equal(t, sums[i-i%rooms.size], sum, "client %d has heard them in another order than the first in its room", i)
 			}
-			s.stop(t)
-			for _, c := range stay {
-				rest, err := io.ReadAll(c.r)
-				require.NoError(t, err, "client %d", c.number)
-				require.True(t, strings.HasSuffix(string(rest), "* the room is closed\n"), "client %d: %q", c.number, rest)
-			}
+			m.end(t, s)
 		})
 	}
 }
 
-// chat has clients talk, the first of which does not read until it has brought the room to a standstill. It returns the
-// clients that stay to the end, and the digests of what all have heard.
-func chat(t *testing.T, ctx context.Context, s *server, groups []clients.Group) (stay []*chatter, sums []string) {
-	var python *pythonChatters
-	var chatters []*chatter
-	number := 0
-	for _, g := range groups {
-		if g.Kind.Name == clients.Python.Name {
-			python = startPython(t, ctx, s.address, number, g.Count)
-			number += g.Count
-			continue
-		}
-		for range g.Count {
-			var c *chatter
-			if g.Kind.Name == clients.Netcat.Name {
-				c = startNetcat(t, ctx, s.address, number)
-			} else {
-				conn := dial(t, s.address)
-				if number == 0 {
-					require.NoError(t, conn.SetReadBuffer(slowReadBuffer))
+func TestChatGivesEveryLineToEveryClientAtTheSpeedOfTheSlowest(t *testing.T) {
+	allowDescriptors(t)
+	rooms := &rooms{clients: oneRoomClients, size: oneRoomClients, said: newSpeeches(t, oneRoomBytes)}
+	for _, b := range builds {
+		t.Run(b.driver, func(t *testing.T) {
+			s := serve(t, b, "chat", "-patience", interopTimeMax.String())
+			begin := time.Now()
+			m := meet(t, s, rooms, 40, 5)
+			slow, quick := m.chatters[0], m.chatters[2]
+			total := slow.left
+			sums, err := m.talk(func() error {
+				heard := standstill(t.Context(), quick)
+				t.Logf("the slow client has brought the room to a standstill after %d of %d bytes", heard, total)
+				if heard == int64(total) {
+					return errors.New("the room did not wait for the slow client")
 				}
-				c = newChatter(number, conn, conn)
-				stay = append(stay, c)
+				return nil
+			})
+			require.NoError(t, err, "server: %s", &s.stderr)
+			t.Logf("%d clients have heard %d KiB each: %.1f s", oneRoomClients, total>>10, time.Since(begin).Seconds())
+			require.Len(t, sums, oneRoomClients)
+			for i, sum := range sums {
+				assert.Equal(t, sums[0], sum, "client %d has heard them in another order than client 0, the slow one", i)
 			}
-			require.NoError(t, c.enter(), "client %d", number)
-			chatters = append(chatters, c)
-			number++
-		}
-	}
-
-	slow, quick := chatters[0], chatters[1]
-	slow.each = witness(t)
-	e := errands{errs: make(chan error, 2*chatClients)}
-	for _, c := range chatters {
-		e.run(c.talk)
-		if c != slow {
-			e.run(c.listen)
-		}
-	}
-	var pythonSums []string
-	if python != nil {
-		e.run(func() (err error) {
-			pythonSums, err = python.run()
-			return err
+			m.end(t, s)
 		})
 	}
-	heard := standstill(ctx, quick)
-	require.Less(t, heard, int64(chatClients*chatLines), "the room did not wait for the slow client")
-	t.Logf("the slow client has brought the room to a standstill after %d of %d lines", heard, chatClients*chatLines)
-	e.run(slow.listen)
-	require.NoError(t, e.wait(), "server: %s", &s.stderr)
-	for _, c := range chatters {
-		sums = append(sums, c.sum())
-	}
-	return stay, append(sums, pythonSums...)
 }

@@ -23,7 +23,7 @@ import (
 
 const (
 	// interopTimeMax bounds one exchange. On two cores it takes about five seconds.
-	interopTimeMax = 60 * time.Second
+	interopTimeMax = 120 * time.Second
 	// stopTimeMax bounds the end of a server after it was asked to end.
 	stopTimeMax = 10 * time.Second
 

@@ -1,7 +1,8 @@
-// Package chat shows many clients that depend on each other: what one says, all hear.
+// Package chat shows many clients that depend on each other: what one says, all in the room hear.
 //
-// A client's first line is its name; every line after that goes to everybody in the room, the sender too, as "name: line".
-// Lines that begin with "* " are the room's own.
+// A client's first line is its name, or its name and a room, "ann@garden"; who names no room meets the others who did not.
+// Every line after that goes to everybody in the room, the sender too, as "name: line". Lines that begin with "* " are the
+// room's own.
 //
 // What becomes of a client that does not read as fast as the others talk? Its lines could be dropped, kept in memory
 // without limit, or the others could wait. Here they wait, so that everybody gets every line, and memory stays bounded; but
@@ -21,28 +22,30 @@ import (
 )
 
 const (
-	// Patience is how long the room usually waits for a client that does not read.
+	// Patience is how long a room usually waits for a client that does not read.
 	Patience = 10 * time.Second
 
 	backlog = 1024
 	// greetTimeMax is how long a client may take to say its name.
 	greetTimeMax = 10 * time.Second
-	// stopTimeMax is how long a client may take to read its last lines when the room is closed.
+	// stopTimeMax is how long a client may take to read its last lines when the house is closed.
 	stopTimeMax = 2 * time.Second
 )
 
 // handle serves one client. The server runs it as a task of its own for each connection.
-func (r *room) handle(ctx context.Context, in *asyncio.StreamReader, out *asyncio.StreamWriter) (err error) {
+func (h *house) handle(ctx context.Context, in *asyncio.StreamReader, out *asyncio.StreamWriter) (err error) {
 	defer func() { err = errors.Join(err, out.Close()) }()
-	var name string
+	var greeting string
 	err = asyncio.Timeout(ctx, greetTimeMax, func(ctx context.Context) error {
 		line, err := in.ReadLine(ctx)
-		name = strings.TrimSpace(string(line))
+		greeting = strings.TrimSpace(string(line))
 		return err
 	})
+	name, where, _ := strings.Cut(greeting, "@")
 	if err != nil || name == "" {
 		return dropOut(err)
 	}
+	r := h.room(where)
 	m, err := r.enter(ctx, name, out)
 	defer func() { err = errors.Join(err, r.leave(ctx, m)) }()
 	if err != nil {
@@ -68,39 +71,45 @@ func dropOut(err error) error {
 	return nil
 }
 
-// start opens a room. It serves in the background, for as long as the loop runs.
-func start(ctx context.Context, address string, patience time.Duration) (*room, *asyncio.Server, error) {
-	r := &room{patience: patience}
-	server, err := asyncio.StartServer(ctx, r.handle, "tcp", address, asyncio.WithBacklog(backlog))
+// start opens a house. It serves in the background, for as long as the loop runs.
+func start(ctx context.Context, address string, patience time.Duration) (*house, *asyncio.Server, error) {
+	h := &house{rooms: make(map[string]*room), patience: patience}
+	server, err := asyncio.StartServer(ctx, h.handle, "tcp", address, asyncio.WithBacklog(backlog))
 	if err != nil {
 		return nil, nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return r, server, nil
+	return h, server, nil
 }
 
-// shut closes the room for good: nobody comes in, everybody is told, and whoever still has lines to read may do so.
-func (r *room) shut(ctx context.Context, server *asyncio.Server) error {
+// shut closes the house for good: nobody comes in, everybody is told, and whoever still has lines to read may do so. All
+// rooms are told at once, so that one with a slow member does not hold up the others.
+func (h *house) shut(ctx context.Context, server *asyncio.Server) error {
 	server.Close()
-	if err := r.say(ctx, "* the room is closed\n"); err != nil {
+	err := asyncio.WithTaskGroup(ctx, func(_ context.Context, group *asyncio.TaskGroup) error {
+		for _, r := range h.rooms {
+			group.Go(r.shut)
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	r.members = nil       // nobody hears now that the others leave
 	server.CloseClients() // what is buffered still leaves
-	err := asyncio.Timeout(ctx, stopTimeMax, server.WaitClosed)
+	err = asyncio.Timeout(ctx, stopTimeMax, server.WaitClosed)
 	if errors.Is(err, asyncio.ErrTimeout) {
 		server.AbortClients() // they do not read
 		err = server.WaitClosed(ctx)
 	}
 	if err != nil {
-		return fmt.Errorf("close the room: %w", err)
+		return fmt.Errorf("close the house: %w", err)
 	}
 	return nil
 }
 
-// Serve runs a room until stop is done. listening is told the address, which is news if the port was 0.
+// Serve runs a house until stop is done. listening is told the address, which is news if the port was 0.
 func Serve(stop context.Context, address string, patience time.Duration, listening func(net.Addr)) error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
-		r, server, err := start(ctx, address, patience)
+		h, server, err := start(ctx, address, patience)
 		if err != nil {
 			return err
 		}
@@ -108,7 +117,7 @@ func Serve(stop context.Context, address string, patience time.Duration, listeni
 		// WithContext below makes the end of stop a cancellation of this task. It ends one await, this one; what comes
 		// after may suspend again.
 		ended := asyncio.Sleep(ctx, asyncio.Forever)
-		if err := r.shut(ctx, server); err != nil {
+		if err := h.shut(ctx, server); err != nil {
 			return err
 		}
 		return ended

@@ -1,6 +1,6 @@
 package chat
 
-// The demo: clients that talk, one that is slow, one that is stuck, and the end of the room.
+// The demo: clients that talk, one in a room of her own, one that is slow, one that is stuck, and the end.
 
 import (
 	"bytes"
@@ -23,17 +23,17 @@ const (
 	demoPatience = 2 * time.Second
 )
 
-// Demo lets clients talk, flood the room while one of them is slow and another one is stuck, and then closes the room.
+// Demo lets clients talk, flood their room while one of them is slow and another one is stuck, and then closes the house.
 func Demo() error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
-		r, server, err := start(ctx, "127.0.0.1:0", demoPatience)
+		h, server, err := start(ctx, "127.0.0.1:0", demoPatience)
 		if err != nil {
 			return err
 		}
 		address := server.Addrs()[0].String()
 		var clients [3]*client // ann, bob and dan
 		for i, name := range []string{"ann", "bob", "dan"} {
-			if clients[i], err = join(ctx, address, name); err != nil {
+			if clients[i], err = join(ctx, address, name, ""); err != nil {
 				return err
 			}
 		}
@@ -41,18 +41,21 @@ func Demo() error {
 		if err := talk(ctx, ann, bob, dan); err != nil {
 			return fmt.Errorf("talk: %w", err)
 		}
+		if err := otherRoom(ctx, address, ann, bob, dan); err != nil {
+			return fmt.Errorf("other room: %w", err)
+		}
 		if err := slowReader(ctx, ann, bob, dan); err != nil {
 			return fmt.Errorf("slow reader: %w", err)
 		}
 		if err := stuckReader(ctx, address, ann, bob, dan); err != nil {
 			return fmt.Errorf("stuck reader: %w", err)
 		}
-		return goodbye(ctx, r, server, clients[:])
+		return goodbye(ctx, h, server, clients[:])
 	}))
 	return err
 }
 
-// client is somebody in the room. The clients of the demo live in the same loop as the server.
+// client is somebody in a room. The clients of the demo live in the same loop as the server.
 type client struct {
 	name     string
 	r        *asyncio.StreamReader
@@ -60,14 +63,14 @@ type client struct {
 	received int // lines of the flood
 }
 
-// join connects, says its name and waits until the room has let it in.
-func join(ctx context.Context, address, name string) (*client, error) {
+// join connects, says its name and its room, and waits until that has let it in.
+func join(ctx context.Context, address, name, where string) (*client, error) {
 	r, w, err := asyncio.OpenConnection(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s connects: %w", name, err)
 	}
 	c := &client{name: name, r: r, w: w}
-	if err := c.say(ctx, name); err != nil {
+	if err := c.say(ctx, name+"@"+where); err != nil {
 		return nil, err
 	}
 	return c, c.hear(ctx, "* "+name+" joined")
@@ -107,20 +110,37 @@ func talk(ctx context.Context, ann, bob, dan *client) error {
 			return err
 		}
 	}
-	for _, step := range []struct {
-		who  *client
-		line string
-	}{{ann, "hello"}, {bob, "hi ann"}} {
-		if err := step.who.say(ctx, step.line); err != nil {
+	if err := exchange(ctx, ann, "hello", ann, bob, dan); err != nil {
+		return err
+	}
+	return exchange(ctx, bob, "hi ann", ann, bob, dan)
+}
+
+// exchange has somebody say a line, and all who are in the same room hear it.
+func exchange(ctx context.Context, speaker *client, line string, present ...*client) error {
+	if err := speaker.say(ctx, line); err != nil {
+		return err
+	}
+	for _, c := range present {
+		if err := c.hear(ctx, speaker.name+": "+line); err != nil {
 			return err
-		}
-		for _, c := range []*client{ann, bob, dan} {
-			if err := c.hear(ctx, step.who.name+": "+step.line); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
+}
+
+// otherRoom has fay talk where nobody else is. That the others hear nothing of it shows in what they hear next.
+func otherRoom(ctx context.Context, address string, ann, bob, dan *client) (err error) {
+	fay, err := join(ctx, address, "fay", "garden")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, fay.w.Close()) }()
+	fmt.Println("fay is in the garden")
+	if err := exchange(ctx, fay, "is anybody here?", fay); err != nil {
+		return err
+	}
+	return exchange(ctx, ann, "where is fay?", ann, bob, dan)
 }
 
 // floodTail is what all lines of the flood end with.
@@ -199,7 +219,7 @@ func standstill(ctx context.Context, c *client) error {
 
 // stuckReader has bob flood the room while eve never reads.
 func stuckReader(ctx context.Context, address string, ann, bob, dan *client) error {
-	eve, err := join(ctx, address, "eve")
+	eve, err := join(ctx, address, "eve", "")
 	if err != nil {
 		return err
 	}
@@ -230,9 +250,9 @@ func stuckReader(ctx context.Context, address string, ann, bob, dan *client) err
 	return eve.w.Close()
 }
 
-// goodbye closes the room under its clients.
-func goodbye(ctx context.Context, r *room, server *asyncio.Server, clients []*client) error {
-	closing := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error { return r.shut(ctx, server) }))
+// goodbye closes the house under its clients.
+func goodbye(ctx context.Context, h *house, server *asyncio.Server, clients []*client) error {
+	closing := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error { return h.shut(ctx, server) }))
 	for _, c := range clients {
 		if err := c.hear(ctx, "* the room is closed"); err != nil {
 			return err

@@ -1,6 +1,6 @@
 package chat
 
-// The room: who is there, and how what one says gets to all.
+// The rooms: who is there, and how what one says gets to all.
 
 import (
 	"context"
@@ -12,16 +12,33 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// room is who is there. All tasks of the loop share it without a lock: only one runs at a time, and none of the methods
-// below is interrupted except where it awaits.
-type room struct {
-	members  []*member // in the order in which they came
+// house is the rooms that somebody is in. All tasks of the loop share it without a lock: only one runs at a time, and none of
+// the methods below is interrupted except where it awaits.
+type house struct {
+	rooms    map[string]*room // by name
 	patience time.Duration
+}
+
+// room is where everybody hears everybody. It says no more to those of another room than a wall does.
+type room struct {
+	name    string
+	house   *house
+	members []*member // in the order in which they came
 }
 
 type member struct {
 	name string
 	w    *asyncio.StreamWriter
+}
+
+// room finds a room, or opens it for the one who comes first.
+func (h *house) room(name string) *room {
+	r := h.rooms[name]
+	if r == nil {
+		r = &room{name: name, house: h}
+		h.rooms[name] = r
+	}
+	return r
 }
 
 // enter lets somebody in.
@@ -31,13 +48,23 @@ func (r *room) enter(ctx context.Context, name string, w *asyncio.StreamWriter) 
 	return m, r.say(ctx, "* "+name+" joined\n")
 }
 
-// leave takes somebody out and tells the others.
+// leave takes somebody out and tells the others. Nothing is kept of a room that all have left.
 func (r *room) leave(ctx context.Context, m *member) error {
 	r.members = slices.DeleteFunc(r.members, func(other *member) bool { return other == m })
+	if len(r.members) == 0 {
+		delete(r.house.rooms, r.name)
+	}
 	return r.say(ctx, "* "+m.name+" left\n")
 }
 
-// say sends a line to everybody, and then waits until nobody is far behind.
+// shut tells everybody that it is over. After that nobody hears how the others leave.
+func (r *room) shut(ctx context.Context) error {
+	err := r.say(ctx, "* the room is closed\n")
+	r.members = nil
+	return err
+}
+
+// say sends a line to everybody in the room, and then waits until nobody is far behind.
 //
 // Writing does not suspend, so the line goes to all members before any other task can say something: everybody sees the same
 // lines in the same order. The waiting is the back-pressure. Who calls say does not read from its own client meanwhile, so
@@ -56,7 +83,7 @@ func (r *room) say(ctx context.Context, line string) error {
 		if m.w.IsClosing() {
 			continue
 		}
-		err := asyncio.Timeout(ctx, r.patience, m.w.Drain)
+		err := asyncio.Timeout(ctx, r.house.patience, m.w.Drain)
 		switch {
 		case errors.Is(err, asyncio.ErrTimeout):
 			m.w.Transport().Abort() // the room's patience is over
