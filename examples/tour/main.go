@@ -17,10 +17,15 @@ import (
 	"github.com/seed-a026a017/asyncio/examples/internal/calls"
 	"github.com/seed-a026a017/asyncio/examples/internal/chat"
 	"github.com/seed-a026a017/asyncio/examples/internal/clients"
+	"github.com/seed-a026a017/asyncio/examples/internal/debugging"
 	"github.com/seed-a026a017/asyncio/examples/internal/echo"
 	"github.com/seed-a026a017/asyncio/examples/internal/futures"
+	"github.com/seed-a026a017/asyncio/examples/internal/gracefulshutdown"
 	"github.com/seed-a026a017/asyncio/examples/internal/hello"
 	"github.com/seed-a026a017/asyncio/examples/internal/numbersletters"
+	"github.com/seed-a026a017/asyncio/examples/internal/producerconsumer"
+	"github.com/seed-a026a017/asyncio/examples/internal/runblocking"
+	"github.com/seed-a026a017/asyncio/examples/internal/taskgroup"
 	"github.com/seed-a026a017/asyncio/examples/internal/threads"
 	"github.com/seed-a026a017/asyncio/examples/internal/timeouts"
 	"github.com/seed-a026a017/asyncio/examples/internal/trampoline"
@@ -41,9 +46,14 @@ var stops = []struct {
 	{"trampoline", "a callback that schedules itself", func() error { return trampoline.Demo(5 * second) }},
 	{"futures", "results that are made elsewhere", futures.Demo},
 	{"timeouts", "WaitFor, Shield, Timeout", timeouts.Demo},
+	{"taskgroup", "a crawler whose tasks end together", taskgroup.Demo},
+	{"producer_consumer", "Queue, Join, Shutdown", producerconsumer.Demo},
+	{"run_blocking", "ToThread and RunInExecutor", runblocking.Demo},
 	{"threads", "loops beside other goroutines", threads.Demo},
 	{"echo", "Protocol and streams", echo.Demo},
 	{"chat", "back-pressure and a graceful end", chat.Demo},
+	{"graceful_shutdown", "SIGTERM, a deadline, a report", func() error { return gracefulshutdown.Demo(second) }},
+	{"debugging", "slow code, forgotten errors, who awaits whom", debugging.Demo},
 }
 
 const (

@@ -1,0 +1,113 @@
+// Package gracefulshutdown shows how a program ends when it is told to: no new work, some time for the work that is under
+// way, cancellation for what takes longer, and a report.
+//
+// In Go a signal becomes the end of a context, with signal.NotifyContext, and WithContext makes of that a cancellation of
+// the main task, as asyncio.run does with Ctrl-C. A cancellation interrupts one await: the main task is woken from wherever
+// it waits, and may then await whatever its end needs. The other tasks go on as long as it lets them.
+package gracefulshutdown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+// moment is what is left to do for jobs that soon end.
+const moment = 20 * time.Millisecond
+
+// Demo works until it gets the SIGTERM that it sends itself.
+func Demo(grace time.Duration) error {
+	stop, restore := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer restore()
+	var killErr error
+	err := Work(stop, grace, func() { killErr = syscall.Kill(os.Getpid(), syscall.SIGTERM) })
+	return errors.Join(killErr, err)
+}
+
+// Work works until stop is done, and then for as long as grace allows. It calls ready when only stop is missing.
+func Work(stop context.Context, grace time.Duration, ready func()) error {
+	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
+		told := asyncio.NewEvent()
+		jobs := startJobs(ctx, told)
+		ready()
+		ended := asyncio.Sleep(ctx, asyncio.Forever) // a server would start more jobs here
+		fmt.Println("told to end:", context.Cause(stop))
+		told.Set()
+		if err := finish(ctx, jobs, grace); err != nil {
+			return fmt.Errorf("shut down: %w", err)
+		}
+		return ended
+	}), asyncio.WithContext(stop))
+	if stop.Err() != nil && errors.Is(err, asyncio.ErrCancelled) {
+		return nil // it was meant to end
+	}
+	return err
+}
+
+// startJobs starts jobs that are all under way when the signal comes.
+func startJobs(ctx context.Context, told *asyncio.Event) []asyncio.AnyTask {
+	short := func(ctx context.Context) error {
+		if err := told.Wait(ctx); err != nil {
+			return err
+		}
+		return asyncio.Sleep(ctx, moment)
+	}
+	flawed := func(ctx context.Context) error {
+		if err := short(ctx); err != nil {
+			return err
+		}
+		return errors.New("the disk is full")
+	}
+	long := func(ctx context.Context) error {
+		err := asyncio.Sleep(ctx, 24*time.Hour)
+		if errors.Is(err, asyncio.ErrCancelled) { // clean-up may await as well
+			if saveErr := asyncio.Sleep(ctx, moment); saveErr != nil {
+				return fmt.Errorf("save: %w", saveErr)
+			}
+			fmt.Println("the long job has saved what it had")
+		}
+		return err // who keeps a cancellation back has not been cancelled
+	}
+	return []asyncio.AnyTask{
+		asyncio.CreateTask(ctx, asyncio.Do(short), asyncio.WithName("short")),
+		asyncio.CreateTask(ctx, asyncio.Do(flawed), asyncio.WithName("flawed")),
+		asyncio.CreateTask(ctx, asyncio.Do(long), asyncio.WithName("long")),
+	}
+}
+
+// finish gives jobs some time, cancels those that need more, waits for their clean-up, and reports.
+func finish(ctx context.Context, jobs []asyncio.AnyTask, grace time.Duration) error {
+	var all []asyncio.AnyFuture
+	for _, job := range jobs {
+		all = append(all, job)
+	}
+	_, late, err := asyncio.Wait(ctx, all, asyncio.WaitTimeout(grace))
+	if err != nil {
+		return err
+	}
+	for _, job := range late {
+		job.Cancel("the time is over")
+	}
+	if len(late) > 0 { // Wait for nothing is an error, as in asyncio
+		if _, _, err := asyncio.Wait(ctx, late); err != nil {
+			return err
+		}
+	}
+	for _, job := range jobs {
+		switch err := job.Exception(); {
+		case job.Cancelled():
+			fmt.Printf("%s: cancelled: %v\n", job.Name(), err)
+		case err != nil:
+			fmt.Printf("%s: failed: %v\n", job.Name(), err)
+		default:
+			fmt.Printf("%s: finished\n", job.Name())
+		}
+	}
+	return nil
+}
