@@ -1,48 +1,145 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"net"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
-	"github.com/stretchr/testify/require"
 )
 
-func TestMeasuresTheControl(t *testing.T) {
-	m := newMeter(t)
-	require.Equal(t, result.LibuvC, m.contenders[0].name)
+// newMeter measures for a short time.
+func newMeter(t *testing.T) *meter {
+	t.Helper()
+	s := settings{rounds: 2, seconds: 0.1, warmup: 0.02, idle: 50, settle: 100 * time.Millisecond, window: 100 * time.Millisecond}
+	return &meter{settings: s, client: newClient(t), out: io.Discard, report: &result.Report{}, progress: newProgress()}
+}
 
-	row := result.Row{Work: result.Work{Kind: result.Echo, Bytes: 1024, Connections: 3}, Control: result.LibuvC}
-	m.echoRound(&row, 1)
+// ready are the contenders of these names.
+func ready(t *testing.T, entries []entry, names ...string) []contender {
+	t.Helper()
+	rep := &result.Report{}
+	list, err := prepare(entries, names[0], settings{only: names}, rep)
+	require.NoError(t, err)
+	require.Empty(t, rep.Failed)
+	return list
+}
+
+func TestJobMeasuresInTurn(t *testing.T) {
+	m := newMeter(t)
+	servers := ready(t, newBuilder(t).servers(), result.LibuvC, result.GoNet)
+	require.Equal(t, result.LibuvC, servers[0].name)
+	w := result.Work{Kind: result.Echo, Bytes: 1024, Connections: 3}
+	j := m.echoJob(w, []contender{servers[0], servers[len(servers)-1]})
+	j.rounds = 2
+	require.Equal(t, 6, j.steps())
+	m.run(j)
+
 	require.Empty(t, m.report.Failed)
-	r, ok := row.Result(result.LibuvC)
+	require.Len(t, m.report.Rows, 1)
+	row := m.report.Rows[0]
+	c, ok := row.Result(result.LibuvC)
 	require.True(t, ok)
-	require.Len(t, r.Samples, 2, "once at each end of the round")
-	row.Summarise()
+	require.Len(t, c.Samples, 4, "once at each end of a round")
+	other, ok := row.Result(result.GoNet)
+	require.True(t, ok)
+	require.Len(t, other.Samples, 2)
 	f, ok := row.Figure(result.LibuvC, result.CPU)
 	require.True(t, ok)
 	require.Positive(t, f.Median)
 	require.InDelta(t, 1, f.Ratio, 1e-9)
-
-	idle, err := m.idleOnce(m.contenders[0])
-	require.NoError(t, err)
-	require.Positive(t, idle[result.Bytes])
-	require.Less(t, idle[result.IdleCPU], 0.01)
 }
 
-func TestWhoFailsIsDropped(t *testing.T) {
+// Every server that is installed does every kind of work.
+func TestServersServe(t *testing.T) {
 	m := newMeter(t)
-	m.contenders = append(m.contenders, contender{name: result.GoNet, command: []string{"false"}})
-	row := result.Row{Work: result.Work{Kind: result.Echo, Bytes: 1024, Connections: 1}}
-	for round := range 2 {
-		m.echoRound(&row, round)
+	m.rounds, m.seconds, m.quick = 1, 0.05, true
+	rep := &result.Report{}
+	servers, err := prepare(newBuilder(t).servers(), result.LibuvC, settings{}, rep)
+	require.NoError(t, err)
+	require.Empty(t, rep.Failed)
+	for _, c := range servers {
+		t.Run(c.name, func(t *testing.T) {
+			for _, j := range []job{
+				m.echoJob(result.Work{Kind: result.Echo, Bytes: 300 << 10, Connections: 3}, servers),
+				m.echoJob(result.Work{Kind: result.Pipeline, Bytes: 64, Connections: 3, Depth: 8}, servers),
+				m.openJob(result.Work{Kind: result.Open, Bytes: 1 << 10, Connections: 3, Load: 0.2}, servers),
+				m.idleJob(servers),
+			} {
+				list, err := j.measure(c)
+				require.NoError(t, err, j.name)
+				require.Len(t, list, 1)
+				require.Equal(t, c.name, list[0].name)
+				require.NotEmpty(t, list[0].values)
+			}
+		})
 	}
-	require.Len(t, row.Results, 1)
-	require.Len(t, row.Results[0].Samples, 4)
-	require.Len(t, m.contenders, 1)
-	require.Len(t, m.report.Failed, 1)
-	require.Equal(t, result.GoNet, m.report.Failed[0].Name)
+}
+
+func TestServersBesideBusyGoroutines(t *testing.T) {
+	m := newMeter(t)
+	m.seconds = 0.1
+	w := result.Work{Kind: result.Beside, Bytes: 1 << 10, Connections: 2, Busy: 1, Procs: 2}
+	j := m.besideJob(w, ready(t, newBuilder(t).servers(), result.LibuvC, result.GoNet, result.Protocol))
+	require.Len(t, j.contenders, 2, "C has no goroutines")
+	require.Equal(t, j.control, j.contenders[0].name)
+	for _, c := range j.contenders {
+		list, err := j.measure(c)
+		require.NoError(t, err)
+		require.Positive(t, list[0].values[result.P99])
+		require.NotContains(t, list[0].values, result.CPU)
+		err = c.on("", func(srv *server) error {
+			_, cpu, err := m.activity(srv.pid())
+			require.Greater(t, cpu, 0.1, "a goroutine computes")
+			return err
+		})
+		require.NoError(t, err)
+	}
+}
+
+// Every loop that is installed times the operations under the names that are known.
+func TestLoopsAreTimed(t *testing.T) {
+	m := newMeter(t)
+	m.seconds = 0.001 / operationShare
+	rep := &result.Report{}
+	loops, err := prepare(newBuilder(t).loops(), result.Asyncio, settings{}, rep)
+	require.NoError(t, err)
+	require.Empty(t, rep.Failed)
+	for _, c := range loops {
+		list, err := m.timeLoop(c)
+		require.NoError(t, err, c.name)
+		require.NotEmpty(t, list, c.name)
+		for _, one := range list {
+			require.Positive(t, one.values[result.NS], "%s: %v", c.name, one.work)
+		}
+		if c.name == result.Asyncio {
+			require.Len(t, list, len(operations))
+		}
+	}
+}
+
+func TestWhoFailsIsLeftOut(t *testing.T) {
+	m := newMeter(t)
+	good := contender{name: "good"}
+	bad := contender{name: "bad"}
+	contenders := []contender{good, bad}
+	turns := map[string]int{}
+	j := job{name: "some work", control: "good", contenders: contenders, rounds: 3, measure: func(c contender) ([]measurement, error) {
+		turns[c.name]++
+		if c.name == "bad" {
+			return nil, fmt.Errorf("no good")
+		}
+		return []measurement{{result.Work{Kind: result.Echo}, c.name, map[result.Metric]float64{result.CPU: 1}}}, nil
+	}}
+	m.run(j)
+	require.Equal(t, map[string]int{"good": 6, "bad": 1}, turns)
+	require.Equal(t, []result.Failed{{Name: "bad", Work: "some work", Error: "no good"}}, m.report.Failed)
+	require.Equal(t, []contender{good, bad}, contenders, "it takes part in the next job")
 }
 
 func TestServerThatDoesNotStart(t *testing.T) {
@@ -52,9 +149,23 @@ func TestServerThatDoesNotStart(t *testing.T) {
 	require.ErrorContains(t, err, "no such file")
 }
 
+func TestLeftoverServerIsNotMeasured(t *testing.T) {
+	port := serve(t, echo)
+	_, err := startServerOn(port, contender{command: []string{"sleep", "60"}}, "")
+	require.ErrorContains(t, err, "another process listens on port "+port)
+
+	sockets, err := listeners("/proc/net/tcp", port)
+	require.NoError(t, err)
+	require.Len(t, sockets, 1)
+	free, err := freePort()
+	require.NoError(t, err)
+	sockets, err = listeners("/proc/net/tcp", free)
+	require.NoError(t, err)
+	require.Empty(t, sockets)
+}
+
 func TestServerThatDoesNotFree(t *testing.T) {
-	m := newMeter(t)
-	c := m.contenders[0]
+	c := ready(t, newBuilder(t).servers(), result.LibuvC)[0]
 	c.free = syscall.SIGTERM
 	s, err := startServer(c, "")
 	require.NoError(t, err)
@@ -63,8 +174,7 @@ func TestServerThatDoesNotFree(t *testing.T) {
 }
 
 func TestStoppedServerIsGone(t *testing.T) {
-	m := newMeter(t)
-	s, err := startServer(m.contenders[0], "")
+	s, err := startServer(ready(t, newBuilder(t).servers(), result.LibuvC)[0], "")
 	require.NoError(t, err)
 	s.stop()
 	_, err = net.Dial("tcp", s.addr)
@@ -73,38 +183,68 @@ func TestStoppedServerIsGone(t *testing.T) {
 
 func TestWants(t *testing.T) {
 	require.True(t, settings{}.wants(result.Uvloop))
-	only := settings{only: []string{"node", "uvl"}}
-	require.True(t, only.wants(result.Uvloop))
-	require.False(t, only.wants("go-net"))
+	require.True(t, settings{}.wantsWork(result.Idle))
+	s := settings{only: list("node,uvl"), work: list("idle")}
+	require.True(t, s.wants(result.Uvloop))
+	require.False(t, s.wants(result.GoNet))
+	require.True(t, s.wantsWork(result.Idle))
+	require.False(t, s.wantsWork(result.Echo))
 }
 
-func TestMicro(t *testing.T) {
-	var rows []result.Row
-	for round, ns := range []string{"120.0", "100.0", "130.0"} {
-		var err error
-		rows, err = addMicro(rows, round, `goos: linux
-BenchmarkSwitch-2   	 1000000	       `+ns+` ns/op	       0 B/op	       0 allocs/op
+func TestPlan(t *testing.T) {
+	some := programs{servers: []contender{{name: result.LibuvC}, {name: result.GoNet}}, loops: []contender{{name: result.Asyncio}}}
+	names := func(m *meter) (names []string) {
+		for _, j := range m.plan(some) {
+			names = append(names, j.name)
+		}
+		return names
+	}
+	full := names(&meter{settings: settings{rounds: 5, seconds: 1}})
+	quick := names(&meter{settings: settings{rounds: 1, quick: true, seconds: 1}})
+	require.Subset(t, full, quick)
+	require.Less(t, len(quick), len(full))
+	for _, w := range echoWork {
+		require.Contains(t, quick, w.String())
+	}
+	require.Contains(t, full, "echo 10 KiB, 1000 connections")
+	require.NotContains(t, full, "the loop's own costs", "nobody does it")
+	require.Len(t, names(&meter{settings: settings{rounds: 1, idle: 7, work: []string{"idle"}}}), 1)
+}
+
+func TestEffort(t *testing.T) {
+	m := &meter{settings: settings{rounds: 5, seconds: 1, warmup: 1}}
+	rounds, seconds, _ := m.effort(echoWork[0])
+	require.Equal(t, 5, rounds)
+	require.InDelta(t, 1, seconds, 1e-9)
+	rounds, seconds, _ = m.effort(result.Work{Kind: result.Pipeline})
+	require.Equal(t, 3, rounds)
+	require.InDelta(t, 0.6, seconds, 1e-9)
+}
+
+func TestProgressCorrectsItsGuess(t *testing.T) {
+	p := newProgress()
+	p.expect([]job{{control: "none", contenders: make([]contender, 2), rounds: 5, seconds: 1}})
+	require.Equal(t, 10*time.Second, p.left())
+	p.step("first", 1)
+	p.begin = time.Now().Add(-3 * time.Second) // it took thrice as long
+	p.step("second", 1)
+	require.Equal(t, 27*time.Second, p.left())
+}
+
+func TestParseBenchmarks(t *testing.T) {
+	list, err := parseBenchmarks(`goos: linux
+BenchmarkSwitch-2   	 1000000	       120 ns/op	       0 B/op	       0 allocs/op
 BenchmarkSwitchBare 	 1000000	       100 ns/op	       0 B/op	       0 allocs/op
 BenchmarkCallSoon 	   50000	     23000 ns/op	        23.0 ns/callback	       3 B/op	       2 allocs/op
 PASS
 ok  	example	1.2s
 `)
-		require.NoError(t, err)
+	require.NoError(t, err)
+	of := func(name, who string, ns, allocs float64) measurement {
+		return measurement{result.Work{Kind: result.Cost, Name: name}, who, map[result.Metric]float64{result.NS: ns, result.Allocs: allocs}}
 	}
-	require.Len(t, rows, 2)
-	for i := range rows {
-		rows[i].Summarise()
-	}
-	require.Equal(t, result.Work{Kind: result.Cost, Name: "Switch"}, rows[0].Work)
-	f, ok := rows[0].Figure(result.Asyncio, result.NS)
-	require.True(t, ok)
-	require.InDelta(t, 120, f.Median, 1e-9)
-	require.InDelta(t, 1.2, f.Ratio, 1e-9)
-	f, _ = rows[1].Figure(result.Asyncio, result.NS)
-	require.InDelta(t, 23, f.Median, 1e-9)
-	f, _ = rows[1].Figure(result.Asyncio, result.Allocs)
-	require.InDelta(t, 0.002, f.Median, 1e-9)
+	require.Equal(t, []measurement{of("Switch", result.Asyncio, 120, 0), of("Switch", result.Bare, 100, 0), of("CallSoon", result.Asyncio, 23, 0.002)}, list)
 
-	_, err := addMicro(nil, 1, "BenchmarkX-2  100  many ns/op\n")
+	_, err = parseBenchmarks("BenchmarkX-2  100  many ns/op\n")
 	require.ErrorContains(t, err, "not understood")
 }

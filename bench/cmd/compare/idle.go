@@ -7,39 +7,31 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
 const (
-	idleMessage = 64          // bytes that every connection echoes once before it idles: it has lived
-	idleWarmup  = 10          // connections opened and closed before, so that code and pools are in memory
-	idleSettle  = time.Second // after the last request, for a runtime to come to rest
-	idleWindow  = 2 * time.Second
+	idleMessage = 64   // bytes that every connection echoes once before it idles: it has lived
+	idleWarmup  = 10   // connections opened and closed before, so that code and pools are in memory
+	idleSeconds = 2e-4 // what one takes to open, about
 	dialTimeout = 5 * time.Second
 )
 
-func (m *meter) idleConnections() {
-	row := result.Row{Work: result.Work{Kind: result.Idle, Connections: m.idle}, Control: result.LibuvC}
-	m.progress.expect(len(m.contenders))
-	for _, c := range slices.Clone(m.contenders) {
-		m.progress.step(fmt.Sprintf("%v: %s", row, c.name))
-		values, err := m.idleOnce(c)
-		if err != nil {
-			m.drop(c, row.String(), err)
-			continue
-		}
-		row.Add(c.name, 1, values)
+// idleJob looks at each server once: what it finds is not a matter of speed.
+func (m *meter) idleJob(servers []contender) job {
+	w := result.Work{Kind: result.Idle, Connections: m.idle}
+	return job{
+		name: w.String(), control: result.LibuvC, contenders: servers, rounds: 1,
+		seconds: (m.settle + m.window).Seconds() + overheadSeconds + float64(m.idle)*idleSeconds,
+		measure: func(c contender) ([]measurement, error) {
+			values, err := m.idleOnce(c)
+			return []measurement{{w, c.name, values}}, err
+		},
 	}
-	row.Summarise()
-	m.report.Rows = append(m.report.Rows, row)
-	m.progress.clear()
-	printIdle(os.Stdout, row)
 }
 
 func (m *meter) idleOnce(c contender) (map[result.Metric]float64, error) {
@@ -76,7 +68,7 @@ func (m *meter) idleOnce(c contender) (map[result.Metric]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	wakeups, cpu, err := activity(srv.pid())
+	wakeups, cpu, err := m.activity(srv.pid())
 	if err != nil {
 		return nil, err
 	}
@@ -134,16 +126,16 @@ func resident(pid string) (int64, error) {
 	return 0, errors.New("smaps_rollup has no line Rss")
 }
 
-// activity lets a process come to rest, watches it for idleWindow, and returns its context switches per second and its
+// activity lets a process come to rest, watches it for a while, and returns its context switches per second and its
 // share of a processor.
-func activity(pid string) (switches, cpu float64, err error) {
-	time.Sleep(idleSettle)
+func (m *meter) activity(pid string) (switches, cpu float64, err error) {
+	time.Sleep(m.settle)
 	s0, c0, err := scheduled(pid)
 	if err != nil {
 		return 0, 0, err
 	}
 	begin := time.Now()
-	time.Sleep(idleWindow)
+	time.Sleep(m.window)
 	s1, c1, err := scheduled(pid)
 	if err != nil {
 		return 0, 0, err
@@ -171,16 +163,4 @@ func scheduled(pid string) (switches int64, cpu time.Duration, err error) {
 		cpu += time.Duration(ran)
 	}
 	return switches, cpu, nil
-}
-
-func printIdle(w io.Writer, row result.Row) {
-	fmt.Fprintf(w, "\n%v\n", row)
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "\tbytes each\tafter freeing\twake-ups/s\tCPU\t")
-	for _, r := range row.Results {
-		of := func(m result.Metric) float64 { return r.Figures[m].Median }
-		fmt.Fprintf(tw, "%-16s\t%.0f\t%.0f\t%.1f\t%.2f %%\t\n", r.Name, of(result.Bytes), of(result.BytesFreed), of(result.Wakeups),
-			of(result.IdleCPU)*100)
-	}
-	tw.Flush()
 }

@@ -1,22 +1,23 @@
-// Command compare measures echo servers on asyncio against others: C on the same libuv, package net, uvloop, Python's
-// asyncio and Node. Run it inside bench/, or with make bench.
+// Command compare measures asyncio against others: C on the same libuv, package net, cloudwego/netpoll, goja_nodejs, uvloop,
+// Python's asyncio and Node. Run it inside bench/, or with make compare.
 //
-// It has three parts: the costs of the loop itself (the benchmarks of the root package), echo of small and of large
-// messages, and what an idle connection costs. At the end it holds the figures against those that the design asks for.
+// What it measures is listed in plan.go: the costs of the loop's operations, echo in a closed loop, at a fixed rate, and
+// beside goroutines that compute, and what an idle connection costs. At the end it holds the figures against those that the
+// design asks for.
 //
-// What counts is the ratio to the C server, because absolute times differ between machines and, on a shared one, between
-// minutes. So every round measures all contenders in turn, with the C server before and after them, and a contender's
-// ratio is taken within its round. Server and client are pinned to a processor each. The spread of the C server's own
-// figures is printed as the measure of the noise.
+// What counts is the ratio to a control, because absolute times differ between machines and, on a shared one, between
+// minutes. So every round measures all contenders in turn, with the control before and after them, and a contender's ratio
+// is taken within its round. Server and client are pinned to a processor each. The spread of the control's own figures is
+// printed as the measure of the noise.
 package main
 
 import (
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -26,18 +27,22 @@ import (
 
 // settings say how much is measured, and where.
 type settings struct {
+	quick     bool // a selection of the rows
 	rounds    int
-	seconds   float64 // of one measurement
-	warmup    float64 // seconds before it
-	idle      int     // connections held open
-	serverCPU string  // taskset's notation; empty: not pinned
+	seconds   float64       // of one measurement
+	warmup    float64       // seconds before it
+	idle      int           // connections held open
+	settle    time.Duration // after opening them, for a runtime to come to rest
+	window    time.Duration // of watching them
+	serverCPU string        // taskset's notation; empty: not pinned
 	clientCPU string
 	only      []string // parts of names; empty: all
+	work      []string // kinds; empty: all
 }
 
 func main() {
-	jsonFile := flag.String("json", "", "also write the results to `file`")
-	s := flagSettings()
+	jsonFile := flag.String("json", "", "write every sample to `file`")
+	s := parseFlags()
 	rep, err := measure(s)
 	if err == nil && *jsonFile != "" {
 		err = rep.WriteFile(*jsonFile)
@@ -51,38 +56,46 @@ func main() {
 	}
 }
 
-func flagSettings() settings {
-	s := settings{rounds: 5, seconds: 2, warmup: 0.7, idle: 5000}
+func parseFlags() settings {
+	s := settings{rounds: 5, seconds: 1.2, warmup: 0.4, idle: 5000, settle: time.Second, window: 2 * time.Second}
 	if os.Getenv("QUICK") != "" {
-		s.rounds, s.seconds, s.warmup, s.idle = 2, 1, 0.4, 1000
+		s = settings{quick: true, rounds: 1, seconds: 0.3, warmup: 0.1, idle: 1000, settle: 400 * time.Millisecond, window: 600 * time.Millisecond}
 	}
 	if runtime.NumCPU() > 1 {
 		s.clientCPU, s.serverCPU = "0", "1"
 	}
-	flag.IntVar(&s.rounds, "rounds", s.rounds, "rounds over all contenders")
-	flag.Float64Var(&s.seconds, "seconds", s.seconds, "length of one measurement")
+	flag.BoolVar(&s.quick, "quick", s.quick, "measure a selection of the rows; the environment's QUICK=1 makes it short, too")
+	flag.IntVar(&s.rounds, "rounds", s.rounds, "rounds over all contenders, for the rows that the design sets limits for")
+	flag.Float64Var(&s.seconds, "seconds", s.seconds, "length of one measurement of such a row")
 	flag.Float64Var(&s.warmup, "warmup", s.warmup, "seconds before each measurement")
 	flag.IntVar(&s.idle, "idle", s.idle, "idle connections")
 	flag.StringVar(&s.serverCPU, "servercpu", s.serverCPU, "processors of the server, as taskset writes them; empty: any")
 	flag.StringVar(&s.clientCPU, "clientcpu", s.clientCPU, "processors of the client")
-	only := flag.String("only", os.Getenv("ONLY"), "contenders whose names contain one of these, by comma; micro: the loop's own costs")
+	only := flag.String("only", os.Getenv("ONLY"), "contenders whose names contain one of these, by comma")
+	work := flag.String("work", os.Getenv("WORK"), "kinds of work, by comma: cost, echo, pipeline, open, beside, idle")
 	flag.Parse()
-	if *only != "" {
-		s.only = strings.Split(*only, ",")
-	}
+	s.only, s.work = list(*only), list(*work)
 	return s
 }
 
-// wants tells whether ONLY admits name.
-func (s settings) wants(name string) bool {
-	for _, part := range s.only {
-		if strings.Contains(name, part) {
-			return true
-		}
+func list(s string) []string {
+	if s == "" {
+		return nil
 	}
-	return len(s.only) == 0
+	return strings.Split(s, ",")
 }
 
+// wants tells whether ONLY admits a contender.
+func (s settings) wants(name string) bool {
+	return len(s.only) == 0 || slices.ContainsFunc(s.only, func(part string) bool { return strings.Contains(name, part) })
+}
+
+// wantsWork tells whether WORK admits a kind.
+func (s settings) wantsWork(k result.Kind) bool {
+	return len(s.work) == 0 || slices.Contains(s.work, string(k))
+}
+
+// measure builds all contenders first, so that no compiler runs beside a measurement.
 func measure(s settings) (*result.Report, error) {
 	dirs, err := findDirs()
 	if err != nil {
@@ -97,26 +110,28 @@ func measure(s settings) (*result.Report, error) {
 	}
 	defer os.RemoveAll(tmp)
 
-	rep := &result.Report{Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(), Time: time.Now().UTC(),
-		Rounds: s.rounds, Seconds: s.seconds}
+	rep := &result.Report{Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(), Kernel: kernel(), Commit: commit(dirs.root),
+		Versions: versions(), Time: time.Now().UTC(), Rounds: s.rounds, Seconds: s.seconds}
 	fmt.Printf("%s, %d processors, %s\n", rep.CPU, rep.CPUs, rep.Go)
-	if s.wants("micro") {
-		if rep.Rows, err = runMicro(dirs.root, tmp, s); err != nil {
-			rep.Failed = append(rep.Failed, result.Failed{Name: "micro", Work: "go test -bench", Error: err.Error()})
-		}
-		printMicro(os.Stdout, rep.Rows)
-	}
+	fmt.Fprintln(os.Stderr, "building the contenders")
 	b := builder{dirs: dirs, out: tmp}
-	m := &meter{settings: s, report: rep, progress: newProgress()}
-	if m.client, err = b.cc("client", "client/client.c"); err != nil {
+	m := &meter{settings: s, out: os.Stdout, report: rep, progress: newProgress()}
+	if m.client, err = b.cc("client/client.c"); err != nil {
 		return nil, err
 	}
-	if m.contenders, err = prepare(b, s, rep); err != nil {
+	programs, err := b.prepare(s, rep)
+	if err != nil {
 		return nil, err
 	}
-	if len(m.contenders) > 0 {
-		m.echoRows()
-		m.idleConnections()
+	printFailures(os.Stdout, rep)
+	jobs := m.plan(programs)
+	if len(jobs) == 0 {
+		return nil, fmt.Errorf("nothing to measure: no contender's name contains one of %q, or no work is one of %q", s.only, s.work)
+	}
+	m.progress.expect(jobs)
+	fmt.Fprintf(os.Stderr, "%d measurements, about %v\n", m.progress.total, m.progress.left())
+	for _, j := range jobs {
+		m.run(j)
 	}
 	rep.Targets = judge(rep)
 	printTargets(os.Stdout, rep.Targets)
@@ -149,25 +164,4 @@ func raiseFileLimit() error {
 		return fmt.Errorf("limit of open files: %w", err)
 	}
 	return nil
-}
-
-func cpuModel() string {
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err == nil {
-		for line := range strings.Lines(string(info)) {
-			if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-				return strings.TrimSpace(value)
-			}
-		}
-	}
-	return runtime.GOARCH
-}
-
-func printFailures(w io.Writer, rep *result.Report) {
-	for _, a := range rep.Absent {
-		fmt.Fprintf(w, "left out: %s: %s\n", a.Name, a.Reason)
-	}
-	for _, f := range rep.Failed {
-		fmt.Fprintf(w, "FAILED: %s, %s: %s\n", f.Name, f.Work, f.Error)
-	}
 }

@@ -6,14 +6,19 @@ import (
 	"time"
 )
 
-// progress is the line on stderr that tells what runs and how long it will take. On a terminal it is rewritten in place,
-// elsewhere it is printed now and then.
+// progress is the line on stderr that tells what runs, how much is done, and how long the rest will take. On a terminal it is
+// rewritten in place, elsewhere it is printed now and then.
+//
+// Every step comes with a guess of its length. The rest takes as much longer than its guesses as what is done did.
 type progress struct {
 	terminal bool
 	begin    time.Time
 	printed  time.Time
-	done     int
+	done     int // steps that have begun
 	total    int
+	guessed  float64 // seconds of the steps that are over
+	current  float64 // seconds of the step that runs
+	all      float64 // seconds of all steps
 }
 
 // printInterval is how often a log shows that the measurement goes on.
@@ -24,24 +29,34 @@ func newProgress() *progress {
 	return &progress{terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
 }
 
-// expect begins a part of n steps.
-func (p *progress) expect(n int) {
-	p.begin, p.done, p.total = time.Now(), 0, n
+// expect begins the work that jobs are.
+func (p *progress) expect(jobs []job) {
+	*p = progress{terminal: p.terminal, begin: time.Now()}
+	for _, j := range jobs {
+		p.total += j.steps()
+		p.all += float64(j.steps()) * j.seconds
+	}
 }
 
-// step announces what is done next.
-func (p *progress) step(what string) {
-	left := ""
-	if p.done > 0 {
-		rest := time.Since(p.begin) / time.Duration(p.done) * time.Duration(p.total-p.done)
-		left = fmt.Sprintf(", %v left", rest.Round(time.Second))
+// left is how long the rest will take, the step that runs included.
+func (p *progress) left() time.Duration {
+	slower := 1.0
+	if p.guessed > 0 {
+		slower = time.Since(p.begin).Seconds() / p.guessed
 	}
+	return time.Duration((p.all - p.guessed) * slower * float64(time.Second)).Round(time.Second)
+}
+
+// step announces what is done next, for about some seconds.
+func (p *progress) step(what string, seconds float64) {
+	p.guessed += p.current
+	p.current = seconds
 	p.done++
 	switch {
 	case p.terminal:
-		fmt.Fprintf(os.Stderr, "\r\x1b[K[%d/%d%s] %s", p.done, p.total, left, what)
+		fmt.Fprintf(os.Stderr, "\r\x1b[K[%d/%d, %v left] %s", p.done, p.total, p.left(), what)
 	case time.Since(p.printed) > printInterval:
-		fmt.Fprintf(os.Stderr, "[%d/%d%s] %s\n", p.done, p.total, left, what)
+		fmt.Fprintf(os.Stderr, "[%d/%d, %v left] %s\n", p.done, p.total, p.left(), what)
 		p.printed = time.Now()
 	}
 }

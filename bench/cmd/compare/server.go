@@ -6,9 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -36,11 +40,17 @@ func startServer(c contender, cpus string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startServerOn(port, c, cpus)
+}
+
+func startServerOn(port string, c contender, cpus string) (*server, error) {
 	argv := append(append([]string{}, c.command...), port)
 	argv = pinned(cpus, append(argv, c.args...))
 	s := &server{contender: c, port: port, addr: "127.0.0.1:" + port, cmd: exec.Command(argv[0], argv[1:]...),
 		lines: make(chan string, 1), exited: make(chan struct{})}
 	s.cmd.Stderr = &s.stderr
+	s.cmd.Env = c.environ()
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // so that none is left over when this process is killed
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -62,8 +72,8 @@ func startServer(c contender, cpus string) (*server, error) {
 	return s, nil
 }
 
-// freePort is one that nobody listens on. Between the look and the server's own bind another process may take it; then
-// the server ends with an error, and waitReady says so.
+// freePort is one that nobody listens on. Between the look and the server's own bind another process may take it: waitReady
+// notices that.
 func freePort() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -83,6 +93,8 @@ func freePort() (string, error) {
 	return port, nil
 }
 
+// waitReady returns when the server's own process accepts connections. That another process answers on the port, one that an
+// earlier run has left over, is an error: it must not be measured by mistake.
 func (s *server) waitReady() error {
 	deadline := time.After(startTimeout)
 	for {
@@ -94,9 +106,62 @@ func (s *server) waitReady() error {
 		case <-time.After(pollInterval):
 		}
 		if conn, err := net.Dial("tcp", s.addr); err == nil {
-			return conn.Close()
+			return errors.Join(conn.Close(), s.checkListener())
 		}
 	}
+}
+
+// checkListener fails unless every socket that listens on the port belongs to the server.
+func (s *server) checkListener() error {
+	sockets, err := listeners("/proc/net/tcp", s.port)
+	if err != nil {
+		return err
+	}
+	for _, socket := range sockets {
+		if !s.owns(socket) {
+			return fmt.Errorf("another process listens on port %s: a server of an earlier run? fuser -n tcp %s tells which", s.port, s.port)
+		}
+	}
+	if len(sockets) == 0 {
+		return fmt.Errorf("port %s answers, but no socket of this machine listens on it", s.port)
+	}
+	return nil
+}
+
+// tcpListen is the state of a listening socket in /proc/net/tcp.
+const tcpListen = "0A"
+
+// listeners are the sockets that listen on an IPv4 port, as the descriptors in /proc/PID/fd name them.
+func listeners(table, port string) ([]string, error) {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, err
+	}
+	b, err := os.ReadFile(table)
+	if err != nil {
+		return nil, err
+	}
+	var sockets []string
+	suffix := fmt.Sprintf(":%04X", n)
+	for line := range strings.Lines(string(b)) {
+		// sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
+		if f := strings.Fields(line); len(f) > 9 && strings.HasSuffix(f[1], suffix) && f[3] == tcpListen {
+			sockets = append(sockets, "socket:["+f[9]+"]")
+		}
+	}
+	return sockets, nil
+}
+
+// owns tells whether the server's process has a descriptor of the socket.
+func (s *server) owns(socket string) bool {
+	descriptors, err := filepath.Glob("/proc/" + s.pid() + "/fd/*")
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(descriptors, func(fd string) bool {
+		target, err := os.Readlink(fd)
+		return err == nil && target == socket
+	})
 }
 
 func (s *server) pid() string { return strconv.Itoa(s.cmd.Process.Pid) }

@@ -88,9 +88,7 @@ func TestPrinting(t *testing.T) {
 	r.Absent = []result.Absent{{Name: result.Uvloop, Reason: "no Python has uvloop"}}
 	r.Failed = []result.Failed{{Name: result.NodeNet, Work: "echo", Error: "refused"}}
 	var out bytes.Buffer
-	printMicro(&out, r.Kind(result.Cost))
-	printEcho(&out, r.Rows[0])
-	printIdle(&out, r.Kind(result.Idle)[1])
+	printRows(&out, r.Rows)
 	printTargets(&out, append(r.Targets, result.Target{Work: "sums", Reach: "< 1"}))
 	printFailures(&out, r)
 	for _, want := range []string{"echo 1 KiB, 10 connections", "1.08", "Switch", "met", "not measured", "left out: uvloop-protocol",

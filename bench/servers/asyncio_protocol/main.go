@@ -1,10 +1,10 @@
-// Command asyncio_protocol is an echo server of callbacks: asyncio_protocol PORT [purego].
+// Command asyncio_protocol is an echo server of callbacks: asyncio_protocol PORT.
+// ASYNCIO_DRIVER=purego in the environment makes it run without libuv.
 package main
 
 import (
 	"context"
 	"log"
-	"os"
 
 	"github.com/seed-a026a017/asyncio"
 	"github.com/seed-a026a017/asyncio/bench/servers/internal/serve"
@@ -23,10 +23,6 @@ func (e *echo) ResumeWriting()                     { e.transport.ResumeReading()
 
 func main() {
 	addr := serve.Addr()
-	driver := asyncio.Libuv
-	if len(os.Args) > 2 && os.Args[2] == "purego" {
-		driver = asyncio.PureGo
-	}
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 		loop, err := asyncio.GetRunningLoop(ctx)
 		if err != nil {
@@ -38,7 +34,7 @@ func main() {
 			return err
 		}
 		return server.ServeForever(ctx)
-	}), asyncio.WithDriver(driver))
+	}))
 	if err != nil {
 		log.Fatal(err)
 	}

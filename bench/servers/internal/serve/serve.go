@@ -1,5 +1,5 @@
-// Package serve holds what the Go servers have in common: their arguments, the answer to SIGUSR1, and how a connection's
-// buffer grows.
+// Package serve holds what the Go servers have in common: their arguments, the answer to SIGUSR1, goroutines that compute
+// beside the server, and how a connection's buffer grows.
 package serve
 
 import (
@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 )
 
@@ -18,15 +19,27 @@ const (
 	bufferBytesMax = 64 << 10
 )
 
+// busyVariable is the environment variable that says how many goroutines compute beside the server.
+const busyVariable = "BUSY"
+
 // Addr is the address to listen on: PORT of the command line, on the loopback interface. It ends the program when the
 // arguments are wrong.
 //
 // From then on each SIGUSR1 gives free memory back to the system and says "freed" on stdout, so that memory can be measured
-// without garbage.
+// without garbage, and as many goroutines compute as the environment's BUSY says.
 func Addr() string {
 	log.SetFlags(0)
 	if len(os.Args) < 2 {
 		log.Fatalf("usage: %s PORT", os.Args[0])
+	}
+	if busy := os.Getenv(busyVariable); busy != "" {
+		n, err := strconv.Atoi(busy)
+		if err != nil || n < 0 {
+			log.Fatalf("%s=%s is not a number of goroutines", busyVariable, busy)
+		}
+		for range n {
+			go compute()
+		}
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR1)
@@ -37,6 +50,16 @@ func Addr() string {
 		}
 	}()
 	return "127.0.0.1:" + os.Args[1]
+}
+
+// compute needs a processor and nothing else, for ever: it calls nothing, allocates nothing, and stops for the scheduler
+// only when it is preempted.
+func compute() {
+	for x := uint64(1); x != 0; { // xorshift never reaches 0
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+	}
 }
 
 // NewBuffer is the first buffer of a connection.

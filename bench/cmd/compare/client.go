@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed-a026a017/asyncio/bench/internal/result"
+)
+
+// load is what the client does to a server.
+type load struct {
+	bytes, connections int
+	depth              int     // requests in flight on a connection
+	rate               float64 // requests per second; 0: closed loop
+	seconds, warmup    float64
+	cpus               string // of the client
+}
+
+// clientGrace is what the client needs beyond its seconds at most: it ends by itself much sooner, with an error.
+const clientGrace = time.Minute
+
+// sample is what the client prints: one measurement.
+type sample struct {
+	Requests  int64   `json:"requests"`
+	Seconds   float64 `json:"seconds"`
+	Rate      float64 `json:"rate"`
+	P50       float64 `json:"p50_us"`
+	P99       float64 `json:"p99_us"`
+	P999      float64 `json:"p999_us"`
+	Max       float64 `json:"max_us"`
+	ClientCPU float64 `json:"client_cpu"` // seconds
+	ServerCPU float64 `json:"server_cpu"`
+}
+
+// values is the sample as a row keeps it.
+func (s sample) values() map[result.Metric]float64 {
+	return map[result.Metric]float64{
+		result.Requests: float64(s.Requests),
+		result.Seconds:  s.Seconds,
+		result.Rate:     s.Rate,
+		result.CPU:      s.ServerCPU / float64(s.Requests) * 1e6,
+		result.P50:      s.P50,
+		result.P99:      s.P99,
+		result.P999:     s.P999,
+		result.Busy:     s.ServerCPU / s.Seconds,
+	}
+}
+
+// run puts a load on a server.
+func (l load) run(client string, srv *server) (sample, error) {
+	args := []string{"-s", strconv.Itoa(l.bytes), "-c", strconv.Itoa(l.connections), "-d", strconv.Itoa(max(l.depth, 1)),
+		"-t", fmt.Sprint(l.seconds), "-w", fmt.Sprint(l.warmup), "-p", srv.pid()}
+	if l.rate > 0 {
+		args = append(args, "-r", fmt.Sprint(l.rate))
+	}
+	out, err := runClient(client, l.cpus, append(args, "127.0.0.1", srv.port)...)
+	if err != nil {
+		return sample{}, err
+	}
+	var s sample
+	if err := json.Unmarshal(out, &s); err != nil {
+		return sample{}, fmt.Errorf("the client printed %q: %w", out, err)
+	}
+	return s, nil
+}
+
+// runClient returns the line that the client prints.
+func runClient(client, cpus string, args ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), clientGrace)
+	defer cancel()
+	argv := pinned(cpus, append([]string{client}, args...))
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	return out, nil
+}

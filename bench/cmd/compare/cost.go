@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed-a026a017/asyncio/bench/internal/result"
+)
+
+// operations are what the programs of bench/loops time, under asyncio's names.
+var operations = []string{
+	"call_soon", "call_later and cancel", "sleep(0)", "create_task and await", "gather of 1,000, each", "call_soon_threadsafe",
+}
+
+// Shares of a measurement's seconds that one operation or one benchmark gets: there are many.
+const (
+	operationShare = 1.0 / 12
+	benchmarkShare = 1.0 / 8
+)
+
+// benchmarksAbout is how many benchmarks there are, about, for the progress line.
+const benchmarksAbout = 20
+
+// costJobs are the benchmarks of the root package, which go into more detail, and the operations that other loops have too.
+func (m *meter) costJobs(p programs) []job {
+	if !m.wantsWork(result.Cost) {
+		return nil
+	}
+	benchmarks := job{
+		name: "the loop's own costs", control: result.Bare, contenders: p.benchmarks, rounds: m.rounds,
+		seconds: benchmarksAbout * m.seconds * benchmarkShare,
+		measure: m.runBenchmarks,
+	}
+	loops := job{
+		name: "the costs of loops", control: result.Asyncio, contenders: p.loops, rounds: max(1, int(float64(m.rounds)*lesserRounds)),
+		seconds: 2 * float64(len(operations)) * m.seconds * operationShare, // 2: n doubles until it takes long enough
+		measure: m.timeLoop,
+	}
+	return []job{benchmarks, loops}
+}
+
+// runBenchmarks runs the benchmarks of the root package once.
+func (m *meter) runBenchmarks(c contender) ([]measurement, error) {
+	out, err := c.output(append(slices.Clone(c.command), "-test.run", "^$", "-test.bench", ".", "-test.benchmem",
+		"-test.benchtime", fmt.Sprintf("%gs", m.seconds*benchmarkShare)))
+	if err != nil {
+		return nil, err
+	}
+	return parseBenchmarks(string(out))
+}
+
+// timeLoop runs a program of bench/loops.
+func (m *meter) timeLoop(c contender) ([]measurement, error) {
+	argv := append(slices.Clone(c.command), fmt.Sprint(m.seconds*operationShare))
+	out, err := c.output(pinned(m.serverCPU, append(argv, c.args...)))
+	if err != nil {
+		return nil, err
+	}
+	var costs map[string]float64
+	if err := json.Unmarshal(out, &costs); err != nil {
+		return nil, fmt.Errorf("%s printed %q: %w", c.name, out, err)
+	}
+	var list []measurement
+	for _, op := range operations {
+		if ns, ok := costs[op]; ok {
+			list = append(list, measurement{result.Work{Kind: result.Cost, Name: op}, c.name, map[result.Metric]float64{result.NS: ns}})
+			delete(costs, op)
+		}
+	}
+	if len(costs) > 0 {
+		return nil, fmt.Errorf("%s timed operations that nobody knows: %v", c.name, costs)
+	}
+	return list, nil
+}
+
+// output runs a command in the contender's environment.
+func (c contender) output(argv []string) ([]byte, error) {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = c.environ()
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return nil, fmt.Errorf("%w: %s", err, beginning(exit.Stderr))
+	}
+	return out, err
+}
+
+// bareSuffix marks the benchmark of what the operation before it would cost without a loop.
+const bareSuffix = "Bare"
+
+// parseBenchmarks reads what go test -bench prints, "BenchmarkX-2  N  12.3 ns/op  0 B/op ...". A benchmark that times a batch
+// reports ns/callback: that is then the operation.
+func parseBenchmarks(out string) ([]measurement, error) {
+	var list []measurement
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") {
+			continue
+		}
+		units := map[string]float64{}
+		for i := 2; i+1 < len(f); i += 2 {
+			v, err := strconv.ParseFloat(f[i], 64)
+			if err != nil {
+				return nil, fmt.Errorf("a line of go test -bench that is not understood: %q", line)
+			}
+			units[f[i+1]] = v
+		}
+		values := map[result.Metric]float64{result.NS: units["ns/op"], result.Allocs: units["allocs/op"]}
+		if ns, ok := units["ns/callback"]; ok {
+			batch := math.Round(units["ns/op"] / ns)
+			values[result.NS], values[result.Allocs] = ns, units["allocs/op"]/batch
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(f[0], "Benchmark"), "-")
+		who := result.Asyncio
+		if bare, ok := strings.CutSuffix(name, bareSuffix); ok {
+			name, who = bare, result.Bare
+		}
+		list = append(list, measurement{result.Work{Kind: result.Cost, Name: name}, who, values})
+	}
+	return list, nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/seed-a026a017/asyncio/bench/internal/result"
+)
+
+// What one measurement needs beside its seconds: to start a server and to connect. It serves the progress line only, which
+// corrects it by what was seen.
+const overheadSeconds = 0.25
+
+// Shares of the rows that the design sets no limits for.
+const (
+	lesserSeconds = 0.6
+	lesserRounds  = 0.6
+)
+
+// Loads of the works that vary nothing else.
+const (
+	pipelineBytes = 64
+	pipelineDepth = 32
+	tailLoad      = 0.7    // share of the greatest rate
+	tailDepth     = 64     // so that a request is sent when it is due, not when the one before is answered
+	besideRate    = 2000.0 // requests per second: a small share of a processor
+	besideConns   = 100
+)
+
+// plan is all that is measured, in order.
+func (m *meter) plan(p programs) []job {
+	jobs := m.costJobs(p)
+	for _, w := range m.echoWorks() {
+		jobs = append(jobs, m.echoJob(w, p.servers))
+	}
+	for _, w := range m.openWorks() {
+		jobs = append(jobs, m.openJob(w, p.servers))
+	}
+	for _, w := range m.besideWorks() {
+		jobs = append(jobs, m.besideJob(w, p.servers))
+	}
+	if m.wantsWork(result.Idle) {
+		jobs = append(jobs, m.idleJob(p.servers))
+	}
+	return slices.DeleteFunc(jobs, func(j job) bool { return len(j.contenders) == 0 })
+}
+
+// echoWork are the rows that the design sets limits for: QUICK runs have them, too, and other runs measure them longest.
+var echoWork = []result.Work{
+	{Kind: result.Echo, Bytes: 1 << 10, Connections: 10},
+	{Kind: result.Echo, Bytes: 1 << 10, Connections: 100},
+	{Kind: result.Echo, Bytes: 100 << 10, Connections: 10},
+	{Kind: result.Echo, Bytes: 100 << 10, Connections: 100},
+}
+
+// echoWorks are those of a closed loop.
+func (m *meter) echoWorks() []result.Work {
+	var works []result.Work
+	add := func(w result.Work) {
+		if m.wantsWork(w.Kind) {
+			works = append(works, w)
+		}
+	}
+	for _, kib := range []int{1, 10, 100} {
+		for _, conns := range []int{1, 10, 100, 1000} {
+			w := result.Work{Kind: result.Echo, Bytes: kib << 10, Connections: conns}
+			if !m.quick || slices.Contains(echoWork, w) {
+				add(w)
+			}
+		}
+	}
+	add(result.Work{Kind: result.Pipeline, Bytes: pipelineBytes, Connections: 10, Depth: pipelineDepth})
+	if !m.quick {
+		add(result.Work{Kind: result.Pipeline, Bytes: pipelineBytes, Connections: 100, Depth: pipelineDepth})
+	}
+	return works
+}
+
+func (m *meter) openWorks() []result.Work {
+	if !m.wantsWork(result.Open) {
+		return nil
+	}
+	works := []result.Work{{Kind: result.Open, Bytes: 1 << 10, Connections: 100, Load: tailLoad}}
+	if !m.quick {
+		works = append(works, result.Work{Kind: result.Open, Bytes: 1 << 10, Connections: 10, Load: tailLoad})
+	}
+	return works
+}
+
+// besideWorks are with one processor for the server, and with two that it shares with the client.
+func (m *meter) besideWorks() []result.Work {
+	if !m.wantsWork(result.Beside) {
+		return nil
+	}
+	var works []result.Work
+	for _, procs := range []int{1, 2} {
+		for busy := range 3 {
+			works = append(works, result.Work{Kind: result.Beside, Bytes: 1 << 10, Connections: besideConns, Busy: busy, Procs: procs})
+		}
+	}
+	return works
+}
+
+// effort is how many rounds of how many seconds a work is worth.
+func (m *meter) effort(w result.Work) (rounds int, seconds, warmup float64) {
+	if m.quick || slices.Contains(echoWork, w) {
+		return m.rounds, m.seconds, m.warmup
+	}
+	return max(1, int(float64(m.rounds)*lesserRounds)), m.seconds * lesserSeconds, m.warmup * lesserSeconds
+}
