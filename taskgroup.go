@@ -146,7 +146,7 @@ func (tg *TaskGroup) cancellation(err error) error {
 		return err
 	case err == nil || asGroup(err) != nil:
 		return nil
-	case ended != nil && errors.Is(err, ended):
+	case ended != nil && errors.Is(err, ended) && !errors.Is(err, ErrTimeout): // which a limit inside the body has made
 		return &CancelledError{}
 	}
 	if f := tg.scope.foreign; f != nil && f.Err() != nil && errors.Is(err, context.Cause(f)) {

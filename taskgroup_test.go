@@ -479,6 +479,20 @@ func TestTaskGroupNested(t *testing.T) {
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 			})
 		})
+		t.Run("a timeout inside a group inside one that has expired", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				require.NoError(t, asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
+					require.ErrorIs(t, sleepsLong(ctx), asyncio.ErrCancelled)
+					err := asyncio.WithTaskGroup(ctx, func(ctx context.Context, _ *asyncio.TaskGroup) error {
+						return asyncio.Timeout(ctx, time.Millisecond, sleepsLong)
+					})
+					wantGroup(t, err, asyncio.ErrTimeout)
+					require.ErrorIs(t, suspend(ctx, 1), asyncio.ErrCancelled, "the outer request is left, and comes again")
+					return nil
+				}))
+			})
+		})
 	})
 }
 
