@@ -130,9 +130,14 @@ func (a *audit) must(ok bool, format string, args ...any) {
 	}
 }
 
+// named is a task that a message names; most are never written.
+type named struct{ *task }
+
+func (n named) String() string { return n.Name() }
+
 // task checks that t is in exactly one of running, ready and suspended, and in no list that belongs to another.
 func (a *audit) task(t *task) {
-	name, l := t.Name(), a.loop
+	name, l := named{t}, a.loop
 	nested := l.current != nil && l.current.co.nested
 	a.must(t.future.state == pending, "%s is done and still listed", name)
 	a.must(t.requests >= 0, "%s has %d requests", name, t.requests)
@@ -196,12 +201,12 @@ func (a *audit) line(q *waitQueue, of string) {
 	for p := q.first; p != nil; p = p.next {
 		a.must(p.prev == last && p.line == q, "a %s's line is broken", of)
 		if p.state == placeWaiting {
-			a.must(p.task.phase == taskSuspended && p.task.waiting == aborter(p), "%s waits for a %s without being suspended there", p.task.Name(), of)
+			a.must(p.task.phase == taskSuspended && p.task.waiting == aborter(p), "%s waits for a %s without being suspended there", named{p.task}, of)
 			if firstWaiting == nil {
 				firstWaiting = p
 			}
 		} else {
-			a.must(p.task.phase == taskReady, "%s was woken by a %s and is not ready", p.task.Name(), of)
+			a.must(p.task.phase == taskReady, "%s was woken by a %s and is not ready", named{p.task}, of)
 		}
 		if p.state != placeCancelled {
 			live++

@@ -116,13 +116,13 @@ func (a *actor) synchronise(ctx context.Context, st step) (err error, ok bool) {
 	case "event":
 		err = a.event(ctx)
 	case "bell":
-		err = a.waitBell(ctx)
+		err = a.waitBell(ctx, st.flag)
 	case "ring":
-		err = a.ring(ctx, st.n%4)
+		err = a.ring(ctx, st.n%4, st.flag)
 	case "take":
-		err = a.take(ctx)
+		err = a.take(ctx, st.flag)
 	case "give":
-		err = a.give(ctx)
+		err = a.give(ctx, st.flag)
 	case "barrier":
 		err = a.pass(ctx)
 	case "put":
@@ -184,11 +184,18 @@ func (a *actor) event(ctx context.Context) error {
 	return nil
 }
 
-func (a *actor) waitBell(ctx context.Context) error {
+// linger keeps a lock for a while, so that others have to wait for it.
+func (a *actor) linger(ctx context.Context, long bool) error {
+	if !long {
+		return nil
+	}
+	a.world.look()
+	return asyncio.Sleep(ctx, 0)
+}
+
+func (a *actor) waitBell(ctx context.Context, long bool) error {
 	w, s := a.world, a.world.sync
-	waited := false
 	err := s.bell.With(ctx, func() error {
-		waited = true
 		s.hold(a)
 		s.ringer = nil
 		s.sleepers++
@@ -198,16 +205,16 @@ func (a *actor) waitBell(ctx context.Context) error {
 		defer func() { s.ringer = nil }()
 		if err != nil {
 			s.wakes++
-			return a.interrupted(err)
+			return err
 		}
 		s.woken++
 		w.must(s.woken <= s.wakes, "%d tasks were woken by %d notifications", s.woken, s.wakes)
-		return nil
+		return a.linger(ctx, long)
 	})
-	if !waited {
+	if err != nil {
 		return a.interrupted(err)
 	}
-	return err
+	return nil
 }
 
 // hold makes a the one that has the bell's lock.
@@ -218,23 +225,22 @@ func (s *synchronisation) hold(a *actor) {
 	s.ringer = a
 }
 
-func (a *actor) ring(ctx context.Context, n int) error {
-	s, entered := a.world.sync, false
+func (a *actor) ring(ctx context.Context, n int, long bool) error {
+	s := a.world.sync
 	err := s.bell.With(ctx, func() error {
-		entered = true
 		s.hold(a)
 		defer func() { s.ringer = nil }()
 		s.wakes += min(n, s.sleepers)
 		s.bell.Notify(n)
-		return nil
+		return a.linger(ctx, long)
 	})
-	if !entered {
+	if err != nil {
 		return a.interrupted(err)
 	}
-	return err
+	return nil
 }
 
-func (a *actor) take(ctx context.Context) error {
+func (a *actor) take(ctx context.Context, long bool) error {
 	w, s := a.world, a.world.sync
 	err := s.store.With(ctx, func() error {
 		s.takers++
@@ -246,6 +252,7 @@ func (a *actor) take(ctx context.Context) error {
 		if err == nil {
 			w.must(s.stock > 0, "WaitFor has returned too early")
 			s.stock--
+			err = a.linger(ctx, long)
 		}
 		return err
 	})
@@ -255,12 +262,12 @@ func (a *actor) take(ctx context.Context) error {
 	return nil
 }
 
-func (a *actor) give(ctx context.Context) error {
+func (a *actor) give(ctx context.Context, long bool) error {
 	s := a.world.sync
 	err := s.store.With(ctx, func() error {
 		s.stock++
 		s.store.Notify(1)
-		return nil
+		return a.linger(ctx, long)
 	})
 	if err != nil {
 		return a.interrupted(err)

@@ -89,59 +89,92 @@ type step struct {
 // noLimit is a number of ticks.
 const noLimit = -1
 
-// Kinds of steps. Those of one kind are drawn alike; simple ones come first, for shorter programs.
+// Kinds of steps, simple ones first. A program has few kinds, so that its tasks meet at the same primitives.
 var (
-	plainSteps = []string{"yield", "sleep", "event", "put", "get", "barrier", "bell", "ring", "take", "give", "join"}
-	awaitSteps = []string{"await", "shield", "gather", "wait", "completed", "wait for"}
-	quickSteps = []string{
-		"cancel", "cancel", "cancel", "uncancel", "set", "fail", "drop", "event set", "event clear", "put now", "get now",
-		"task done", "reset", "abort", "shutdown", "move", "end group", "raise", "panic", "later",
+	alwaysSteps = []string{"yield", "sleep", "cancel"}
+	leafSteps   = []string{
+		"event", "put", "get", "barrier", "bell", "ring", "take", "give", "join",
+		"await", "shield", "gather", "wait", "completed", "wait for",
+		"uncancel", "set", "fail", "drop", "event set", "event clear", "put now", "get now", "task done", "reset", "abort",
+		"shutdown", "move", "end group", "raise", "panic", "later",
+	}
+	blockSteps = []string{
+		"lock", "permit", "catch", "finally", "timeout", "within", "group", "spawn", "join group", "gather all",
 	}
 	laterSteps = []string{"cancel", "set", "fail", "drop", "event set", "event clear", "put now", "get now", "task done", "reset", "abort"}
-	blockSteps = []string{"lock", "permit", "catch", "finally", "timeout", "within", "group", "spawn", "join group", "gather all"}
 )
 
-// bodyDepthMax bounds how deep steps stand in each other.
-const bodyDepthMax = 3
+// Bounds of what is drawn.
+const (
+	tasksMax     = 10
+	kindsMax     = 8 // of leaves, and of blocks
+	stepsMax     = 6 // in a list, and two less for each step around it
+	bodyDepthMax = 2 // how deep steps stand in each other
+	numberMax    = 11
+)
 
 func drawProgram(t *rapid.T) program {
-	return program{
-		permits: rapid.IntRange(1, 3).Draw(t, "permits"),
-		parties: rapid.IntRange(1, 3).Draw(t, "parties"),
-		room:    rapid.IntRange(0, 2).Draw(t, "room"),
-		order:   rapid.SampledFrom([]queueOrder{oldestFirst, youngestFirst, leastFirst}).Draw(t, "order"),
-		eager:   oneIn(t, 8),
-		abrupt:  oneIn(t, 8),
-		tasks:   rapid.SliceOfN(rapid.Custom(func(t *rapid.T) []step { return drawSteps(t, 0) }), 1, 7).Draw(t, "tasks"),
+	p := program{
+		permits: 1 + pick(t, 3), parties: 1 + pick(t, 3), room: pick(t, 3), order: queueOrder(pick(t, 3)),
+		eager: pick(t, 8) == 7, abrupt: pick(t, 8) == 7,
 	}
+	leaves, blocks := alwaysSteps, []string(nil)
+	for range 1 + pick(t, kindsMax) {
+		leaves = append(leaves, leafSteps[pick(t, len(leafSteps))])
+	}
+	for range pick(t, kindsMax/2) {
+		blocks = append(blocks, blockSteps[pick(t, len(blockSteps))])
+	}
+	list := rapid.Custom(func(t *rapid.T) []step { return drawSteps(t, leaves, blocks, 0) })
+	p.tasks = several(t, list, tasksMax)
+	return p
 }
 
-func oneIn(t *rapid.T, n int) bool { return rapid.IntRange(0, n-1).Draw(t, "one in") == n-1 }
-
-func drawSteps(t *rapid.T, depth int) []step {
-	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step { return drawStep(t, depth) }), 0, 5-depth).Draw(t, "steps")
+// pick draws a number below n, all alike: rapid's own generators prefer small ones.
+func pick(t *rapid.T, n int) int {
+	v := 0
+	for range 8 {
+		v <<= 1
+		if rapid.Bool().Draw(t, "bit") {
+			v++
+		}
+	}
+	return v * n >> 8
 }
 
-func drawStep(t *rapid.T, depth int) step {
-	kinds := [][]string{plainSteps, quickSteps, awaitSteps, blockSteps}
-	if depth == bodyDepthMax {
-		kinds = kinds[:3]
+func drawSteps(t *rapid.T, leaves, blocks []string, depth int) []step {
+	one := rapid.Custom(func(t *rapid.T) step { return drawStep(t, leaves, blocks, depth) })
+	return several(t, one, stepsMax-2*depth)
+}
+
+// several draws up to max things, and not often few: rapid's slices of five have two elements on average. Three slices
+// together have six, and a failing program is still shortened as if it were one.
+func several[T any](t *rapid.T, one *rapid.Generator[T], max int) []T {
+	var all []T
+	for range 3 {
+		all = append(all, rapid.SliceOfN(one, 0, max).Draw(t, "some")...)
 	}
-	s := step{
-		what:  rapid.SampledFrom(rapid.SampledFrom(kinds).Draw(t, "kind")).Draw(t, "what"),
-		n:     rapid.IntRange(0, 11).Draw(t, "n"),
-		ticks: rapid.IntRange(noLimit, 4).Draw(t, "ticks"),
-		flag:  rapid.Bool().Draw(t, "flag"),
+	return all[:min(len(all), max)]
+}
+
+func drawStep(t *rapid.T, leaves, blocks []string, depth int) step {
+	kinds := leaves
+	if depth < bodyDepthMax && len(blocks) > 0 && pick(t, 2) == 1 {
+		kinds = blocks
 	}
+	s := step{what: kinds[pick(t, len(kinds))], n: pick(t, numberMax+1), ticks: pick(t, 6) + noLimit, flag: pick(t, 2) == 1}
+	body := func() []step { return drawSteps(t, leaves, blocks, depth+1) }
 	switch s.what {
 	case "gather", "wait", "completed":
-		s.of = rapid.SliceOfN(rapid.IntRange(0, 11), 1, 3).Draw(t, "of")
+		for range 1 + pick(t, 3) {
+			s.of = append(s.of, pick(t, numberMax+1))
+		}
 	case "later":
-		s.body = []step{{what: rapid.SampledFrom(laterSteps).Draw(t, "what"), n: s.n, flag: s.flag}}
+		s.body = []step{{what: laterSteps[pick(t, len(laterSteps))], n: s.n, flag: s.flag}}
 	case "finally", "group", "gather all":
-		s.body, s.other = drawSteps(t, depth+1), drawSteps(t, depth+1)
+		s.body, s.other = body(), body()
 	case "lock", "permit", "catch", "timeout", "within", "spawn", "join group":
-		s.body = drawSteps(t, depth+1)
+		s.body = body()
 	}
 	return s
 }
