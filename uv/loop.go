@@ -69,12 +69,12 @@ type config struct {
 // turn.
 func WithChecks() Option { return func(c *config) { c.checks = true } }
 
-// WithWait chooses how the loop waits. The default is WaitNetpoll.
+// WithWait chooses how the loop waits. The default is WaitAdaptive.
 func WithWait(w Wait) Option { return func(c *config) { c.wait = w } }
 
 // NewLoop makes a loop; uv_loop_init. It must be closed with Close or Shutdown.
 func NewLoop(opts ...Option) (*Loop, error) {
-	c := config{wait: WaitNetpoll}
+	var c config
 	for _, o := range opts {
 		o(&c)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // waits are the ways to wait; what a loop does must not depend on which it has.
-var waits = map[string]uv.Wait{"netpoll": uv.WaitNetpoll, "block": uv.WaitBlock, "spin": uv.WaitSpin}
+var waits = map[string]uv.Wait{"adaptive": uv.WaitAdaptive, "netpoll": uv.WaitNetpoll, "block": uv.WaitBlock}
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 

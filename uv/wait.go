@@ -5,12 +5,12 @@ package uv
 // Waiting: how a loop spends the time until something happens. It is one small part on its own because the best way
 // depends on the program.
 //
-//	WaitBlock     the goroutine's thread waits inside libuv. Right for a goroutine that is locked to its thread, and for
-//	              a process whose other goroutines keep every processor busy. The runtime takes the processor away from a
-//	              thread that stays in C for more than 20 us, and giving it back costs a futex call or two.
-//	WaitSpin      polls without waiting for a while first, then as WaitBlock.
+//	WaitAdaptive  parks, and blocks while more goroutines want to run than there are processors. See adapt.go.
 //	WaitNetpoll   the goroutine parks, like one that reads a socket, until libuv's descriptor is readable. No thread
 //	              waits and no processor changes hands.
+//	WaitBlock     the goroutine's thread waits inside libuv. Right for a goroutine that is locked to its thread. The
+//	              runtime takes the processor away from a thread that stays in C for more than 20 us if another goroutine
+//	              could use it, and giving it back costs a futex call or two.
 
 import (
 	"errors"
@@ -25,13 +25,10 @@ import (
 type Wait int
 
 const (
-	WaitNetpoll Wait = iota // park the goroutine in Go's network poller
-	WaitBlock               // block the thread in libuv
-	WaitSpin                // poll for spinTime, then block the thread
+	WaitAdaptive Wait = iota // park, or block while the processors are crowded
+	WaitNetpoll              // park the goroutine in Go's network poller
+	WaitBlock                // block the thread in libuv
 )
-
-// spinTime is what WaitSpin spends before it blocks: about as long as a blocked thread needs to get going again.
-const spinTime = 30 * time.Microsecond
 
 // waiter waits for a loop.
 type waiter interface {
@@ -45,29 +42,22 @@ type waiter interface {
 }
 
 func newWaiter(l *Loop, w Wait) waiter {
-	switch w {
-	case WaitBlock:
-		return blockWaiter{l, 0}
-	case WaitSpin:
-		return blockWaiter{l, spinTime}
+	if w != WaitBlock {
+		if n := newNetWaiter(l); n != nil {
+			if w == WaitNetpoll {
+				return n
+			}
+			return newAdaptiveWaiter(n, newProcessors().crowded)
+		}
 	}
-	if n := newNetWaiter(l); n != nil {
-		return n
-	}
-	return blockWaiter{l, 0}
+	return blockWaiter{l}
 }
 
-// blockWaiter is WaitBlock and, with a spin time, WaitSpin.
-type blockWaiter struct {
-	l    *Loop
-	spin time.Duration
-}
+// blockWaiter is WaitBlock.
+type blockWaiter struct{ l *Loop }
 
 func (w blockWaiter) wait(timeout time.Duration, ifAlive bool) {
 	l := w.l
-	if timeout > 0 && w.spin > 0 && w.spun(timeout) {
-		return
-	}
 	if timeout == 0 || !l.sleep() {
 		l.turn(0, false)
 		return
@@ -76,21 +66,6 @@ func (w blockWaiter) wait(timeout time.Duration, ifAlive bool) {
 	l.turn(milliseconds(timeout), ifAlive)
 	l.waitedSince(start)
 	l.awake()
-}
-
-// spun polls for the spin time and reports whether that is enough. Each poll is a short call, so the runtime leaves the
-// processor alone.
-func (w blockWaiter) spun(timeout time.Duration) bool {
-	l := w.l
-	for start := l.Clock(); ; {
-		l.turn(0, false)
-		if l.eventful() {
-			return true
-		}
-		if spent := l.Clock() - start; spent >= w.spin {
-			return spent >= timeout
-		}
-	}
 }
 
 func (w blockWaiter) wake() { w.l.inbox.signal(w.l.b) }

@@ -27,7 +27,7 @@ type driver struct {
 // New returns a proactor on libuv. lockedThread tells that the goroutine which polls is locked to its thread: parking
 // such a goroutine costs two switches of threads, so it blocks in libuv instead.
 func New(lockedThread bool) (proactor.Proactor, error) {
-	wait := uv.WaitNetpoll
+	wait := uv.WaitAdaptive
 	if lockedThread {
 		wait = uv.WaitBlock
 	}

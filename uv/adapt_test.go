@@ -1,0 +1,175 @@
+//go:build cgo
+
+package uv
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Some looks in a row change a crowd's opinion, more of them to the better than to the worse; a look that agrees begins
+// the count anew, and looks that come too soon are not taken.
+func TestCrowd(t *testing.T) {
+	var now time.Duration
+	var full bool
+	looks := 0
+	c := crowd{probe: func() bool { looks++; return full }}
+	look := func(is bool) bool {
+		full = is
+		now += crowdLookInterval
+		return c.look(now)
+	}
+	require.False(t, look(false))
+	for range 3 {
+		require.False(t, look(true))
+		require.False(t, look(false), "a moment decides nothing")
+	}
+	for range crowdedLooksMin - 1 {
+		require.False(t, look(true))
+	}
+	require.True(t, look(true))
+	for range freeLooksMin - 1 {
+		require.True(t, look(false))
+	}
+	require.True(t, look(true), "a look that agrees begins the count anew")
+	for range freeLooksMin - 1 {
+		require.True(t, look(false))
+	}
+	require.False(t, look(false))
+	before := looks
+	for range 100 {
+		require.False(t, c.look(now+crowdLookInterval-1))
+	}
+	require.Equal(t, before, looks, "too soon")
+}
+
+func newAdaptiveLoop(t *testing.T, crowded func() bool) (*Loop, *adaptiveWaiter) {
+	l, err := NewLoop()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Shutdown(context.Background())) })
+	w := l.waiter.(*adaptiveWaiter)
+	w.crowd.probe = crowded
+	return l, w
+}
+
+// The loop blocks while the probe says so and parks again afterwards. Timeouts end both kinds of waits.
+func TestAdaptiveWait(t *testing.T) {
+	full, looks := true, 0
+	l, w := newAdaptiveLoop(t, func() bool { looks++; return full })
+	wait := func() {
+		for before := looks; looks == before; {
+			require.NoError(t, l.Poll(crowdLookInterval))
+		}
+	}
+	for range crowdedLooksMin {
+		require.False(t, w.blocks.Load())
+		wait()
+	}
+	require.True(t, w.blocks.Load())
+	full = false
+	for range freeLooksMin {
+		require.True(t, w.blocks.Load())
+		wait()
+	}
+	require.False(t, w.blocks.Load())
+	wait()
+}
+
+// Nothing is lost while the way to wait changes after every wait: neither a wake-up nor an event of a descriptor.
+func TestAdaptiveWaitChanges(t *testing.T) {
+	var l *Loop
+	var w *adaptiveWaiter
+	l, w = newAdaptiveLoop(t, func() bool {
+		w.crowd.next, w.crowd.against = 0, freeLooksMin-1 // decide at once, and again after the next wait
+		if !w.crowd.crowded {
+			w.crowd.against = crowdedLooksMin - 1
+		}
+		return !w.crowd.crowded
+	})
+	ours, theirs := testPipe(t, l)
+	const rounds = 3000
+	events, posts, changes := 0, 0, 0
+	require.NoError(t, ours.ReadStart(func(b []byte, err error) { events += len(b) }))
+	next := make(chan bool)
+	var producer sync.WaitGroup
+	producer.Go(func() {
+		delay := 0
+		for post := range next {
+			delay = (delay + 977) % 20_000
+			for start := time.Now(); time.Since(start) < time.Duration(delay); {
+			}
+			if post {
+				l.Post(func() { posts++ })
+			} else {
+				theirs.Write([]byte("x"))
+			}
+		}
+	})
+	for i := range rounds {
+		next <- i%2 == 0
+		for start := time.Now(); posts+events <= i; {
+			require.Less(t, time.Since(start), 10*time.Second, "round %d lost what it waited for", i)
+			before := w.blocks.Load()
+			require.NoError(t, l.Poll(11*time.Second))
+			if w.blocks.Load() != before {
+				changes++
+			}
+		}
+	}
+	close(next)
+	producer.Wait()
+	require.Equal(t, rounds/2, posts)
+	require.Equal(t, rounds/2, events)
+	require.Greater(t, changes, rounds/10, "the way to wait hardly ever changed")
+}
+
+// Goroutines that compute on every processor make the loop block, and their end makes it park again.
+func TestAdaptiveWaitUnderLoad(t *testing.T) {
+	l, w := newAdaptiveLoop(t, newProcessors().crowded)
+	var quit atomic.Bool
+	var all sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for !quit.Load() {
+			}
+		})
+	}
+	until := func(blocks bool) {
+		for start := time.Now(); w.blocks.Load() != blocks; {
+			require.Less(t, time.Since(start), time.Minute)
+			require.NoError(t, l.Poll(crowdLookInterval))
+		}
+	}
+	until(true)
+	quit.Store(true)
+	all.Wait()
+	until(false)
+}
+
+func BenchmarkCrowdProbe(b *testing.B) {
+	p := newProcessors()
+	b.ReportAllocs()
+	for b.Loop() {
+		p.crowded()
+	}
+}
+
+// testPipe is a pipe of the loop and its peer.
+func testPipe(t *testing.T, l *Loop) (*Pipe, *os.File) {
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	theirs := os.NewFile(uintptr(fds[1]), "peer")
+	t.Cleanup(func() { theirs.Close() })
+	ours, err := l.NewPipe()
+	require.NoError(t, err)
+	require.NoError(t, ours.OpenFD(uintptr(fds[0])))
+	return ours, theirs
+}
