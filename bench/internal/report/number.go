@@ -17,8 +17,10 @@ func number(v float64) string {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	case v >= 9.995:
 		return strconv.FormatFloat(v, 'f', 1, 64)
-	default:
+	case math.Abs(v) >= 0.095:
 		return strconv.FormatFloat(v, 'f', 2, 64)
+	default:
+		return strconv.FormatFloat(v, 'g', 2, 64)
 	}
 }
 

@@ -58,7 +58,7 @@ func (d *document) machine(r *result.Report) {
 	add("commit", r.Commit)
 	add("date", r.Time.UTC().Format("2006-01-02 15:04 MST"))
 	if r.Rounds > 0 {
-		add("measured", fmt.Sprintf("%d rounds of %g s each", r.Rounds, r.Seconds))
+		add("measured", fmt.Sprintf("up to %s of %g s each", count(r.Rounds, "round"), r.Seconds))
 	}
 	d.line("")
 	d.line("| | |\n|---|---|")
@@ -74,7 +74,8 @@ func (d *document) method(r *result.Report) {
 		where = "Server and client share the only processor; what counts is the server's CPU time per request, because it does not depend on how\n" +
 			"fast the client is."
 	}
-	d.line("\nEvery round measures all contenders one after the other with the same client, and `%s` first and last; a ratio is taken within its round.", result.LibuvC)
+	d.line("\nEvery round measures all contenders one after the other with the same client, and the control, which is `%s` wherever it can take part,\n"+
+		"first and last; a ratio is taken within its round.", result.LibuvC)
 	d.line("%s", where)
 	d.line("The tables hold medians over the rounds, ± is half the distance between the least and the greatest, and a difference smaller than the noise\n" +
 		"of the control, the first line of a table, says nothing.")

@@ -15,7 +15,7 @@ var colours = map[string]color.RGBA{
 	result.Protocol:      rgb(0x1b4f9c),
 	result.Asyncio:       rgb(0x1b4f9c),
 	result.Streams:       rgb(0x5b9bd5),
-	result.PureGo:        rgb(0xa9cbee),
+	result.PureGo:        rgb(0x7b8fe0),
 	result.GoNet:         rgb(0x2c8a57),
 	result.Bare:          rgb(0x2c8a57),
 	result.Uvloop:        rgb(0xd9730d),
@@ -26,7 +26,7 @@ var colours = map[string]color.RGBA{
 	result.NodeNet:       rgb(0xc0392b),
 	result.Node:          rgb(0xc0392b),
 
-	"asyncio-purego-streams": rgb(0xd3e3f5),
+	"asyncio-purego-streams": rgb(0xb4bdf0),
 	"netpoll":                rgb(0x9cb83c),
 	"goja":                   rgb(0x17a2b0),
 	"node-microtasks":        rgb(0xe8a19a),

@@ -190,7 +190,7 @@ func TestEmptyReport(t *testing.T) {
 }
 
 func TestNumber(t *testing.T) {
-	for want, v := range map[string]float64{"0": 0, "0.12": 0.123, "1.00": 1, "9.99": 9.99, "10.0": 9.996, "99.9": 99.9, "100": 99.96, "999": 999.4,
+	for want, v := range map[string]float64{"0": 0, "0.003": 0.003, "0.12": 0.123, "1.00": 1, "9.99": 9.99, "10.0": 9.996, "99.9": 99.9, "100": 99.96, "999": 999.4,
 		"1,000": 999.6, "1,234,568": 1234567.8} {
 		require.Equal(t, want, number(v))
 	}
