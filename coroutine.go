@@ -50,7 +50,13 @@ func (c *coroutine) main(yield func(struct{}) bool) {
 	defer func() { c.pool.live-- }()
 	for {
 		t := c.task
+		if t.loop.labels {
+			t.label()
+		}
 		t.execute()
+		if t.loop.labels {
+			unlabel()
+		}
 		if c.task = t.loop.takeNewTask(c); c.task != nil {
 			continue
 		}

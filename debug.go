@@ -6,6 +6,8 @@ package asyncio
 
 import (
 	"fmt"
+	"log/slog"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -13,9 +15,9 @@ import (
 // slowCallbackDefault is how long a callback may hold the loop before debug mode says so.
 const slowCallbackDefault = 100 * time.Millisecond
 
-// stallReportDelay is how long all tasks may wait for nothing before debug mode says so. Other goroutines may still wake
-// them, and mostly do so earlier.
-const stallReportDelay = time.Second
+// stallPerSlow is how long all tasks may wait for nothing before debug mode says so, in slow callbacks: a second, if they
+// have their default. Other goroutines may still wake the tasks, and mostly do so earlier.
+const stallPerSlow = 10
 
 // Debug tells whether the loop is in debug mode.
 func (l *Loop) Debug() bool { return l.debug }
@@ -25,7 +27,8 @@ func (l *Loop) Debug() bool { return l.debug }
 func (l *Loop) SetDebug(on bool) { l.debug = on }
 
 // SetSlowCallbackDuration sets from which duration on debug mode logs a callback, a step of a task, or a callback of a
-// protocol. The default is 100 ms; 0 logs all: loop.slow_callback_duration.
+// protocol. The default is 100 ms; 0 logs all: loop.slow_callback_duration. If all tasks have waited ten times as long for
+// something that only another goroutine can make happen, debug mode logs that too, with their stacks, once for each task.
 func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.slowCallback = d }
 
 // runTimed runs r and logs it if it was slow.
@@ -81,7 +84,7 @@ func (l *Loop) idleTimeout() time.Duration {
 	case s.callbacks != l.counters.callbacks || s.since == 0:
 		s.callbacks, s.since = l.counters.callbacks, now
 	}
-	if left := s.since + stallReportDelay - now; left > 0 {
+	if left := s.since + stallPerSlow*l.slowCallback - now; left > 0 {
 		return left
 	}
 	s.reported = l.tasks.last.number
@@ -98,4 +101,22 @@ func (l *Loop) reportStall() {
 	}
 	l.log().Warn("All tasks wait, and only another goroutine can wake them: no callback, timer, connection, listening socket "+
 		"or function in an executor is left", "tasks", stacks.String())
+}
+
+// unclosedLoop is what is told of a loop that was dropped without Close.
+type unclosedLoop struct {
+	logger *slog.Logger
+	driver Driver
+	source *traceback
+}
+
+// watchUnclosed tells when the garbage collector finds the loop. Once it has run a task it has coroutines, which refer to
+// it: then those are the leak to look for.
+func (l *Loop) watchUnclosed() runtime.Cleanup {
+	return runtime.AddCleanup(l, (*unclosedLoop).report, &unclosedLoop{logger: l.logger, driver: l.driver, source: l.callerTraceback()})
+}
+
+func (u *unclosedLoop) report() {
+	logOrDefault(u.logger).Warn("unclosed event loop: it was dropped, and what it holds is lost; call Loop.Close",
+		"driver", u.driver.String(), "source_traceback", u.source.String())
 }

@@ -121,6 +121,8 @@ var (
 	ErrInvalidState = errors.New("asyncio: invalid state")
 	// ErrLoopClosed: the loop was closed.
 	ErrLoopClosed = errors.New("asyncio: event loop is closed")
+	// ErrInboxFull: as many calls from other goroutines as WithInboxLimit allows wait for the loop.
+	ErrInboxFull = errors.New("asyncio: inbox is full")
 	// ErrLoopRunning: the loop, or another one in this goroutine, runs already.
 	ErrLoopRunning = errors.New("asyncio: event loop is running")
 	// ErrLoopStopped: the loop was stopped before the future that it ran for was done.

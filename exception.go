@@ -118,11 +118,13 @@ func (l *Loop) DefaultExceptionHandler(c ErrorContext) {
 	l.log().Error(message, attrs...)
 }
 
-func (l *Loop) log() *slog.Logger {
-	if l.logger == nil {
+func (l *Loop) log() *slog.Logger { return logOrDefault(l.logger) }
+
+func logOrDefault(logger *slog.Logger) *slog.Logger {
+	if logger == nil {
 		return slog.Default()
 	}
-	return l.logger
+	return logger
 }
 
 // callbackPanicked reports the panic of a callback. Tasks recover their own.
@@ -228,7 +230,12 @@ func watchFailure[O any](owner *O, f *future, self AnyFuture, err error, message
 		u.report.Context = valuesOf(t.Context())
 	}
 	f.lost = u
-	f.loop.failures.add(u)
+	watch(owner, u)
+}
+
+// watch begins to wait for the end of owner's memory.
+func watch[O any](owner *O, u *unretrieved) {
+	u.loop.failures.add(u)
 	u.cleanup = runtime.AddCleanup(owner, func(u *unretrieved) { u.loop.post(u) }, u)
 }
 

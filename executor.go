@@ -176,6 +176,9 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	if ex == nil {
 		ex = l.defaultExecutor()
 	}
+	if l.labels {
+		fn = labelled(ctx, fn)
+	}
 	job := &executorJob[T]{fn: fn, future: NewFuture[T](l)}
 	job.future.onCancel = job.cancel
 	if err := ex.Submit(job.work); err != nil {

@@ -3,8 +3,12 @@ package asyncio
 // The inbox: the one door through which other goroutines reach a loop. They append under a mutex and wake the loop only if
 // it sleeps; the loop raises its sleeping flag before it looks into the inbox for the last time, so either the producer
 // sees the flag or the loop sees the call. What was accepted runs exactly once, unless the loop is closed first.
+//
+// A limit on the calls that wait holds for what programs send. What completes something, such as the result of a function
+// in an executor, is always accepted: it is bounded by what was begun.
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 )
@@ -13,6 +17,7 @@ type inbox struct {
 	mu     sync.Mutex
 	calls  []runnable
 	spare  []runnable // the emptied slice of the last drain, to be filled again
+	limit  int        // calls that may wait; 0: any number
 	closed bool
 	runEnd chan struct{} // made when first asked for
 
@@ -20,13 +25,30 @@ type inbox struct {
 	asleep atomic.Bool // the loop is in a Poll that waits
 }
 
-// post appends r; false if the loop is closed.
-func (l *Loop) post(r runnable) bool {
+// WithInboxLimit bounds the calls from other goroutines that wait for the loop: CallSoonThreadsafe and
+// RunCoroutineThreadsafe refuse more than n with ErrInboxFull. Without it a loop that is too slow for its callers holds
+// ever more of them. It panics with ErrInvalidState unless n is positive.
+func WithInboxLimit(n int) Option {
+	if n < 1 {
+		panic(misuse(ErrInvalidState, "WithInboxLimit was given %d calls; it needs at least 1", n))
+	}
+	return func(c *config) { c.inboxLimit = n }
+}
+
+// post appends r, whatever the limit; false if the loop is closed.
+func (l *Loop) post(r runnable) bool { return l.accept(r, 0) == nil }
+
+// accept appends r, unless limit calls wait already; 0 is no limit.
+func (l *Loop) accept(r runnable, limit int) error {
 	b := &l.inbox
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		return false
+		return ErrLoopClosed
+	}
+	if limit > 0 && len(b.calls) >= limit {
+		b.mu.Unlock()
+		return ErrInboxFull
 	}
 	b.calls = append(b.calls, r)
 	b.filled.Store(true)
@@ -34,7 +56,7 @@ func (l *Loop) post(r runnable) bool {
 	if b.asleep.Load() && b.asleep.CompareAndSwap(true, false) {
 		l.pro.Wake()
 	}
-	return true
+	return nil
 }
 
 // drainInbox moves what other goroutines sent to the ready queue.
@@ -131,13 +153,17 @@ func (b *inbox) runEnded() {
 }
 
 // CallSoonThreadsafe runs fn on the loop's goroutine in its next turn and may be called from any goroutine:
-// loop.call_soon_threadsafe. Calls of one goroutine run in their order. The error is ErrLoopClosed. A fn that was
-// accepted runs exactly once, unless it is cancelled or the loop is closed first.
+// loop.call_soon_threadsafe. Calls of one goroutine run in their order. The error is ErrLoopClosed, or ErrInboxFull where
+// WithInboxLimit says so. A fn that was accepted runs exactly once, unless it is cancelled or the loop is closed first.
 func (l *Loop) CallSoonThreadsafe(fn func(), opts ...CallOption) (*Handle, error) {
 	r := &remoteCall{call: l.newCallback("CallSoonThreadsafe", fn, opts)}
 	r.handle.loop, r.handle.remote = l, r
-	if !l.post(r) {
-		return nil, misuse(ErrLoopClosed, "CallSoonThreadsafe: make a new loop, or stop its callers before you close it")
+	if err := l.accept(r, l.inbox.limit); err != nil {
+		advice := "make a new loop, or stop its callers before you close it"
+		if err == ErrInboxFull {
+			advice = "the loop is too slow for its callers: wait, or call less"
+		}
+		return nil, fmt.Errorf("%w: CallSoonThreadsafe: %s", err, advice)
 	}
 	return &r.handle, nil
 }

@@ -19,6 +19,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -73,6 +74,7 @@ type Loop struct {
 	debug        bool
 	lockedThread bool
 	eager        bool // tasks start inside the call that makes them
+	labels       bool // profiles tell tasks apart
 	slowCallback time.Duration
 	stall        stallWatch
 	handler      func(*Loop, ErrorContext)
@@ -82,6 +84,8 @@ type Loop struct {
 	executor     Executor   // the default one; nil: not needed so far
 	epoch        time.Time  // the moment at which Time was 0
 	ended        doneSignal // by Close
+	listeners    map[*acceptor]struct{}
+	unclosed     runtime.Cleanup // tells of a loop that was dropped without Close
 }
 
 // NewEventLoop makes a loop: asyncio.new_event_loop. Close it in the end.
@@ -96,11 +100,13 @@ func NewEventLoop(opts ...Option) (*Loop, error) {
 		return nil, err
 	}
 	l := &Loop{pro: pro, driver: c.driver, debug: c.debug, slowCallback: slowCallbackDefault, logger: c.logger, eager: c.eager}
+	l.inbox.limit, l.labels = c.inboxLimit, c.labels
 	l.context = &loopContext{Context: c.base, loop: l}
 	l.epoch = time.Now().Add(-pro.Now())
 	if c.lockedThread {
 		l.lockThread()
 	}
+	l.unclosed = l.watchUnclosed()
 	return l, nil
 }
 
@@ -340,6 +346,7 @@ func (l *Loop) Close() (err error) {
 	defer l.failures.reportAll(l)
 	defer l.shutdownExecutor()
 	defer l.dropCallbacks()
+	l.unclosed.Stop()
 	l.inbox.close()
 	l.endTasks()
 	return nil
@@ -363,6 +370,7 @@ func (l *Loop) endTasks() {
 
 func (l *Loop) dropCallbacks() {
 	l.transports.abandon(l)
+	l.abandonListeners()
 	l.ready.clear()
 	l.timers.Clear()
 	l.sleepers, l.idleSleepers = nil, 0

@@ -19,6 +19,8 @@ type config struct {
 	lockedThread bool
 	eager        bool
 	interrupt    interruptRule
+	inboxLimit   int
+	labels       bool
 }
 
 func newConfig(opts []Option) config {

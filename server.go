@@ -80,8 +80,9 @@ func (s *Server) listen(addrs []net.Addr, c connConfig) error {
 		ln, err := s.loop.pro.Listen(addr, opt)
 		switch {
 		case err == nil:
-			s.acceptors = append(s.acceptors, &acceptor{server: s, listener: ln})
-			s.loop.counters.listeners++
+			a := &acceptor{server: s, listener: ln}
+			s.acceptors = append(s.acceptors, a)
+			s.loop.addListener(a)
 		case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):
 			last = err
 		default:
@@ -93,6 +94,23 @@ func (s *Server) listen(addrs []net.Addr, c connConfig) error {
 		return fmt.Errorf("asyncio: could not bind on any address out of %v: %w", addrs, last)
 	}
 	return nil
+}
+
+func (l *Loop) addListener(a *acceptor) {
+	if l.listeners == nil {
+		l.listeners = make(map[*acceptor]struct{})
+	}
+	l.listeners[a] = struct{}{}
+}
+
+// abandonListeners forgets the sockets that still listen when the loop closes. The driver closes them.
+func (l *Loop) abandonListeners() {
+	for a := range l.listeners {
+		if l.debug {
+			l.log().Warn("unclosed server: it listens, and its loop is closed; call Server.Close", "address", a.listener.Addr().String())
+		}
+	}
+	l.listeners = nil
 }
 
 // start accepts on every socket.
@@ -239,7 +257,7 @@ func (s *Server) Close() {
 			a.retry.Cancel()
 		}
 		a.listener.Close()
-		s.loop.counters.listeners--
+		delete(s.loop.listeners, a)
 	}
 	s.acceptors = nil
 	s.forever.wake(&CancelledError{})

@@ -28,10 +28,9 @@ type LoopStats struct {
 type loopCounters struct {
 	turns, callbacks, wakeups uint64
 
-	listeners int           // listening sockets
-	pending   int           // connects, and functions in executors, whose end the loop has not heard of
-	ran       time.Duration // in runs that have ended
-	since     time.Duration // when this run began
+	pending int           // connects, and functions in executors, whose end the loop has not heard of
+	ran     time.Duration // in runs that have ended
+	since   time.Duration // when this run began
 
 	mu        sync.Mutex
 	published LoopStats // under mu
@@ -47,7 +46,7 @@ func (l *Loop) Stats() LoopStats {
 }
 
 // handles counts the open transports and listening sockets.
-func (l *Loop) handles() int { return l.transports.count + l.counters.listeners }
+func (l *Loop) handles() int { return l.transports.count + len(l.listeners) }
 
 // outside counts what may wake the loop from outside, other goroutines left aside: handles, and what ends by itself.
 func (l *Loop) outside() int { return l.handles() + l.counters.pending }

@@ -312,7 +312,12 @@ func (t *task) Name() string {
 }
 
 // SetName names the task.
-func (t *task) SetName(name string) { t.name = name }
+func (t *task) SetName(name string) {
+	t.name = name
+	if t.loop.labels && t.runsHere() {
+		t.label()
+	}
+}
 
 // Context is the context that the task's coroutine was started with.
 func (t *task) Context() context.Context { return (*taskContext)(t) }

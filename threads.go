@@ -17,12 +17,15 @@ type ConcurrentFuture[T any] struct {
 	unwatch   func() bool // the end of the loop
 	result    Result[T]
 	completed bool
-	task      *task // runs the coroutine, once the loop has begun it
+	task      *task        // runs the coroutine, once the loop has begun it
+	lost      *unretrieved // a failure that nobody has looked at
+	readers   int          // goroutines in Result
 	watchers  []func()
 }
 
 // RunCoroutineThreadsafe starts coro as a task of l from any goroutine: asyncio.run_coroutine_threadsafe. On a closed loop
-// the result is ErrLoopClosed.
+// the result is ErrLoopClosed, on one whose inbox is full ErrInboxFull. A failure that nobody asks for is reported by the
+// loop once the future can no longer be reached, and at the latest when the loop closes.
 func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	if coro == nil {
 		panic(misuse(ErrInvalidState, "RunCoroutineThreadsafe was given a nil coroutine"))
@@ -31,9 +34,9 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	f.mu.Lock() // abandon may run at once
 	f.unwatch = l.ended.afterFunc(f.abandon)
 	f.mu.Unlock()
-	if !l.post(callback(func() { f.start(coro) })) {
+	if err := l.accept(callback(func() { f.start(coro) }), l.inbox.limit); err != nil {
 		var zero T
-		f.complete(zero, fmt.Errorf("%w: RunCoroutineThreadsafe needs an open loop", ErrLoopClosed))
+		f.complete(zero, fmt.Errorf("%w: RunCoroutineThreadsafe did not start the coroutine", err))
 	}
 	return f
 }
@@ -59,7 +62,18 @@ func (f *ConcurrentFuture[T]) start(coro Coro[T]) {
 	if cancelled {
 		t.cancel(nil)
 	}
-	t.addDone(&DoneCallback{call: callback(func() { f.complete(t.Result()) })})
+	t.addDone(&DoneCallback{call: callback(func() { f.inherit(t) })})
+}
+
+// inherit takes over the outcome of the task. A failure counts as looked at when somebody looks at f, which keeps the task
+// alive until then.
+func (f *ConcurrentFuture[T]) inherit(t *Task[T]) {
+	f.mu.Lock()
+	if !f.completed {
+		f.lost = t.lost
+	}
+	f.mu.Unlock()
+	f.complete(t.value, t.err)
 }
 
 // complete sets the result, once.
@@ -71,9 +85,12 @@ func (f *ConcurrentFuture[T]) complete(v T, err error) bool {
 	}
 	f.completed = true
 	f.result = Result[T]{v, err}
-	watchers, unwatch := f.watchers, f.unwatch
+	watchers, unwatch, read := f.watchers, f.unwatch, f.readers > 0
 	f.watchers = nil
 	f.mu.Unlock()
+	if read {
+		f.retrieve()
+	}
 	close(f.done)
 	unwatch()
 	for _, w := range watchers {
@@ -86,20 +103,44 @@ func (f *ConcurrentFuture[T]) complete(v T, err error) bool {
 // closed first gives ErrLoopClosed. In a task or callback, which would block its loop, the error is ErrNotCurrentTask.
 func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	var zero T
-	select {
-	case <-f.done:
-		return f.result.Value, f.result.Err
-	default:
+	if f.read(1) {
+		return f.retrieve()
 	}
+	defer f.read(-1)
 	if err := mayBlock(); err != nil {
 		return zero, fmt.Errorf("%w, or await WrapFuture", err)
 	}
 	select {
 	case <-f.done:
-		return f.result.Value, f.result.Err
+		return f.retrieve()
 	case <-ctx.Done():
-		return zero, context.Cause(ctx)
 	}
+	if f.read(0) {
+		return f.retrieve() // just before the end of ctx
+	}
+	return zero, context.Cause(ctx)
+}
+
+// read changes the number of readers by n, and tells whether there is a result to read: then nobody is counted any more.
+func (f *ConcurrentFuture[T]) read(n int) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.completed {
+		f.readers += n
+	}
+	return f.completed
+}
+
+// retrieve is the result, which somebody has looked at now.
+func (f *ConcurrentFuture[T]) retrieve() (T, error) {
+	f.mu.Lock()
+	lost := f.lost
+	f.lost = nil
+	f.mu.Unlock()
+	if lost != nil {
+		lost.settle()
+	}
+	return f.result.Value, f.result.Err
 }
 
 // Done is closed when the result is there, or the loop was closed.
@@ -153,14 +194,17 @@ func WrapFuture[T any](ctx context.Context, f *ConcurrentFuture[T]) *Future[T] {
 	})})
 	f.watch(func() {
 		l.post(callback(func() {
+			if w.Done() {
+				return
+			}
+			v, err := f.retrieve()
 			switch {
-			case w.Done():
 			case f.Cancelled():
-				w.complete(cancelled, f.result.Err)
-			case f.result.Err != nil:
-				_ = w.SetException(f.result.Err)
+				w.complete(cancelled, err)
+			case err != nil:
+				_ = w.SetException(err)
 			default:
-				_ = w.SetResult(f.result.Value)
+				_ = w.SetResult(v)
 			}
 		}))
 	})
