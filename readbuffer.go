@@ -4,7 +4,11 @@ package asyncio
 // moves bytes only when at least as many have been consumed, and it holds no memory while it is empty: the pool of the loop
 // does.
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+)
 
 // bufferSizes are the sizes that a pool keeps. Memory beyond the last comes from and goes to the garbage collector.
 var bufferSizes = [...]int{4 << 10, 16 << 10, 64 << 10, 256 << 10}
@@ -57,6 +61,18 @@ func (b *readBuffer) write(p *bufferPool, s []byte) {
 		b.makeRoom(p, len(s))
 	}
 	b.data = append(b.data, s...)
+}
+
+// fill appends what src has, n bytes at the most.
+func (b *readBuffer) fill(p *bufferPool, src proactor.Source, n int) int {
+	if n > cap(b.data)-len(b.data) {
+		b.makeRoom(p, n)
+	}
+	end := len(b.data)
+	n = src.Pull(b.data[end : end+n])
+	b.data = b.data[:end+n]
+	b.consume(p, 0) // which gives the memory back if there was nothing
+	return n
 }
 
 // makeRoom makes n bytes free at the end: by moving what is left to the front, if the result fills half of the memory at

@@ -4,6 +4,9 @@ package asyncio
 // straight into its memory; all else is buffered. When more than twice the limit is buffered the transport is paused, and
 // resumed once it is no more than the limit, or when somebody waits for more.
 //
+// What comes in bulk is not fed but pulled, if the driver can: a task that waits in Read is only woken, and reads for itself.
+// So the kernel's copy is the only one, and a message is answered before the next one is read.
+//
 // A read that is cancelled has consumed nothing.
 
 import (
@@ -14,6 +17,14 @@ import (
 	"io"
 	"iter"
 	"math"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+)
+
+const (
+	pullBytesMin = 16 << 10  // a Read into less than this takes from the buffer: a system call for it would cost more
+	pullBytesMax = 256 << 10 // what Reads may pull in a row before the task has to wait for its next turn
+	fillBytesMin = 64 << 10  // room in the buffer that bytes are pulled into
 )
 
 // ErrConcurrentRead: a task wants to read from a stream while another one waits for data there.
@@ -65,7 +76,8 @@ type StreamReader struct {
 	waiter    waitPoint
 	eof       bool
 	paused    bool
-	busy      bool // a task is inside wait
+	busy      bool  // a task is inside wait
+	pullable  int32 // bytes that Reads may pull, since the kernel probably has some
 }
 
 // NewStreamReader makes a reader that the caller feeds. It panics with ErrInvalidState unless limit, which is in bytes, is
@@ -94,6 +106,11 @@ func (r *StreamReader) FeedData(b []byte) {
 		return
 	}
 	r.buf.write(&r.loop.buffers, b)
+	r.fed()
+}
+
+// fed is called when the buffer has got more.
+func (r *StreamReader) fed() {
 	if r.waiter.taken() {
 		if r.buf.len() < r.want {
 			return
@@ -104,6 +121,46 @@ func (r *StreamReader) FeedData(b []byte) {
 		r.paused = true
 		r.transport.PauseReading()
 	}
+}
+
+// readable is called when the kernel has bytes in bulk. It is false if they shall be fed.
+func (r *StreamReader) readable(src proactor.Source) bool {
+	if r.eof || r.err != nil {
+		return false
+	}
+	if r.direct != nil && r.waiter.taken() {
+		if len(r.direct) < pullBytesMin {
+			return false
+		}
+		r.pullable = pullBytesMax
+		r.waiter.wake(nil)
+		return true
+	}
+	room := fillBytesMin
+	if r.waiter.taken() {
+		room = min(max(room, r.want-r.buf.len()), pullBytesMax)
+	}
+	if r.buf.fill(&r.loop.buffers, src, room) > 0 {
+		r.fed()
+	}
+	return true
+}
+
+// pull reads what the kernel has into p, unless that is probably nothing.
+func (r *StreamReader) pull(p []byte) int {
+	if r.pullable == 0 {
+		return 0
+	}
+	t, ok := r.transport.(*streamTransport)
+	if !ok || len(p) < pullBytesMin {
+		r.pullable = 0
+		return 0
+	}
+	n := t.stream.(proactor.Source).Pull(p)
+	if r.pullable -= int32(n); n < len(p) || r.pullable < 0 {
+		r.pullable = 0
+	}
+	return n
 }
 
 // FeedEOF tells that no more will come: feed_eof.
@@ -182,6 +239,9 @@ func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
 		return 0, err
 	}
 	for r.buf.len() == 0 {
+		if n := r.pull(p); n > 0 {
+			return n, nil
+		}
 		if r.eof {
 			return 0, io.EOF
 		}
@@ -195,6 +255,9 @@ func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
 		}
 		if n > 0 {
 			return n, nil
+		}
+		if r.err != nil {
+			return 0, r.err
 		}
 	}
 	n := copy(p, r.buf.bytes())

@@ -108,6 +108,12 @@ func (h *streamHandler) Data(b []byte) {
 	t.protocol.DataReceived(b)
 }
 
+// Readable lets a stream's reader read for itself: where its task waits for the bytes they are copied once, by the kernel.
+func (h *streamHandler) Readable(src proactor.Source) bool {
+	p, ok := h.protocol.(*streamProtocol)
+	return ok && p.reader.readable(src)
+}
+
 func (h *streamHandler) EOF() {
 	t := (*streamTransport)(h)
 	if !t.eofReceived() {

@@ -216,6 +216,7 @@ static void run_op(br_loop *l, const br_op *op) {
   switch (op->kind) {
     case BR_OP_READ_START: br_read_start(l, h); break;
     case BR_OP_READ_STOP: br_read_stop(h); break;
+    case BR_OP_READ_SMALL: h->flags &= (uint8_t)~BR_LARGE; break;
     case BR_OP_SHUTDOWN: br_shutdown(l, h); break;
     case BR_OP_CLOSE: br_handle_close(h); break;
     case BR_OP_REF: uv_ref(h->listener ? (uv_handle_t *)h->listener->poll : br_uv(h)); break;

@@ -42,6 +42,7 @@ const (
 	OpWrite       = C.BR_OP_WRITE
 	OpReadStart   = C.BR_OP_READ_START
 	OpReadStop    = C.BR_OP_READ_STOP
+	OpReadSmall   = C.BR_OP_READ_SMALL
 	OpShutdown    = C.BR_OP_SHUTDOWN
 	OpClose       = C.BR_OP_CLOSE
 	OpAck         = C.BR_OP_ACK

@@ -55,6 +55,7 @@ enum {
   BR_OP_WRITE,        // off, len: first piece in the arena; next, tail: further pieces; n: how many further ones
   BR_OP_READ_START,
   BR_OP_READ_STOP,
+  BR_OP_READ_SMALL,   // Go has read little: the next read is into the slab again
   BR_OP_SHUTDOWN,
   BR_OP_CLOSE,
   BR_OP_ACK,          // the CLOSED record was seen: the slot may be used again
@@ -172,7 +173,7 @@ int br_close_reset(br_loop *l, uint64_t id);
 // Streams.
 // br_listen listens and accepts up to room connections, -1 without limit; if stopped, after BR_OP_ACCEPT_START.
 int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped);
-// br_read reads at most len bytes of a stream that is started. It returns their number, 0 if there are none or the stream
+// br_read reads at most len bytes of a stream that is started. Go may read its descriptor itself. It returns their number, 0 if there are none or the stream
 // is at its end, or an error, after which reading has stopped.
 int64_t br_read(br_loop *l, uint64_t id, void *p, size_t len);
 // br_write writes the pieces of operation `op` (-1: none), which becomes a NOP, and then p[0..len), and keeps a copy of

@@ -78,6 +78,7 @@ type handle struct {
 	kind  HandleType
 	// unreferenced and active describe Ref and, for a local handle, IsActive.
 	unreferenced, active bool
+	fd                   int32 // of a stream, see Stream.rawFD
 	x                    *handleExtra
 }
 

@@ -571,3 +571,74 @@ func backend(t *testing.T, l *uv.Loop) int {
 	require.NoError(t, err)
 	return fd
 }
+
+// pullingHandler pulls with f whenever its stream is readable.
+type pullingHandler struct {
+	f   func() bool
+	got []byte
+	end error
+}
+
+func (h *pullingHandler) OnReadable() bool     { return h.f() }
+func (h *pullingHandler) OnWritten(int, error) {}
+func (h *pullingHandler) OnClosed()            {}
+func (h *pullingHandler) OnRead(b []byte, err error) {
+	h.got = append(h.got, b...)
+	h.end = err
+}
+
+func TestPull(t *testing.T) {
+	t.Run("bytes that were read before come first", func(t *testing.T) {
+		l := newLoop(t)
+		a, peerA := peerOf(t, l)
+		b, peerB := peerOf(t, l)
+		handlers := [2]*pullingHandler{{}, {}}
+		early := 0
+		for i, s := range []*uv.TCP{a, b} {
+			other := []*uv.TCP{b, a}[i]
+			require.NoError(t, s.ReadStart(func(p []byte, err error) {
+				early += other.Pull(make([]byte, 100)) // its own bytes may be in a record of this turn
+				handlers[i].OnRead(p, err)
+			}))
+		}
+		for range 50 {
+			for _, peer := range []net.Conn{peerA, peerB} {
+				_, err := peer.Write([]byte("abcdefg"))
+				require.NoError(t, err)
+			}
+			until(t, l, "both", func() bool { return len(handlers[0].got)+early >= 7 && len(handlers[1].got) >= 7 || early > 0 })
+			require.Equal(t, "abcdefg", string(handlers[0].got))
+			require.Equal(t, "abcdefg", string(handlers[1].got))
+			handlers[0].got, handlers[1].got = nil, nil
+		}
+		require.Zero(t, early)
+	})
+	t.Run("bulk goes straight into the handler's memory", func(t *testing.T) {
+		l := newLoop(t)
+		s, peer := peerOf(t, l)
+		data := pattern(4 << 20)
+		pulled := 0
+		h := new(pullingHandler)
+		h.f = func() bool {
+			n := len(h.got)
+			h.got = append(h.got, make([]byte, 1<<17)...)
+			k := s.Pull(h.got[n:])
+			h.got = h.got[:n+k]
+			pulled += k
+			return true
+		}
+		s.SetHandler(h)
+		require.NoError(t, s.ReadStart(nil))
+		sent := make(chan error, 1)
+		go func() {
+			_, err := peer.Write(data)
+			peer.Close()
+			sent <- err
+		}()
+		until(t, l, "the end", func() bool { return h.end != nil })
+		require.NoError(t, <-sent)
+		require.ErrorIs(t, h.end, io.EOF)
+		require.True(t, bytes.Equal(data, h.got))
+		require.Greater(t, pulled, len(data)/2)
+	})
+}

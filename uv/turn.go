@@ -40,8 +40,9 @@ type turnState struct {
 	posted   bool // the inbox may hold something
 	slabUsed int  // under WithChecks
 
-	pulled     []byte // where large reads go; valid for one callback
-	pulledUsed int    // under WithChecks
+	pulled     []byte  // where large reads go; valid for one callback
+	pulledUsed int     // under WithChecks
+	readable   *Stream // whose OnReadable runs
 }
 
 // submission is the queue of operations for the next flush. Everything in it lies in C memory.

@@ -147,12 +147,17 @@ func (l *Loop) extend(op *cbridge.Op, off, n uint32) {
 // direct offers to the kernel what the stream has gathered, and then p.
 func (s *Stream) direct(p []byte) {
 	l := s.loop
-	op := -1
+	op, failed := -1, 0
 	if s.seq == l.seq {
 		op = int(s.op)
 		s.seq = 0
+	} else if p, failed = s.writeNow(p); len(p) == 0 {
+		return
 	}
 	left := l.b.Write(s.id(), op, p)
+	if left < 0 && failed < 0 {
+		left = failed // the first of two errors tells more
+	}
 	if left >= 0 {
 		s.queued += left
 		l.stirred()
@@ -168,6 +173,21 @@ func (s *Stream) direct(p []byte) {
 	}
 	err := s.fail("write", left)
 	l.later(func() { s.writeFailed(err) })
+}
+
+// writeNow is one write(2) of p, if nothing is before it. It returns the rest, and the code of an error, which is for the
+// bridge to find again.
+func (s *Stream) writeNow(p []byte) (rest []byte, code int) {
+	if s.queued > 0 || s.flags&^streamReading != streamConnected {
+		return p, 0
+	}
+	fd := s.rawFD()
+	if fd <= 0 {
+		return p, 0
+	}
+	s.loop.b.WriteCalls++
+	n := rawWrite(fd, p)
+	return p[max(n, 0):], min(n, 0)
 }
 
 // Flush offers the kernel now what Write has gathered.

@@ -119,6 +119,22 @@ type Stream interface {
 	FD() int
 }
 
+// Source is a Stream that can be read at once. Not every driver's streams are.
+type Source interface {
+	// Pull reads what the kernel has into p and returns how much that is: 0 if there is nothing, if reading is stopped, and
+	// while bytes that came before are still to be told to Data. The end of the stream and failures are 0 too: a later Poll
+	// tells them.
+	Pull(p []byte) int
+}
+
+// PullHandler is a Handler that can do without Data when bytes come in bulk.
+type PullHandler interface {
+	Handler
+	// Readable tells that bytes have come of a stream that brings much. True: the handler has read from src, or will before
+	// the next Poll; else it hears of the bytes again. False: Data brings them.
+	Readable(src Source) bool
+}
+
 // Handler hears of a Stream.
 type Handler interface {
 	// Data brings bytes. b belongs to the driver and is valid until Data returns.

@@ -46,6 +46,7 @@ func Run(t *testing.T, newProactor New) {
 		{"Listen", listenCases},
 		{"Connect", connectCases},
 		{"Read", readCases},
+		{"Pull", pullCases},
 		{"Write", writeCases},
 		{"Close", closeCases},
 		{"Traffic", trafficCases},

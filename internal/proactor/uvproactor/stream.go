@@ -16,6 +16,7 @@ type conn interface {
 	ReadStart(func([]byte, error)) error
 	ReadStop() error
 	Write([]byte, func(error)) error
+	Pull([]byte) int
 	Flush() error
 	WriteQueueSize() int
 	CloseWrite(func(error)) error
@@ -104,6 +105,15 @@ func (s *stream) OnRead(b []byte, err error) {
 	default:
 		s.failed(err)
 	}
+}
+
+// OnReadable implements uv.PullHandler.
+func (s *stream) OnReadable() bool {
+	if s.mute || s.d.closed {
+		return false
+	}
+	h, ok := s.h.(proactor.PullHandler)
+	return ok && h.Readable(s)
 }
 
 func isEOF(err error) bool {
