@@ -42,9 +42,10 @@ func (r *reader) read() ([]byte, error) {
 // out, and mostly the goroutine is parked again before the loop has come to the result. That spares waking it twice.
 func (r *reader) try(fd uintptr) bool {
 	g := &r.s.gate
+	var failed error // told by the look, and by it alone: the kernel tells an error once
 	if r.emptied && g.state.Load() != gateOpen {
-		_, _, err := syscall.Recvfrom(int(fd), r.peek[:], syscall.MSG_PEEK)
-		if err == syscall.EAGAIN {
+		_, _, failed = syscall.Recvfrom(int(fd), r.peek[:], syscall.MSG_PEEK)
+		if failed == syscall.EAGAIN {
 			return false
 		}
 	}
@@ -57,6 +58,9 @@ func (r *reader) try(fd uintptr) bool {
 	n, err := syscall.Read(int(fd), buf)
 	for err == syscall.EINTR {
 		n, err = syscall.Read(int(fd), buf)
+	}
+	if n <= 0 && failed != nil && failed != syscall.EINTR {
+		err = failed
 	}
 	if n > 0 {
 		r.emptied = n < len(buf)
