@@ -20,7 +20,7 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// randomPrograms is how many of them programs.json keeps, which is 240 KB. generate.py makes any number of others.
+// randomPrograms is how many of them programs.json keeps. generate.py makes any number of others.
 const randomPrograms = 150
 
 // oracleTurns is how long a program may run before what is left of it is cancelled.
@@ -47,8 +47,8 @@ func TestOracleRandom(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		for _, row := range rows {
 			t.Run(strconv.Itoa(row.Seed), func(t *testing.T) {
-				got := oracleTrace(t, newLoop(t, opts...), func(ctx context.Context, log logFunc) {
-					runRandomProgram(ctx, log, row.Program)
+				got := runOracle(newLoop(t, opts...), true, func(l *asyncio.Loop, log logFunc) {
+					inTask(t, l, func(ctx context.Context) { runRandomProgram(ctx, log, row.Program) })
 				})
 				got = removeReports(got)
 				require.Equal(t, row.Trace, got)

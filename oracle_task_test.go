@@ -4,9 +4,32 @@ package asyncio_test
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/seed-a026a017/asyncio"
 )
+
+var oracleTaskPrograms = twins{
+	"cancel_before_start":      oracleCancelBeforeStart,
+	"cancel_counts":            oracleCancelCounts,
+	"cancel_in_cleanup":        oracleCancelInCleanup,
+	"cancel_next_await":        oracleCancelNextAwait,
+	"cancel_shared_future":     oracleCancelSharedFuture,
+	"cancel_twice":             oracleCancelTwice,
+	"cancel_when_awaited_ends": oracleCancelWhenAwaitedEnds,
+	"chain":                    oracleChain,
+	"chain_swallowed":          oracleChainSwallowed,
+	"done_callback_cancels":    oracleDoneCallbackCancels,
+	"error_instead_of_cancel":  oracleErrorInsteadOfCancel,
+	"failure_then_cancel":      oracleFailureThenCancel,
+	"raises_cancelled":         oracleRaisesCancelled,
+	"result_then_cancel":       oracleResultThenCancel,
+	"self_cancel":              oracleSelfCancel,
+	"self_cancel_awaits_task":  oracleSelfCancelAwaitsTask,
+	"swallowed_goes_on":        oracleSwallowedGoesOn,
+	"uncancel_unstarted":       oracleUncancelUnstarted,
+	"woken_cancel_uncancel":    oracleWokenCancelUncancel,
+}
 
 func oracleCancelBeforeStart(ctx context.Context, log logFunc) {
 	body := func(who string) func(context.Context) error {
@@ -319,4 +342,170 @@ func oracleDoneCallbackCancels(ctx context.Context, log logFunc) {
 	f.SetResult(2)
 	suspend(ctx, 2)
 	log("second: %s", stateOf(t))
+}
+
+func oracleCancelWhenAwaitedEnds(ctx context.Context, log logFunc) {
+	for _, wait := range []int{0, 1, 2} {
+		f := asyncio.NewFuture[string](loopOf(ctx))
+		i := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+			v, err := f.Await(ctx)
+			if err != nil {
+				log("inner got %s", errName(err))
+			}
+			return v, err
+		})
+		o := start(ctx, func(ctx context.Context) error {
+			v, err := i.Await(ctx)
+			if err != nil {
+				log("outer got %s", errName(err))
+				return err
+			}
+			log("outer got %s", v)
+			return nil
+		})
+		suspend(ctx, 2)
+		f.SetResult("value")
+		suspend(ctx, wait)
+		log("after %d: cancel %s, inner cancelling %d", wait, flag(o.Cancel("late")), i.Cancelling())
+		suspend(ctx, 3)
+		log("inner: %s, outer: %s", stateOf(i), stateOf(o))
+	}
+}
+
+func oracleCancelNextAwait(ctx context.Context, log logFunc) {
+	shared := asyncio.NewFuture[int](loopOf(ctx))
+	o := start(ctx, func(ctx context.Context) error {
+		_, err := shared.Await(ctx)
+		log("other got %s", errName(err))
+		return err
+	})
+	t := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+		asyncio.CurrentTask(ctx).Cancel("flag")
+		log("shared before: %s", stateOf(shared))
+		if _, err := shared.Await(ctx); errors.Is(err, asyncio.ErrCancelled) {
+			log("body got %s", errName(err))
+		}
+		log("shared after: %s", stateOf(shared))
+		return "goes on", suspend(ctx, 1)
+	})
+	suspend(ctx, 4)
+	log("other: %s, body: %s, cancelling %d %d", stateOf(o), stateOf(t), o.Cancelling(), t.Cancelling())
+}
+
+func oracleErrorInsteadOfCancel(ctx context.Context, log logFunc) {
+	for _, who := range []string{"fails", "keeps"} {
+		t := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+			err := suspend(ctx, 100)
+			log("%s got %s", who, errName(err))
+			if who == "fails" {
+				return "", errors.New("instead")
+			}
+			return "kept", nil
+		})
+		t.AddDoneCallback(func(t *asyncio.Task[string]) { log("done: %s", stateOf(t)) })
+		suspend(ctx, 1)
+		t.Cancel("stop")
+		log("%s", outcome(t.Await(ctx)))
+		log("cancelled %s, cancelling %d, cancel %s", flag(t.Cancelled()), t.Cancelling(), flag(t.Cancel()))
+	}
+}
+
+func oracleRaisesCancelled(ctx context.Context, log logFunc) {
+	me := asyncio.CurrentTask(ctx)
+	for _, late := range []bool{false, true} {
+		t := start(ctx, func(ctx context.Context) error {
+			if late {
+				suspend(ctx, 1)
+			}
+			return &asyncio.CancelledError{Msg: "own"}
+		})
+		t.AddDoneCallback(func(t *asyncio.Task[asyncio.None]) { log("done: %s", stateOf(t)) })
+		if _, err := t.Await(ctx); errors.Is(err, asyncio.ErrCancelled) {
+			log("main got %s, cancelling %d %d", errName(err), t.Cancelling(), me.Cancelling())
+		}
+	}
+	f := asyncio.NewFuture[int](loopOf(ctx))
+	f.Cancel("future")
+	if _, err := f.Await(ctx); errors.Is(err, asyncio.ErrCancelled) {
+		log("main got %s, cancelling %d", errName(err), me.Cancelling())
+	}
+}
+
+func oracleCancelCounts(ctx context.Context, log logFunc) {
+	t := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+		for range 2 {
+			if err := suspend(ctx, 100); errors.Is(err, asyncio.ErrCancelled) {
+				log("kept %s", errName(err))
+			}
+		}
+		return "end", nil
+	})
+	log("uncancel %d", t.Uncancel())
+	suspend(ctx, 1)
+	log("%s %s %s, cancelling %d", flag(t.Cancel("1")), flag(t.Cancel("2")), flag(t.Cancel("3")), t.Cancelling())
+	suspend(ctx, 1)
+	log("cancelling %d", t.Cancelling())
+	log("uncancel %d %d", t.Uncancel(), t.Uncancel())
+	suspend(ctx, 1)
+	log("%s, cancelling %d", flag(t.Cancel("4")), t.Cancelling())
+	log("uncancel %d %d %d", t.Uncancel(), t.Uncancel(), t.Uncancel())
+	suspend(ctx, 1)
+	t.Cancel("5")
+	v, _ := t.Await(ctx)
+	log("value %s, cancelling %d", v, t.Cancelling())
+	log("cancel %s, cancelling %d, uncancel %d", flag(t.Cancel()), t.Cancelling(), t.Uncancel())
+}
+
+func oracleFailureThenCancel(ctx context.Context, log logFunc) {
+	for _, order := range []string{"fail cancel", "cancel fail", "fail"} {
+		f := asyncio.NewFuture[int](loopOf(ctx))
+		t := start(ctx, func(ctx context.Context) error {
+			_, err := f.Await(ctx)
+			log("body got %s", errName(err))
+			return err
+		})
+		t.AddDoneCallback(func(t *asyncio.Task[asyncio.None]) { log("done: %s", stateOf(t)) })
+		suspend(ctx, 1)
+		for _, what := range strings.Fields(order) {
+			if what == "cancel" {
+				log("cancel %s", flag(t.Cancel("late")))
+			} else if err := f.SetException(errBoom); err != nil {
+				log("set_exception: %s", errName(err))
+			}
+		}
+		suspend(ctx, 3)
+		log("%s: %s, future: %s", order, stateOf(t), stateOf(f))
+	}
+}
+
+func oracleSwallowedGoesOn(ctx context.Context, log logFunc) {
+	t := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+		me := asyncio.CurrentTask(ctx)
+		if err := suspend(ctx, 100); errors.Is(err, asyncio.ErrCancelled) {
+			log("kept %s, cancelling %d", errName(err), me.Cancelling())
+		}
+		err := asyncio.Timeout(ctx, 0, func(ctx context.Context) error { return suspend(ctx, 100) })
+		if errors.Is(err, asyncio.ErrTimeout) {
+			log("%s, cancelling %d", errName(err), me.Cancelling())
+		}
+		suspend(ctx, 1)
+		asyncio.WithTaskGroup(ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error { return suspend(ctx, 2) })
+			return nil
+		})
+		log("group ends, cancelling %d", me.Cancelling())
+		err = asyncio.WithTaskGroup(ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+			tg.Go(failsAfter(1, "boom"))
+			return suspend(ctx, 100)
+		})
+		log("%s, cancelling %d", errName(err), me.Cancelling())
+		if err := suspend(ctx, 1); errors.Is(err, asyncio.ErrCancelled) {
+			log("next await got %s, cancelling %d", errName(err), me.Cancelling())
+		}
+		return "end", nil
+	})
+	suspend(ctx, 1)
+	t.Cancel("old")
+	v, _ := t.Await(ctx)
+	log("value %s, cancelling %d", v, t.Cancelling())
 }

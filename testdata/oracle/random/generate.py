@@ -5,7 +5,7 @@ element is its name. Python runs a script with `run` below, Go with its twin in 
 to tasks with a smaller number, so that no two await each other. Cancellations have no messages: CPython forgets the
 message of a cancelled future when it is asked a second time.
 
-    python3 generate.py COUNT [FIRST_SEED] > programs.json
+    python3 generate.py [COUNT [FIRST_SEED]] > programs.json
 """
 import asyncio
 import json
@@ -14,9 +14,10 @@ import random
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from kit import flag, name, state, trace, turns, value
+from kit import Group, flag, name, state, trace, turns, value
 
-TURNS = 25  # how long a program may run before what is left of it is cancelled
+COUNT = 150  # how many programs.json keeps, which is 240 KB
+LIMIT = 25  # how long a program may run before what is left of it is cancelled
 
 FLAT = (
     ["yield", "await", "cancel", "set"] * 2
@@ -90,15 +91,6 @@ class Generator:
                 return [kind, self.nested(me, depth)]
             case "group":
                 return [kind, [self.nested(me, depth) for _ in range(r.randint(1, 2))], self.nested(me, depth)]
-
-
-class Ordered(dict):
-    """A set that remembers the order: a TaskGroup cancels its children in the order of its set, which is chance."""
-
-    add = dict.setdefault
-
-    def discard(self, item):
-        self.pop(item, None)
 
 
 class Program:
@@ -228,8 +220,7 @@ class Program:
                     self.condition.notify(args[0])
                 return "on"
             case "group":
-                async with asyncio.TaskGroup() as group:
-                    group._tasks = Ordered()
+                async with Group() as group:
                     for i, script in enumerate(args[0]):
                         group.create_task(self.run(f"{here}c{i}", script))
                     await self.run(here, args[1])
@@ -237,10 +228,15 @@ class Program:
         raise AssertionError(kind)
 
 
-def runs(program):
-    async def main(log):
-        p = Program(program, log)
-        await turns(TURNS)
+class Run:
+    """What kit.trace runs."""
+
+    def __init__(self, program):
+        self.program = program
+
+    async def main(self, log):
+        p = Program(self.program, log)
+        await turns(LIMIT)
         for _ in range(10):
             for i, t in enumerate(p.tasks + p.spawned):
                 if t.cancel():
@@ -253,14 +249,13 @@ def runs(program):
             for t in asyncio.all_tasks() - {asyncio.current_task()}:
                 t.cancel()
             await turns(2)
-    return main
 
 
 if __name__ == "__main__":
-    count, first = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    count, first = [int(a) for a in sys.argv[1:]] + [COUNT, 0][len(sys.argv) - 1 :]
     rows = []
     for seed in range(first, first + count):
         program = Generator(seed).program()
-        lines = trace(runs(program)).splitlines()
+        lines = trace(Run(program)).splitlines()
         rows.append(json.dumps({"seed": seed, "program": program, "trace": [l for l in lines if " handler: " not in l]}, separators=(",", ":")))
     print("[\n" + ",\n".join(rows) + "\n]")

@@ -1,0 +1,251 @@
+// Twins of the oracle's programs about the loop itself: turns, runs, timers, calls from other threads.
+package asyncio_test
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+var oracleLoopPrograms = twins{
+	"threadsafe_cancel":    oracleThreadsafeCancel,
+	"threadsafe_coroutine": oracleThreadsafeCoroutine,
+	"threadsafe_order":     oracleThreadsafeOrder,
+	"timer_cancels":        oracleTimerCancels,
+	"timers_order":         oracleTimersOrder,
+	"timers_sleep":         oracleTimersSleep,
+}
+
+// oracleLoopRuns are the twins of programs that run the loop themselves.
+var oracleLoopRuns = map[string]func(l *asyncio.Loop, log logFunc){
+	"call_soon_batch":    oracleCallSoonBatch,
+	"loop_stop":          oracleLoopStop,
+	"run_leaves_tasks":   oracleRunLeavesTasks,
+	"run_until_complete": oracleRunUntilComplete,
+}
+
+func oracleCallSoonBatch(l *asyncio.Loop, log logFunc) {
+	soon := func(event string) *asyncio.Handle { return l.CallSoon(func() { log("%s", event) }) }
+	var third *asyncio.Handle
+	l.CallSoon(func() {
+		log("first")
+		soon("added")
+		third.Cancel()
+		late := soon("not reached")
+		late.Cancel()
+		log("cancelled %s", flag(late.Cancelled()))
+	})
+	soon("second")
+	third = soon("not reached")
+	l.CallSoon(func() {
+		log("stop")
+		l.CallSoon(l.Stop)
+	})
+	soon("last")
+	l.RunForever()
+	log("running %s", flag(l.IsRunning()))
+}
+
+func oracleLoopStop(l *asyncio.Loop, log logFunc) {
+	soon := func(event string) { l.CallSoon(func() { log("%s", event) }) }
+	l.Stop()
+	soon("one turn")
+	l.CallSoon(func() { soon("second turn") })
+	l.RunForever()
+	log("first run has ended")
+	l.CallSoon(func() {
+		soon("after stop, next run")
+		l.Stop()
+		log("stopped")
+		soon("later still")
+	})
+	soon("same turn as the stop")
+	l.RunForever()
+	log("second run has ended")
+	l.Stop()
+	l.RunForever()
+	log("third run has ended")
+}
+
+func oracleRunUntilComplete(l *asyncio.Loop, log logFunc) {
+	try := func(aw asyncio.Awaitable[string]) {
+		if v, err := asyncio.RunUntilComplete(l, aw); errors.Is(err, asyncio.ErrLoopStopped) {
+			log("stopped before")
+		} else {
+			log("%s", outcome(v, err))
+		}
+	}
+	t := asyncio.CreateTask(l.Context(), func(ctx context.Context) (string, error) {
+		suspend(ctx, 1)
+		l.Stop()
+		return "value", suspend(ctx, 2)
+	})
+	try(t)
+	log("task: %s", stateOf(t))
+	try(t)
+	try(t)
+	try(asyncio.Coro[string](func(context.Context) (string, error) { return "", errBoom }))
+	f := asyncio.NewFuture[string](l)
+	f.SetResult("ready")
+	l.CallSoon(func() { log("callback") })
+	try(f)
+	f = asyncio.NewFuture[string](l)
+	l.CallSoon(func() { f.Cancel("gone") })
+	try(f)
+	try(asyncio.Coro[string](func(context.Context) (string, error) {
+		log("body")
+		return "body", nil
+	}))
+}
+
+func oracleRunLeavesTasks(l *asyncio.Loop, log logFunc) {
+	body := func(n int) asyncio.Coro[asyncio.None] {
+		return asyncio.Do(func(ctx context.Context) error {
+			suspend(ctx, n)
+			log("body ends")
+			return nil
+		})
+	}
+	t := asyncio.CreateTask(l.Context(), func(ctx context.Context) (string, error) {
+		for i := range 4 {
+			log("background %d", i)
+			suspend(ctx, 1)
+		}
+		return "done", nil
+	})
+	asyncio.RunUntilComplete(l, body(1))
+	log("background: %s", stateOf(t))
+	asyncio.RunUntilComplete(l, body(0))
+	log("background: %s", stateOf(t))
+	v, _ := asyncio.RunUntilComplete(l, t)
+	log("%s", v)
+}
+
+func oracleThreadsafeOrder(ctx context.Context, log logFunc) {
+	l := loopOf(ctx)
+	l.CallSoon(func() { log("first") })
+	l.CallSoonThreadsafe(func() { log("threadsafe") })
+	l.CallSoon(func() { log("last") })
+	log("called")
+	suspend(ctx, 2)
+}
+
+func oracleThreadsafeCoroutine(ctx context.Context, log logFunc) {
+	l := loopOf(ctx)
+	body := func(who string) asyncio.Coro[string] {
+		return func(ctx context.Context) (string, error) {
+			if err := suspend(ctx, 2); err != nil {
+				log("%s interrupted", who)
+				return "", err
+			}
+			switch who {
+			case "fails":
+				return "", errBoom
+			case "cancels itself":
+				asyncio.CurrentTask(ctx).Cancel()
+				return "", suspend(ctx, 1)
+			}
+			return who, nil
+		}
+	}
+	for _, who := range []string{"ends", "fails", "cancels itself"} {
+		log("%s", outcome(asyncio.WrapFuture(ctx, asyncio.RunCoroutineThreadsafe(l, body(who))).Await(ctx)))
+	}
+	f := asyncio.RunCoroutineThreadsafe(l, body("cancelled"))
+	suspend(ctx, 3)
+	log("cancel %s, done %s, cancelled %s", flag(f.Cancel()), flag(isClosed(f.Done())), flag(f.Cancelled()))
+	suspend(ctx, 3)
+	f = asyncio.RunCoroutineThreadsafe(l, body("wrapped"))
+	w := asyncio.WrapFuture(ctx, f)
+	suspend(ctx, 3)
+	w.Cancel()
+	suspend(ctx, 5)
+	log("cancelled %s", flag(f.Cancelled()))
+}
+
+// isClosed tells whether a channel that nobody sends to is closed.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func oracleThreadsafeCancel(ctx context.Context, log logFunc) {
+	f := asyncio.RunCoroutineThreadsafe(loopOf(ctx), asyncio.Do(func(ctx context.Context) error {
+		log("body starts")
+		return suspend(ctx, 5)
+	}))
+	log("cancel %s", flag(f.Cancel()))
+	suspend(ctx, 5)
+	log("cancelled %s, cancel %s", flag(f.Cancelled()), flag(f.Cancel()))
+}
+
+func oracleTimersOrder(ctx context.Context, log logFunc) {
+	l := loopOf(ctx)
+	now := l.Time()
+	at := func(d time.Duration, event string) *asyncio.TimerHandle {
+		return l.CallAt(now+d, func() { log("%s", event) })
+	}
+	done := asyncio.NewEvent()
+	l.CallAt(now+30*time.Millisecond, done.Set)
+	at(20*time.Millisecond, "in 20 ms")
+	at(10*time.Millisecond, "in 10 ms")
+	l.CallLater(-time.Second, func() { log("1 s ago") })
+	l.CallLater(-2*time.Second, func() { log("2 s ago") })
+	at(-1500*time.Millisecond, "1.5 s ago")
+	cancelled := at(15*time.Millisecond, "not reached")
+	l.CallAt(now, cancelled.Cancel)
+	l.CallSoon(func() { log("soon") })
+	log("armed")
+	done.Wait(ctx)
+	log("cancelled %s", flag(cancelled.Cancelled()))
+}
+
+func oracleTimersSleep(ctx context.Context, log logFunc) {
+	sleeper := func(ms int) *asyncio.Task[asyncio.None] {
+		return start(ctx, func(ctx context.Context) error {
+			err := asyncio.Sleep(ctx, time.Duration(ms)*time.Millisecond)
+			if err != nil {
+				log("%d cancelled", ms)
+			} else {
+				log("%d slept enough", ms)
+			}
+			return err
+		})
+	}
+	tasks := []*asyncio.Task[asyncio.None]{sleeper(120), sleeper(10), sleeper(60), sleeper(0), sleeper(60000)}
+	waitAll(ctx, tasks[:4]...)
+	tasks[4].Cancel()
+	waitAll(ctx, tasks...)
+	log("%s", statesOf(tasks...))
+}
+
+func oracleTimerCancels(ctx context.Context, log logFunc) {
+	l := loopOf(ctx)
+	now := l.Time()
+	f := asyncio.NewFuture[string](l)
+	t := start(ctx, func(ctx context.Context) error {
+		v, err := f.Await(ctx)
+		if err != nil {
+			log("waiter %s", errName(err))
+		} else {
+			log("got %s", v)
+		}
+		return err
+	})
+	var second *asyncio.TimerHandle
+	l.CallAt(now-3*time.Second, func() {
+		log("first")
+		second.Cancel()
+	})
+	second = l.CallAt(now-2*time.Second, func() { log("not reached") })
+	l.CallAt(now-time.Second, func() { f.SetResult("value") })
+	l.CallAt(now-time.Second/2, func() { log("cancel %s", flag(t.Cancel("late"))) })
+	waitAll(ctx, t)
+	log("%s", stateOf(t))
+}

@@ -1,0 +1,309 @@
+// Twins of the oracle's programs about a stream that is fed by hand.
+package asyncio_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+var oracleStreamPrograms = twins{
+	"stream_bytes_for_second": oracleStreamBytesForSecond,
+	"stream_cancel":           oracleStreamCancel,
+	"stream_exception":        oracleStreamException,
+	"stream_limit":            oracleStreamLimit,
+	"stream_read":             oracleStreamRead,
+	"stream_read_pieces":      oracleStreamReadPieces,
+	"stream_readexactly":      oracleStreamReadexactly,
+	"stream_readuntil":        oracleStreamReaduntil,
+	"stream_second_reader":    oracleStreamSecondReader,
+}
+
+// streamLimit is asyncio's default.
+const streamLimit = 1 << 16
+
+// readUpTo is asyncio's read(n): at the end of the stream it gives nothing, which is no error.
+func readUpTo(ctx context.Context, r *asyncio.StreamReader, n int) (string, error) {
+	b := make([]byte, n)
+	n, err := r.Read(ctx, b)
+	if err == io.EOF {
+		err = nil
+	}
+	return string(b[:n]), err
+}
+
+// left is what Read finds.
+func left(ctx context.Context, r *asyncio.StreamReader) string {
+	s, err := readUpTo(ctx, r, 10)
+	if err != nil {
+		return errName(err)
+	}
+	return s
+}
+
+func oracleStreamRead(ctx context.Context, log logFunc) {
+	r := asyncio.NewStreamReader(loopOf(ctx), streamLimit)
+	r.FeedData([]byte("ready"))
+	t := start(ctx, func(ctx context.Context) error {
+		for {
+			data, err := readUpTo(ctx, r, 4)
+			log("read %s, at end %s", data, flag(r.AtEOF()))
+			if data == "" {
+				return err
+			}
+		}
+	})
+	suspend(ctx, 3)
+	r.FeedData([]byte("abcdef"))
+	log("fed")
+	suspend(ctx, 3)
+	r.FeedData(nil)
+	suspend(ctx, 2)
+	log("reader: %s", stateOf(t))
+	r.FeedData([]byte("end"))
+	r.FeedEOF()
+	t.Await(ctx)
+	again, _ := readUpTo(ctx, r, 4)
+	nothing, _ := readUpTo(ctx, r, 0)
+	log("again: %s, nothing: %s", again, nothing)
+}
+
+func oracleStreamReadPieces(ctx context.Context, log logFunc) {
+	r := asyncio.NewStreamReader(loopOf(ctx), streamLimit)
+	t := start(ctx, func(ctx context.Context) error {
+		for {
+			data, err := readUpTo(ctx, r, 4)
+			if data == "" {
+				return err
+			}
+			log("read %s", data)
+		}
+	})
+	suspend(ctx, 1)
+	r.FeedData([]byte("ab"))
+	r.FeedData([]byte("cdef"))
+	r.FeedEOF()
+	t.Await(ctx)
+}
+
+func oracleStreamReadexactly(ctx context.Context, log logFunc) {
+	r := asyncio.NewStreamReader(loopOf(ctx), streamLimit)
+	reader := func(n int) func(context.Context) error {
+		return func(ctx context.Context) error {
+			b, err := r.ReadExactly(ctx, n)
+			var incomplete *asyncio.IncompleteReadError
+			if errors.As(err, &incomplete) {
+				log("%s of %d", errName(err), incomplete.Expected)
+				return nil
+			}
+			log("read %s", b)
+			return err
+		}
+	}
+	t := start(ctx, reader(5))
+	suspend(ctx, 1)
+	for _, piece := range []string{"ab", "cd", "ef"} {
+		r.FeedData([]byte(piece))
+		log("fed, reader: %s", stateOf(t))
+		suspend(ctx, 2)
+	}
+	log("reader: %s", stateOf(t))
+	reader(0)(ctx)
+	reader(1)(ctx)
+	t = start(ctx, reader(3))
+	suspend(ctx, 1)
+	r.FeedData([]byte("x"))
+	r.FeedEOF()
+	log("end")
+	t.Await(ctx)
+	reader(2)(ctx)
+	reader(0)(ctx)
+}
+
+func oracleStreamReaduntil(ctx context.Context, log logFunc) {
+	r := asyncio.NewStreamReader(loopOf(ctx), streamLimit)
+	until := func(separators ...string) func(context.Context) error {
+		var seps [][]byte
+		for _, s := range separators {
+			seps = append(seps, []byte(s))
+		}
+		return func(ctx context.Context) error {
+			b, err := r.ReadUntil(ctx, seps...)
+			if err != nil {
+				log("until: %s", errName(err))
+			} else {
+				log("until: %s", b)
+			}
+			return nil
+		}
+	}
+	t := start(ctx, until("END"))
+	suspend(ctx, 1)
+	for _, piece := range []string{"oneE", "N", "Dtwo"} {
+		r.FeedData([]byte(piece))
+		suspend(ctx, 2)
+		log("task: %s", stateOf(t))
+	}
+	r.FeedData([]byte("|three;four|"))
+	until("|", ";")(ctx)
+	until("|", ";")(ctx)
+	until("four", "ou")(ctx)
+	r.FeedData([]byte("-line"))
+	line := asyncio.CreateTask(ctx, r.ReadLine)
+	suspend(ctx, 2)
+	r.FeedEOF()
+	b, _ := line.Await(ctx)
+	log("line: %s", b)
+	b, _ = r.ReadLine(ctx)
+	log("line: %s.", b)
+	until("END")(ctx)
+}
+
+func oracleStreamLimit(ctx context.Context, log logFunc) {
+	until := func(r *asyncio.StreamReader) func(context.Context) error {
+		return func(ctx context.Context) error {
+			b, err := r.ReadUntil(ctx, []byte(";"))
+			if err != nil {
+				log("until: %s", errName(err))
+			} else {
+				log("until: %s", b)
+			}
+			return nil
+		}
+	}
+	line := func(r *asyncio.StreamReader) {
+		b, err := r.ReadLine(ctx)
+		var over *asyncio.LimitOverrunError
+		if errors.As(err, &over) {
+			log("line: too long")
+		} else {
+			log("line: %s", strings.TrimSpace(string(b)))
+		}
+	}
+	r := asyncio.NewStreamReader(loopOf(ctx), 4)
+	r.FeedData([]byte("12345;6;"))
+	until(r)(ctx)
+	b, _ := r.ReadExactly(ctx, 5)
+	log("took %s", b)
+	until(r)(ctx)
+	until(r)(ctx)
+	t := start(ctx, until(r))
+	suspend(ctx, 1)
+	r.FeedData([]byte("abcd"))
+	suspend(ctx, 2)
+	log("task: %s", stateOf(t))
+	r.FeedData([]byte("e"))
+	t.Await(ctx)
+	r.FeedData([]byte("\n"))
+	line(r)
+	r.FeedData([]byte("ok\nlong line without end"))
+	line(r)
+	line(r)
+	r.FeedData([]byte("ok\n"))
+	line(r)
+	r.FeedData([]byte("1234"))
+	r.FeedEOF()
+	until(r)(ctx)
+}
+
+func oracleStreamCancel(ctx context.Context, log logFunc) {
+	r := asyncio.NewStreamReader(loopOf(ctx), streamLimit)
+	read := map[string]func(context.Context) (string, error){
+		"read": func(ctx context.Context) (string, error) { return readUpTo(ctx, r, 10) },
+		"exactly": func(ctx context.Context) (string, error) {
+			b, err := r.ReadExactly(ctx, 3)
+			return string(b), err
+		},
+		"until": func(ctx context.Context) (string, error) {
+			b, err := r.ReadUntil(ctx, []byte(";"))
+			return string(b), err
+		},
+	}
+	for _, who := range []string{"read", "exactly", "until"} {
+		reader := func(ctx context.Context) error {
+			s, err := read[who](ctx)
+			if err != nil {
+				log("%s got %s", who, errName(err))
+			} else {
+				log("%s read %s", who, s)
+			}
+			return err
+		}
+		t := start(ctx, reader)
+		suspend(ctx, 1)
+		t.Cancel("waits")
+		r.FeedData([]byte("ab;"))
+		suspend(ctx, 2)
+		log("%s, left %s", stateOf(t), left(ctx, r))
+		t = start(ctx, reader)
+		suspend(ctx, 1)
+		r.FeedData([]byte("cd;"))
+		t.Cancel("woken")
+		suspend(ctx, 2)
+		log("%s, left %s", stateOf(t), left(ctx, r))
+	}
+}
+
+func oracleStreamException(ctx context.Context, log logFunc) {
+	r := asyncio.NewStreamReader(loopOf(ctx), streamLimit)
+	said := func(v any, err error) {
+		if err != nil {
+			log("error %s", errName(err))
+		} else {
+			log("read %s", v)
+		}
+	}
+	t := start(ctx, func(ctx context.Context) error {
+		said(r.ReadLine(ctx))
+		return nil
+	})
+	suspend(ctx, 1)
+	r.FeedData([]byte("bytes"))
+	suspend(ctx, 2)
+	r.SetException(fmt.Errorf("broken"))
+	log("set: %s, task: %s", errName(r.Exception()), stateOf(t))
+	t.Await(ctx)
+	said(readUpTo(ctx, r, 10))
+	said(r.ReadExactly(ctx, 2))
+	said(r.ReadUntil(ctx, []byte(";")))
+	r.FeedEOF()
+	said(readUpTo(ctx, r, 10))
+}
+
+// exactly reads n bytes and says how that went.
+func exactly(log logFunc, r *asyncio.StreamReader, who string, n int) func(context.Context) error {
+	return func(ctx context.Context) error {
+		b, err := r.ReadExactly(ctx, n)
+		if errors.Is(err, asyncio.ErrConcurrentRead) {
+			log("%s refused", who)
+			return nil
+		}
+		log("%s read %s", who, b)
+		return err
+	}
+}
+
+func oracleStreamSecondReader(ctx context.Context, log logFunc) {
+	r := asyncio.NewStreamReader(loopOf(ctx), streamLimit)
+	a := start(ctx, exactly(log, r, "a", 4))
+	suspend(ctx, 1)
+	exactly(log, r, "b", 4)(ctx)
+	r.FeedData([]byte("1234"))
+	a.Await(ctx)
+	exactly(log, r, "c", 0)(ctx)
+}
+
+func oracleStreamBytesForSecond(ctx context.Context, log logFunc) {
+	r := asyncio.NewStreamReader(loopOf(ctx), streamLimit)
+	a := start(ctx, exactly(log, r, "a", 4))
+	suspend(ctx, 1)
+	r.FeedData([]byte("12"))
+	suspend(ctx, 2)
+	exactly(log, r, "b", 2)(ctx)
+	r.FeedData([]byte("3456"))
+	a.Await(ctx)
+}

@@ -1,0 +1,224 @@
+// Twins of the oracle's programs about timeouts.
+package asyncio_test
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+var oracleTimeoutPrograms = twins{
+	"timeout_and_cancel":  oracleTimeoutAndCancel,
+	"timeout_and_group":   oracleTimeoutAndGroup,
+	"timeout_cleanup":     oracleTimeoutCleanup,
+	"timeout_in_child":    oracleTimeoutInChild,
+	"timeout_nested":      oracleTimeoutNested,
+	"timeout_other_error": oracleTimeoutOtherError,
+	"timeout_past":        oracleTimeoutPast,
+	"timeout_reschedule":  oracleTimeoutReschedule,
+	"timeout_swallowed":   oracleTimeoutSwallowed,
+	"timeout_uncancelled": oracleTimeoutUncancelled,
+}
+
+func oracleTimeoutPast(ctx context.Context, log logFunc) {
+	me := asyncio.CurrentTask(ctx)
+	done := asyncio.NewFuture[string](loopOf(ctx))
+	done.SetResult("done")
+	scope := asyncio.NewTimeout(-time.Second)
+	scope.Run(ctx, func(ctx context.Context) error {
+		v, err := done.Await(ctx)
+		log("no await: %s", v)
+		return err
+	})
+	log("expired %s", flag(scope.Expired()))
+	suspend(ctx, 2)
+	log("nothing came after, cancelling %d", me.Cancelling())
+	scope = asyncio.NewTimeoutAt(loopOf(ctx).Time() - time.Second)
+	err := scope.Run(ctx, func(ctx context.Context) error {
+		log("body")
+		if err := suspend(ctx, 1); err != nil {
+			return err
+		}
+		log("not reached")
+		return nil
+	})
+	if errors.Is(err, asyncio.ErrTimeout) {
+		log("%s, expired %s, cancelling %d", errName(err), flag(scope.Expired()), me.Cancelling())
+	}
+	err = asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
+		_, err := asyncio.NewFuture[int](loopOf(ctx)).Await(ctx)
+		return err
+	})
+	log("%s", errName(err))
+}
+
+func oracleTimeoutReschedule(ctx context.Context, log logFunc) {
+	l := loopOf(ctx)
+	move := func(scope *asyncio.TimeoutScope, when time.Duration) string {
+		if scope.Reschedule(when) != nil {
+			return "refused"
+		}
+		return "moved"
+	}
+	scope := asyncio.NewTimeout(0)
+	log("created: %s", move(scope, asyncio.Forever))
+	scope.Run(ctx, func(ctx context.Context) error {
+		log("to none: %s, %s", move(scope, asyncio.Forever), flag(scope.When() == asyncio.Forever))
+		suspend(ctx, 2)
+		log("to later: %s", move(scope, l.Time()+time.Minute))
+		suspend(ctx, 2)
+		log("expired %s", flag(scope.Expired()))
+		return nil
+	})
+	log("after: %s", move(scope, asyncio.Forever))
+	scope = asyncio.NewTimeout(time.Minute)
+	err := scope.Run(ctx, func(ctx context.Context) error {
+		log("to now: %s", move(scope, l.Time()))
+		err := suspend(ctx, 5)
+		log("expiring %s: %s", flag(scope.Expired()), move(scope, asyncio.Forever))
+		return err
+	})
+	if errors.Is(err, asyncio.ErrTimeout) {
+		log("%s, expired %s: %s", errName(err), flag(scope.Expired()), move(scope, asyncio.Forever))
+	}
+}
+
+func oracleTimeoutOtherError(ctx context.Context, log logFunc) {
+	me := asyncio.CurrentTask(ctx)
+	for _, who := range []string{"gives up", "fails", "own", "group"} {
+		err := asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
+			err := suspend(ctx, 5)
+			if errors.Is(err, asyncio.ErrCancelled) {
+				suspend(ctx, 1)
+				switch who {
+				case "fails":
+					return errors.New("instead")
+				case "own":
+					return &asyncio.CancelledError{Msg: "own"}
+				case "group":
+					return &asyncio.ExceptionGroup{Message: "group", Errs: []error{errors.New("instead")}}
+				}
+			}
+			return err
+		})
+		log("%s: %s, cancelling %d", who, errName(err), me.Cancelling())
+	}
+	err := asyncio.Timeout(ctx, time.Minute, func(context.Context) error { return asyncio.ErrTimeout })
+	log("body's own %s", errName(err))
+	scope := asyncio.NewTimeout(time.Minute)
+	err = scope.Run(ctx, func(context.Context) error { return &asyncio.CancelledError{Msg: "own"} })
+	log("%s, expired %s, cancelling %d", errName(err), flag(scope.Expired()), me.Cancelling())
+}
+
+func oracleTimeoutCleanup(ctx context.Context, log logFunc) {
+	me := asyncio.CurrentTask(ctx)
+	err := asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
+		err := suspend(ctx, 5)
+		log("cleaning up, cancelling %d", me.Cancelling())
+		again := asyncio.Timeout(ctx, 0, func(ctx context.Context) error { return suspend(ctx, 5) })
+		if errors.Is(again, asyncio.ErrTimeout) {
+			log("clean-up %s, cancelling %d", errName(again), me.Cancelling())
+		}
+		suspend(ctx, 2)
+		log("cleaned up")
+		return err
+	})
+	log("%s, cancelling %d", errName(err), me.Cancelling())
+	if suspend(ctx, 1) == nil {
+		log("next await works")
+	}
+}
+
+func oracleTimeoutUncancelled(ctx context.Context, log logFunc) {
+	for _, uncancel := range []bool{false, true} {
+		t := start(ctx, func(ctx context.Context) error {
+			me := asyncio.CurrentTask(ctx)
+			scope := asyncio.NewTimeout(asyncio.Forever)
+			err := scope.Run(ctx, func(ctx context.Context) error {
+				if err := suspend(ctx, 100); !errors.Is(err, asyncio.ErrCancelled) {
+					return err
+				}
+				log("interrupted, cancelling %d", me.Cancelling())
+				scope.Reschedule(-time.Second)
+				err := suspend(ctx, 1)
+				if uncancel {
+					me.Uncancel()
+				}
+				log("again, cancelling %d", me.Cancelling())
+				return err
+			})
+			log("%s, cancelling %d", errName(err), me.Cancelling())
+			return nil
+		})
+		suspend(ctx, 2)
+		t.Cancel("outside")
+		suspend(ctx, 4)
+		log("%s", stateOf(t))
+	}
+}
+
+func oracleTimeoutAndGroup(ctx context.Context, log logFunc) {
+	me := asyncio.CurrentTask(ctx)
+	child := func(who string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			err := suspend(ctx, 100)
+			log("%s cleans up", who)
+			suspend(ctx, 2)
+			log("%s ends", who)
+			return err
+		}
+	}
+	err := asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
+		return asyncio.WithTaskGroup(ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+			tg.Go(child("a"))
+			tg.Go(child("b"))
+			if err := suspend(ctx, 1); err != nil {
+				return err
+			}
+			return suspend(ctx, 100)
+		})
+	})
+	log("around: %s, cancelling %d", errName(err), me.Cancelling())
+	err = asyncio.WithTaskGroup(ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+		tg.Go(child("c"))
+		suspend(ctx, 1)
+		return asyncio.Timeout(ctx, 0, func(ctx context.Context) error { return suspend(ctx, 100) })
+	})
+	log("inside: %s, cancelling %d", errName(err), me.Cancelling())
+	err = asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
+		return asyncio.WithTaskGroup(ctx, func(_ context.Context, tg *asyncio.TaskGroup) error {
+			tg.Go(child("d"))
+			tg.Go(child("e")).AddDoneCallback(func(*asyncio.Task[asyncio.None]) { log("e done") })
+			return nil
+		})
+	})
+	log("while it waits: %s, cancelling %d", errName(err), me.Cancelling())
+}
+
+func oracleTimeoutInChild(ctx context.Context, log logFunc) {
+	for _, keeps := range []bool{true, false} {
+		err := asyncio.WithTaskGroup(ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				suspend(ctx, 1)
+				err := asyncio.Timeout(ctx, 0, func(ctx context.Context) error { return suspend(ctx, 100) })
+				if errors.Is(err, asyncio.ErrTimeout) {
+					log("child timed out, cancelling %d", asyncio.CurrentTask(ctx).Cancelling())
+					if keeps {
+						return nil
+					}
+				}
+				return err
+			})
+			if err := suspend(ctx, 5); err != nil {
+				return err
+			}
+			log("body ends")
+			return nil
+		})
+		if err != nil {
+			log("%s, cancelling %d", errName(err), asyncio.CurrentTask(ctx).Cancelling())
+		}
+	}
+}
