@@ -105,7 +105,7 @@ func TestServersBesideBusyGoroutines(t *testing.T) {
 // Every loop that is installed times the operations under the names that are known.
 func TestLoopsAreTimed(t *testing.T) {
 	m := newMeter(t)
-	m.seconds = 0.001 / operationShare
+	m.seconds = 0.001
 	rep := &result.Report{}
 	loops, err := prepare(newBuilder(t).loops(), result.Asyncio, settings{}, rep)
 	require.NoError(t, err)
@@ -209,6 +209,24 @@ func TestPlan(t *testing.T) {
 	require.Contains(t, full, "echo 10 KiB, 1000 connections")
 	require.NotContains(t, full, "the loop's own costs", "nobody does it")
 	require.Len(t, names(&meter{settings: settings{rounds: 1, idle: 7, work: []string{"idle"}}}), 1)
+}
+
+func TestPlanIsShort(t *testing.T) {
+	b := newBuilder(t)
+	all := func(entries []entry) (list []contender) {
+		for _, e := range entries {
+			list = append(list, contender{name: e.name})
+		}
+		return list
+	}
+	everybody := programs{servers: all(b.servers()), loops: all(b.loops()), benchmarks: make([]contender, 1)}
+	for _, quick := range []bool{false, true} {
+		m := &meter{settings: defaults(quick)}
+		p := newProgress()
+		p.expect(m.plan(everybody))
+		require.Less(t, p.left(), map[bool]time.Duration{false: 25 * time.Minute, true: 110 * time.Second}[quick])
+		t.Logf("quick %v: %d measurements, %v", quick, p.total, p.left())
+	}
 }
 
 func TestEffort(t *testing.T) {

@@ -20,7 +20,7 @@ var operations = []string{
 
 // Shares of a measurement's seconds that one operation or one benchmark gets: there are many.
 const (
-	operationShare = 1.0 / 12
+	operationShare = 1.0 / 6
 	benchmarkShare = 1.0 / 8
 )
 

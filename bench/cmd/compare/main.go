@@ -12,16 +12,19 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/seed-a026a017/asyncio/bench/internal/report"
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
@@ -40,13 +43,16 @@ type settings struct {
 	work      []string // kinds; empty: all
 }
 
+// outputs say what is done with the results; empty: nothing.
+type outputs struct {
+	json  string // file
+	saved string // file
+	docs  string // folder
+}
+
 func main() {
-	jsonFile := flag.String("json", "", "write every sample to `file`")
-	s := parseFlags()
-	rep, err := measure(s)
-	if err == nil && *jsonFile != "" {
-		err = rep.WriteFile(*jsonFile)
-	}
+	s, out := parseFlags()
+	rep, err := out.measure(s)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "compare:", err)
 		os.Exit(1)
@@ -56,11 +62,16 @@ func main() {
 	}
 }
 
-func parseFlags() settings {
-	s := settings{rounds: 5, seconds: 1.2, warmup: 0.4, idle: 5000, settle: time.Second, window: 2 * time.Second}
-	if os.Getenv("QUICK") != "" {
-		s = settings{quick: true, rounds: 1, seconds: 0.3, warmup: 0.1, idle: 1000, settle: 400 * time.Millisecond, window: 600 * time.Millisecond}
+// defaults take about 20 minutes, or below two.
+func defaults(quick bool) settings {
+	if quick {
+		return settings{quick: true, rounds: 1, seconds: 0.3, warmup: 0.1, idle: 1000, settle: 400 * time.Millisecond, window: 600 * time.Millisecond}
 	}
+	return settings{rounds: 5, seconds: 1.2, warmup: 0.4, idle: 5000, settle: time.Second, window: 2 * time.Second}
+}
+
+func parseFlags() (settings, outputs) {
+	s := defaults(os.Getenv("QUICK") != "")
 	if runtime.NumCPU() > 1 {
 		s.clientCPU, s.serverCPU = "0", "1"
 	}
@@ -73,9 +84,38 @@ func parseFlags() settings {
 	flag.StringVar(&s.clientCPU, "clientcpu", s.clientCPU, "processors of the client")
 	only := flag.String("only", os.Getenv("ONLY"), "contenders whose names contain one of these, by comma")
 	work := flag.String("work", os.Getenv("WORK"), "kinds of work, by comma: cost, echo, pipeline, open, beside, idle")
+	var out outputs
+	flag.StringVar(&out.json, "json", "", "write every sample to `file`")
+	flag.StringVar(&out.saved, "saved", "", "tell what has changed since the run that -json wrote to `file`")
+	flag.StringVar(&out.docs, "docs", "", "write benchmarks.md and its charts into `folder`")
 	flag.Parse()
 	s.only, s.work = list(*only), list(*work)
-	return s
+	return s, out
+}
+
+// measure reads the saved run before it begins: a wrong name should not cost half an hour.
+func (o outputs) measure(s settings) (*result.Report, error) {
+	var saved *result.Report
+	var err error
+	if o.saved != "" {
+		if saved, err = result.ReadFile(o.saved); err != nil {
+			return nil, err
+		}
+	}
+	rep, err := measure(s)
+	if err != nil {
+		return nil, err
+	}
+	if o.json != "" {
+		err = rep.WriteFile(o.json)
+	}
+	if o.docs != "" {
+		err = errors.Join(err, report.Write(o.docs, rep))
+	}
+	if saved != nil {
+		report.Compare(os.Stdout, saved, rep)
+	}
+	return rep, err
 }
 
 func list(s string) []string {
@@ -109,6 +149,7 @@ func measure(s settings) (*result.Report, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
+	removeWhenInterrupted(tmp)
 
 	rep := &result.Report{Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(), Kernel: kernel(), Commit: commit(dirs.root),
 		Versions: versions(), Time: time.Now().UTC(), Rounds: s.rounds, Seconds: s.seconds}
@@ -137,6 +178,17 @@ func measure(s settings) (*result.Report, error) {
 	printTargets(os.Stdout, rep.Targets)
 	printFailures(os.Stdout, rep)
 	return rep, nil
+}
+
+// removeWhenInterrupted leaves nothing behind when the measurement is ended early. The servers end with this process.
+func removeWhenInterrupted(folder string) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		_ = os.RemoveAll(folder) // there is nobody to tell
+		os.Exit(1)
+	}()
 }
 
 // dirs are the folders of the two modules.

@@ -55,29 +55,47 @@ func (c column) cell(r result.Result) string {
 	return fmt.Sprintf(c.format, v)
 }
 
-// printRows prints a table for each row.
+// printRows prints a table for each row; costs are one table.
 func printRows(w io.Writer, rows []result.Row) {
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && rows[0].Kind == result.Cost && rows[n].Kind == result.Cost && rows[n].Control == rows[0].Control {
+			n++
+		}
+		printTable(w, rows[:n])
+		rows = rows[n:]
+	}
+}
+
+// printTable prints rows of one kind. If they are several, each line names its work.
+func printTable(w io.Writer, rows []result.Row) {
+	columns := columnsOf(rows[0].Kind)
+	title, noise := rows[0].String(), ""
+	if len(rows) > 1 {
+		title = string(rows[0].Kind)
+	} else if f, ok := rows[0].Figure(rows[0].Control, rows[0].Kind.Main()); ok {
+		noise = fmt.Sprintf(", whose %s spread over %.0f %%", rows[0].Kind.Main(), f.Spread*percent)
+	}
+	fmt.Fprintf(w, "\n%s (control: %s%s)\n", title, rows[0].Control, noise)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, c := range columns {
+		fmt.Fprint(tw, "\t", c.head)
+	}
+	fmt.Fprintln(tw, "\t")
 	for _, row := range rows {
-		columns := columnsOf(row.Kind)
-		fmt.Fprintf(w, "\n%v", row)
-		if f, ok := row.Figure(row.Control, row.Kind.Main()); ok {
-			fmt.Fprintf(w, " (control %s, whose %s spread over %.0f %%)", row.Control, row.Kind.Main(), f.Spread*percent)
-		}
-		fmt.Fprintln(w)
-		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-		for _, c := range columns {
-			fmt.Fprint(tw, "\t", c.head)
-		}
-		fmt.Fprintln(tw, "\t")
 		for _, r := range row.Results {
-			fmt.Fprintf(tw, "%-22s", r.Name)
+			name := fmt.Sprintf("%-22s", r.Name)
+			if len(rows) > 1 {
+				name = fmt.Sprintf("%-22s %-16s", row.Name, r.Name)
+			}
+			fmt.Fprint(tw, name)
 			for _, c := range columns {
 				fmt.Fprint(tw, "\t", c.cell(r))
 			}
 			fmt.Fprintln(tw, "\t")
 		}
-		tw.Flush()
 	}
+	tw.Flush()
 }
 
 func printFailures(w io.Writer, rep *result.Report) {
