@@ -46,10 +46,11 @@ func Demo() error {
 
 // crawler follows links. Its tasks share it without a lock, because only one of them runs at a time.
 type crawler struct {
-	address  string
-	seen     map[string]bool // pages that have their task
-	fetches  *asyncio.Semaphore
-	now, max int // how many fetches there are at once
+	address   string
+	seen      map[string]bool // pages that have their task
+	cancelled []string        // pages that were given up
+	fetches   *asyncio.Semaphore
+	now, max  int // how many fetches there are at once
 }
 
 // crawl visits a page and all that can be reached from it.
@@ -70,7 +71,7 @@ func (c *crawler) follow(group *asyncio.TaskGroup, page string) {
 	group.Go(func(ctx context.Context) error {
 		links, err := c.visit(ctx, page)
 		if errors.Is(err, asyncio.ErrCancelled) {
-			fmt.Println("  cancelled:", page)
+			c.cancelled = append(c.cancelled, page)
 			return err // a cancellation is handed on as it is: it is no failure
 		}
 		if err != nil {
@@ -151,11 +152,13 @@ func allWell(ctx context.Context, address string) error {
 // onePageFails has two tasks wait for pages that never come, until a third one fails.
 func onePageFails(ctx context.Context, address string) error {
 	fmt.Println("one page fails")
-	_, err := crawl(ctx, address, "/shaky")
+	c, err := crawl(ctx, address, "/shaky")
 	var status *statusError
 	if !errors.As(err, &status) {
 		return fmt.Errorf("expected a page to fail: %w", err)
 	}
+	slices.Sort(c.cancelled)
+	fmt.Println("  cancelled:", strings.Join(c.cancelled, " "))
 	fmt.Println("  the status was", status.code)
 	fmt.Println("  " + strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	return nil
