@@ -10,7 +10,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 # What has tests: go test says a line for every package that has none.
 tested = $$(go list $(1) -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(2))
 
-.PHONY: help deps run build test race asan bench check lint clean
+.PHONY: help deps run build cross test race asan bench compare check oracle lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
@@ -25,11 +25,15 @@ build: deps ## compile all packages, with and without cgo
 	$(Q)go build ./...
 	$(Q)CGO_ENABLED=0 go build ./...
 
+cross: ## compile the pure-Go loop for other systems
+	$(Q)for target in linux/arm64 darwin/arm64 windows/amd64; do \
+		echo "$$target"; export CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/}; go build ./... && go vet . ./internal/... || exit 1; done
+
 test: deps ## vet and test all packages, then the pure-Go build and the benchmarks' own tests
 	$(Q)go vet ./...
 	$(Q)go test $(v) $(call tested,,./...)
 	@echo 'without cgo:'
-	$(Q)export CGO_ENABLED=0; go test $(v) $(call tested,,. ./internal/...)
+	$(Q)export CGO_ENABLED=0; go test $(v) $(call tested,,./...)
 	$(Q)cd bench && go vet ./... && go test $(v) $(call tested,,./...)
 
 race: deps ## all tests under the race detector
@@ -38,11 +42,18 @@ race: deps ## all tests under the race detector
 asan: deps ## the bridge and what stands on it under the address and undefined-behaviour sanitizers
 	$(Q)CGO_CFLAGS='-O1 -g $(SANITIZE)' CGO_LDFLAGS='$(SANITIZE)' go test -asan -timeout 5m $(v) ./cbridge ./uv ./internal/proactor/... .
 
-bench: deps ## measure against C, Go net, uvloop, asyncio and Node (QUICK=1, ONLY=name, JSON=file)
-	$(Q)cd bench && go run ./cmd/compare $(if $(JSON),-json '$(abspath $(JSON))')
+bench: deps ## measure the design's rows against C, Go net, uvloop, asyncio and Node (QUICK=1, ONLY=name, JSON=file)
+	$(Q)cd bench && go run ./cmd/compare -quick $(if $(JSON),-json '$(abspath $(JSON))')
+
+compare: deps ## measure all rows and renew docs/benchmarks.md (QUICK=1: print a selection; ONLY=, JSON=, SAVED=file)
+	$(Q)cd bench && go run ./cmd/compare $(if $(QUICK)$(ONLY)$(WORK),,-docs ../docs) \
+		$(if $(JSON),-json '$(abspath $(JSON))') $(if $(SAVED),-saved '$(abspath $(SAVED))')
 
 check: deps ## the long soak tests as well (about an hour)
 	$(Q)go test -tags check -timeout 2h $(v) $(call tested,-tags check,./...)
+
+oracle: ## trace the scenarios again with the newest Python that is installed (ASYNCIO_ORACLE_PYTHON=another one)
+	$(Q)sh testdata/oracle/regenerate.sh
 
 lint: deps ## gofmt, go vet and staticcheck
 	$(Q)files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w has something to do in:" $$files; exit 1; }
