@@ -319,7 +319,7 @@ static void prepare(void) {
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
 	signal(SIGALRM, on_alarm);
-	alarm((unsigned)(opt.seconds + opt.warmup) + DRAIN_SECONDS + GRACE_SECONDS);
+	alarm((unsigned)(opt.seconds + opt.warmup) + DRAIN_SECONDS + STALL_SECONDS + GRACE_SECONDS);
 }
 
 static double number(const char *arg, double min) {
@@ -380,7 +380,7 @@ int main(int argc, char **argv) {
 		count.since = begin;
 	serve_until(ep, plan.end, UINT64_MAX);
 	if (opt.rate == 0 && count.requests == 0)
-		serve_until(ep, plan.end + STALL_SECONDS * SECOND, plan.answered + 1);
+		serve_until(ep, plan.end + 2 * STALL_SECONDS * SECOND, plan.answered + 1);
 	server_cpu = opt.has_server ? read_clock(opt.server) - server_cpu : 0;
 	own_cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID) - own_cpu;
 	double took = (double)(read_clock(CLOCK_MONOTONIC) - begin) / 1e9;

@@ -17,7 +17,7 @@ import (
 func newMeter(t *testing.T) *meter {
 	t.Helper()
 	s := settings{rounds: 2, seconds: 0.1, warmup: 0.02, idle: 50, settle: 100 * time.Millisecond, window: 100 * time.Millisecond}
-	return &meter{settings: s, client: newClient(t), out: io.Discard, report: &result.Report{}, progress: newProgress()}
+	return &meter{settings: s, client: newClient(t), out: io.Discard, report: &result.Report{}, progress: &progress{out: io.Discard}}
 }
 
 // ready are the contenders of these names.
@@ -58,27 +58,40 @@ func TestJobMeasuresInTurn(t *testing.T) {
 // Every server that is installed does every kind of work.
 func TestServersServe(t *testing.T) {
 	m := newMeter(t)
-	m.rounds, m.seconds, m.quick = 1, 0.05, true
 	rep := &result.Report{}
 	servers, err := prepare(newBuilder(t).servers(), result.LibuvC, settings{}, rep)
 	require.NoError(t, err)
 	require.Empty(t, rep.Failed)
 	for _, c := range servers {
 		t.Run(c.name, func(t *testing.T) {
-			for _, j := range []job{
-				m.echoJob(result.Work{Kind: result.Echo, Bytes: 300 << 10, Connections: 3}, servers),
-				m.echoJob(result.Work{Kind: result.Pipeline, Bytes: 64, Connections: 3, Depth: 8}, servers),
-				m.openJob(result.Work{Kind: result.Open, Bytes: 1 << 10, Connections: 3, Load: 0.2}, servers),
-				m.idleJob(servers),
-			} {
-				list, err := j.measure(c)
-				require.NoError(t, err, j.name)
-				require.Len(t, list, 1)
-				require.Equal(t, c.name, list[0].name)
-				require.NotEmpty(t, list[0].values)
-			}
+			err := c.on("", func(srv *server) error {
+				for _, l := range []load{
+					{bytes: 300 << 10, connections: 3, seconds: 0.05},
+					{bytes: 64, connections: 3, depth: 8, seconds: 0.05},
+					{bytes: 1 << 10, connections: 3, depth: 8, seconds: 0.05, rate: 500},
+				} {
+					s, err := l.run(m.client, srv)
+					require.NoError(t, err)
+					require.Positive(t, s.ServerCPU)
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			values, err := m.idleOnce(c)
+			require.NoError(t, err)
+			require.Positive(t, values[result.Bytes])
 		})
 	}
+}
+
+func TestOpenLoopAsksForAShareOfTheGreatestRate(t *testing.T) {
+	m := newMeter(t)
+	m.seconds = 0.3
+	j := m.openJob(result.Work{Kind: result.Open, Bytes: 1 << 10, Connections: 3, Load: 0.1}, nil)
+	list, err := j.measure(ready(t, newBuilder(t).servers(), result.LibuvC)[0])
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	require.InEpsilon(t, list[0].values[result.Offered], list[0].values[result.Rate], 0.2)
 }
 
 func TestServersBesideBusyGoroutines(t *testing.T) {
@@ -222,7 +235,7 @@ func TestPlanIsShort(t *testing.T) {
 	everybody := programs{servers: all(b.servers()), loops: all(b.loops()), benchmarks: make([]contender, 1)}
 	for _, quick := range []bool{false, true} {
 		m := &meter{settings: defaults(quick)}
-		p := newProgress()
+		p := &progress{out: io.Discard}
 		p.expect(m.plan(everybody))
 		require.Less(t, p.left(), map[bool]time.Duration{false: 25 * time.Minute, true: 110 * time.Second}[quick])
 		t.Logf("quick %v: %d measurements, %v", quick, p.total, p.left())
@@ -240,7 +253,7 @@ func TestEffort(t *testing.T) {
 }
 
 func TestProgressCorrectsItsGuess(t *testing.T) {
-	p := newProgress()
+	p := &progress{out: io.Discard}
 	p.expect([]job{{control: "none", contenders: make([]contender, 2), rounds: 5, seconds: 1}})
 	require.Equal(t, 10*time.Second, p.left())
 	p.step("first", 1)

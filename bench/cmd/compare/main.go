@@ -156,7 +156,7 @@ func measure(s settings) (*result.Report, error) {
 	fmt.Printf("%s, %d processors, %s\n", rep.CPU, rep.CPUs, rep.Go)
 	fmt.Fprintln(os.Stderr, "building the contenders")
 	b := builder{dirs: dirs, out: tmp}
-	m := &meter{settings: s, out: os.Stdout, report: rep, progress: newProgress()}
+	m := &meter{settings: s, out: os.Stdout, report: rep, progress: newProgress(os.Stderr)}
 	if m.client, err = b.cc("client/client.c"); err != nil {
 		return nil, err
 	}

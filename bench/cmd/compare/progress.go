@@ -2,15 +2,17 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
 
-// progress is the line on stderr that tells what runs, how much is done, and how long the rest will take. On a terminal it is
+// progress is the line that tells what runs, how much is done, and how long the rest will take. On a terminal it is
 // rewritten in place, elsewhere it is printed now and then.
 //
 // Every step comes with a guess of its length. The rest takes as much longer than its guesses as what is done did.
 type progress struct {
+	out      io.Writer
 	terminal bool
 	begin    time.Time
 	printed  time.Time
@@ -24,14 +26,14 @@ type progress struct {
 // printInterval is how often a log shows that the measurement goes on.
 const printInterval = 20 * time.Second
 
-func newProgress() *progress {
-	info, err := os.Stderr.Stat()
-	return &progress{terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
+func newProgress(out *os.File) *progress {
+	info, err := out.Stat()
+	return &progress{out: out, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0}
 }
 
 // expect begins the work that jobs are.
 func (p *progress) expect(jobs []job) {
-	*p = progress{terminal: p.terminal, begin: time.Now()}
+	*p = progress{out: p.out, terminal: p.terminal, begin: time.Now()}
 	for _, j := range jobs {
 		p.total += j.steps()
 		p.all += float64(j.steps()) * j.seconds
@@ -54,9 +56,9 @@ func (p *progress) step(what string, seconds float64) {
 	p.done++
 	switch {
 	case p.terminal:
-		fmt.Fprintf(os.Stderr, "\r\x1b[K[%d/%d, %v left] %s", p.done, p.total, p.left(), what)
+		fmt.Fprintf(p.out, "\r\x1b[K[%d/%d, %v left] %s", p.done, p.total, p.left(), what)
 	case time.Since(p.printed) > printInterval:
-		fmt.Fprintf(os.Stderr, "[%d/%d, %v left] %s\n", p.done, p.total, p.left(), what)
+		fmt.Fprintf(p.out, "[%d/%d, %v left] %s\n", p.done, p.total, p.left(), what)
 		p.printed = time.Now()
 	}
 }
@@ -64,6 +66,6 @@ func (p *progress) step(what string, seconds float64) {
 // clear makes room for a table.
 func (p *progress) clear() {
 	if p.terminal {
-		fmt.Fprint(os.Stderr, "\r\x1b[K")
+		fmt.Fprint(p.out, "\r\x1b[K")
 	}
 }
