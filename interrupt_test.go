@@ -154,6 +154,7 @@ var interruptPrograms = map[string]func(opts ...asyncio.Option){
 		}
 		say("close %v", r.Close())
 	},
+	"drops its loops": dropLoops,
 	"after a run": func(opts ...asyncio.Option) {
 		sayEnd(asyncio.Run(func(context.Context) (int, error) { return 5, nil }, opts...))
 		say("ready")

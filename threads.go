@@ -36,7 +36,11 @@ func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	f.mu.Unlock()
 	if err := l.accept(callback(func() { f.start(coro) }), l.inbox.limit); err != nil {
 		var zero T
-		f.complete(zero, fmt.Errorf("%w: RunCoroutineThreadsafe did not start the coroutine", err))
+		err = fmt.Errorf("%w: RunCoroutineThreadsafe did not start the coroutine", err)
+		if f.complete(zero, err) && !l.IsClosed() {
+			f.lost = &unretrieved{loop: l, report: ErrorContext{Message: "A coroutine was not started, and nobody has looked", Exception: err}}
+			watch(f, f.lost)
+		}
 	}
 	return f
 }

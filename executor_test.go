@@ -1,0 +1,160 @@
+// Executors: functions that block, on goroutines of their own.
+package asyncio_test
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+func TestExecutor(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("EXE-01", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				v, err := asyncio.RunInExecutor(ctx, nil, func() (string, error) { return "got a", nil }).Await(ctx)
+				require.NoError(t, err)
+				require.Equal(t, "got a", v)
+				_, err = asyncio.RunInExecutor(ctx, nil, func() (string, error) { return "", errBoom }).Await(ctx)
+				require.Same(t, errBoom, err)
+				_, err = asyncio.RunInExecutor(ctx, nil, func() (string, error) { panic("worker") }).Await(ctx)
+				var p *asyncio.PanicError
+				require.ErrorAs(t, err, &p)
+				_, err = asyncio.RunInExecutor(ctx, nil, func() (string, error) { runtime.Goexit(); return "", nil }).Await(ctx)
+				errorSays(t, err, "Goexit")
+
+				ctx = context.WithValue(ctx, ctxKey("v"), 3)
+				seen, err := asyncio.ToThread(ctx, func(ctx context.Context) (any, error) {
+					require.Nil(t, asyncio.CurrentTask(ctx), "a thread is no task")
+					return ctx.Value(ctxKey("v")), nil
+				})
+				require.NoError(t, err)
+				require.Equal(t, 3, seen)
+			})
+		})
+		t.Run("EXE-05", func(t *testing.T) {
+			const jobs, blocked, beat = 200, 10 * time.Millisecond, 5 * time.Millisecond
+			bound := int64(min(32, runtime.NumCPU()+4))
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				var running, most, ended atomic.Int64
+				var delay time.Duration
+				last := l.Time()
+				heart := start(ctx, func(ctx context.Context) error {
+					for {
+						if err := asyncio.Sleep(ctx, beat); err != nil {
+							return err
+						}
+						delay, last = max(delay, l.Time()-last-beat), l.Time()
+					}
+				})
+				var all []asyncio.Awaitable[int]
+				for range jobs {
+					all = append(all, asyncio.RunInExecutor(ctx, nil, func() (int, error) {
+						for n := running.Add(1); ; {
+							if m := most.Load(); n <= m || most.CompareAndSwap(m, n) {
+								break
+							}
+						}
+						defer running.Add(-1)
+						<-time.After(blocked)
+						ended.Add(1)
+						return 0, nil
+					}))
+				}
+				_, err := asyncio.Gather(ctx, all...).Await(ctx)
+				require.NoError(t, err)
+				heart.Cancel()
+				require.EqualValues(t, jobs, ended.Load())
+				require.LessOrEqual(t, most.Load(), bound)
+				require.Greater(t, most.Load(), int64(1))
+				require.Less(t, delay, 500*time.Millisecond)
+			})
+		})
+	})
+}
+
+func TestExecutorEnds(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		t.Run("ShutdownDefaultExecutor waits, and refuses from then on", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				gate := make(chan struct{})
+				f := asyncio.RunInExecutor(ctx, nil, func() (int, error) { <-gate; return 1, nil })
+				down := asyncio.CreateTask(ctx, asyncio.Do(l.ShutdownDefaultExecutor))
+				yield(t, ctx, 3)
+				require.False(t, down.Done())
+				close(gate)
+				_, err := down.Await(ctx)
+				require.NoError(t, err)
+				v, err := f.Await(ctx)
+				require.NoError(t, err)
+				require.Equal(t, 1, v)
+
+				_, err = asyncio.RunInExecutor(ctx, nil, func() (int, error) { return 1, nil }).Await(ctx)
+				require.ErrorIs(t, err, asyncio.ErrExecutorShutdown)
+				_, err = asyncio.ToThread(ctx, func(context.Context) (int, error) { return 1, nil })
+				require.ErrorIs(t, err, asyncio.ErrExecutorShutdown)
+				require.NoError(t, l.ShutdownDefaultExecutor(ctx), "again")
+			})
+		})
+		t.Run("a limit ends the wait, not the function", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			inTask(t, l, func(ctx context.Context) {
+				gate := make(chan struct{})
+				f := asyncio.RunInExecutor(ctx, nil, func() (int, error) { <-gate; return 1, nil })
+				limited, cancel := context.WithTimeout(ctx, soon)
+				defer cancel()
+				require.ErrorIs(t, l.ShutdownDefaultExecutor(limited), context.DeadlineExceeded)
+				close(gate)
+				v, err := f.Await(ctx)
+				require.NoError(t, err)
+				require.Equal(t, 1, v)
+			})
+		})
+		t.Run("a future that was cancelled in time keeps its function from beginning", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			pool := asyncio.NewThreadPool(1)
+			defer pool.Shutdown(true)
+			inTask(t, l, func(ctx context.Context) {
+				gate := make(chan struct{})
+				first := asyncio.RunInExecutor(ctx, pool, func() (int, error) { <-gate; return 1, nil })
+				second := asyncio.RunInExecutor(ctx, pool, func() (int, error) { t.Error("it began"); return 2, nil })
+				third := asyncio.RunInExecutor(ctx, pool, func() (int, error) { return 3, nil })
+				require.True(t, second.Cancel())
+				close(gate)
+				for want, f := range map[int]*asyncio.Future[int]{1: first, 3: third} {
+					v, err := f.Await(ctx)
+					require.NoError(t, err)
+					require.Equal(t, want, v)
+				}
+			})
+		})
+		t.Run("a pool goes on after a function that ended its goroutine", func(t *testing.T) {
+			noLeaks(t)
+			pool := asyncio.NewThreadPool(1)
+			ran := make(chan struct{})
+			require.NoError(t, pool.Submit(runtime.Goexit))
+			require.NoError(t, pool.Submit(func() { close(ran) }))
+			<-ran
+			pool.Shutdown(true)
+			require.ErrorIs(t, pool.Submit(func() {}), asyncio.ErrExecutorShutdown)
+		})
+		t.Run("misuse", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewThreadPool(0) })
+			panicsWith(t, asyncio.ErrInvalidState, func() { _ = asyncio.NewThreadPool(1).Submit(nil) })
+			panicsWith(t, asyncio.ErrInvalidState, func() { l.SetDefaultExecutor(nil) })
+			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.RunInExecutor[int](l.Context(), nil, nil) })
+			panicsWith(t, asyncio.ErrNoRunningLoop, func() {
+				asyncio.RunInExecutor(context.Background(), nil, func() (int, error) { return 0, nil })
+			})
+		})
+	})
+}
