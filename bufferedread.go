@@ -30,7 +30,7 @@ func (t *streamTransport) fillBuffers(b []byte) {
 		t.bufferUpdated(p, n)
 	}
 	if len(b) > 0 && !t.closing {
-		t.leftover = &leftover{transport: t, data: bytes.Clone(b)}
+		t.change().leftover = &leftover{transport: t, data: bytes.Clone(b)}
 	}
 }
 
@@ -70,7 +70,7 @@ func (r *leftover) run(*Loop) {
 	if !t.IsReading() {
 		return
 	}
-	t.leftover = nil
+	t.change().leftover = nil
 	t.fillBuffers(r.data)
 	if t.IsReading() {
 		t.stream.ReadStart()

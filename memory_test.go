@@ -15,10 +15,10 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// What an idle connection may cost in Go's heap and stacks. libuv's own memory, some 450 bytes, comes on top. A stream has
+// What an idle connection may cost in Go's heap and stacks. libuv's own memory, some 300 bytes, comes on top. A stream has
 // a task, whose stack is 2 KiB as long as the handler's frames are usual ones.
 const (
-	idleProtocolBytesMax = 400
+	idleProtocolBytesMax = 380
 	idleStreamBytesMax   = 4500
 )
 

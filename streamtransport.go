@@ -31,15 +31,12 @@ type streamTransport struct {
 	loop     *Loop
 	stream   proactor.Stream
 	protocol Protocol
-	server   *Server   // that accepted it, or nil
-	err      error     // what ConnectionLost will tell
-	leftover *leftover // read, but not delivered since reading was paused
-	high     int
-	low      int
+	server   *Server        // that accepted it, or nil
+	rare     *rareTransport // nil: a transport like most
 
 	prev, next *streamTransport // in Loop.transports
 
-	lostWrites    int32 // 0: not lost; else 1 and the writes since
+	lostWrites    uint8 // 0: not lost; else 1 and the writes since
 	closing       bool  // closing or lost
 	fillsBuffers  bool  // protocol is a BufferedProtocol
 	wroteEOF      bool
@@ -47,11 +44,38 @@ type streamTransport struct {
 	writingPaused bool // PauseWriting was called, and ResumeWriting not yet
 }
 
+// rareTransport is what few transports have, or only at their end.
+type rareTransport struct {
+	high, low int       // water marks
+	leftover  *leftover // read, but not delivered since reading was paused
+	err       error     // what ConnectionLost will tell
+}
+
+// commonTransport is a rareTransport without anything rare.
+var commonTransport = rareTransport{high: writeHighDefault, low: writeHighDefault / lowPerHigh}
+
+// look is the rare part, to be looked at only.
+func (t *streamTransport) look() *rareTransport {
+	if t.rare == nil {
+		return &commonTransport
+	}
+	return t.rare
+}
+
+// change is the rare part, to be changed.
+func (t *streamTransport) change() *rareTransport {
+	if t.rare == nil {
+		rare := commonTransport
+		t.rare = &rare
+	}
+	return t.rare
+}
+
 // streamHandler is a streamTransport as its driver's stream sees it.
 type streamHandler streamTransport
 
 func newStreamTransport(l *Loop, s proactor.Stream, p Protocol, server *Server) *streamTransport {
-	t := &streamTransport{loop: l, stream: s, server: server, high: writeHighDefault, low: writeHighDefault / lowPerHigh}
+	t := &streamTransport{loop: l, stream: s, server: server}
 	t.SetProtocol(p)
 	l.transports.add(t)
 	if server != nil {
@@ -131,7 +155,7 @@ func (t *streamTransport) eofReceived() bool {
 
 func (h *streamHandler) Drained() {
 	t := (*streamTransport)(h)
-	if t.writingPaused && t.stream.Buffered() <= t.low {
+	if t.writingPaused && t.stream.Buffered() <= t.look().low {
 		t.writingPaused = false
 		t.resumeWriting()
 	}
@@ -157,7 +181,7 @@ func (f *farewell) run(l *Loop) {
 	t := (*streamTransport)(f)
 	defer t.leave()
 	defer t.caught("connection_lost")
-	t.protocol.ConnectionLost(t.err)
+	t.protocol.ConnectionLost(t.look().err)
 }
 
 // leave is the end of the transport.
@@ -174,7 +198,10 @@ func (t *streamTransport) lose(err error) {
 	if t.lostWrites > 0 {
 		return
 	}
-	t.closing, t.lostWrites, t.err = true, 1, err
+	t.closing, t.lostWrites = true, 1
+	if err != nil {
+		t.change().err = err
+	}
 	t.stream.LocalAddr() // so that ConnectionLost may ask: a driver learns the addresses when it is asked first
 	t.stream.Close()
 	t.loop.ready.push((*farewell)(t))
@@ -222,8 +249,8 @@ func (t *streamTransport) ResumeReading() {
 		return
 	}
 	t.readingPaused = false
-	if t.leftover != nil {
-		t.leftover.queue()
+	if rest := t.look().leftover; rest != nil {
+		rest.queue()
 	} else {
 		t.stream.ReadStart()
 	}
@@ -272,10 +299,10 @@ func (t *streamTransport) refuseWrite(n int) error {
 
 // pauseIfFull calls PauseWriting when the kernel leaves more than the high-water mark behind.
 func (t *streamTransport) pauseIfFull() {
-	if t.stream.Buffered() <= t.high || t.writingPaused {
+	if t.stream.Buffered() <= t.look().high || t.writingPaused {
 		return
 	}
-	if t.stream.Flush(); t.stream.Buffered() > t.high {
+	if t.stream.Flush(); t.stream.Buffered() > t.look().high {
 		t.writingPaused = true
 		t.pauseWriting()
 	}
@@ -318,13 +345,13 @@ func (t *streamTransport) SetWriteBufferLimits(high, low int) {
 	if high < low || low < 0 {
 		panic(misuse(ErrInvalidState, "SetWriteBufferLimits needs high >= low >= 0, not high %d and low %d", high, low))
 	}
-	t.high, t.low = high, low
+	t.change().high, t.change().low = high, low
 	if t.lostWrites == 0 {
 		t.pauseIfFull()
 	}
 }
 
-func (t *streamTransport) WriteBufferLimits() (low, high int) { return t.low, t.high }
+func (t *streamTransport) WriteBufferLimits() (low, high int) { return t.look().low, t.look().high }
 
 func (t *streamTransport) WriteBufferSize() int {
 	if t.lostWrites > 0 {

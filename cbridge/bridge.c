@@ -157,7 +157,7 @@ int br_loop_new(br_loop **out) {
   memset(l, 0, sizeof *l);
   l->rec_cap = 256;
   l->sh.recs = br_alloc(l->rec_cap * sizeof *l->sh.recs);
-  l->nslots = l->free_slot = 0;
+  l->free_slot = BR_NO_SLOT;
   l->slab = br_alloc(BR_SLAB_BYTES);
   l->ops = br_alloc(BR_OPS_MAX * sizeof *l->ops);
   l->pieces = br_alloc(BR_PIECES_MAX * sizeof *l->pieces);

@@ -7,25 +7,33 @@
 #include <string.h>
 
 static void grow(br_loop *l) {
-  uint32_t n = l->nslots == 0 ? 64 : 2 * l->nslots;
+  uint32_t n = l->slot_cap == 0 ? 64 : 2 * l->slot_cap;
   br_slot *slots = br_alloc(n * sizeof *slots);
   if (l->nslots > 0) memcpy(slots, l->slots, l->nslots * sizeof *slots);
-  for (uint32_t i = l->nslots; i < n; i++) slots[i] = (br_slot){.gen = 1, .next_free = i + 1};
   br_free(l->slots);
   l->slots = slots;
-  l->nslots = n;
+  l->slot_cap = n;
+}
+
+static uint32_t slot_take(br_loop *l) {
+  uint32_t i = l->free_slot;
+  if (i != BR_NO_SLOT) {
+    l->free_slot = l->slots[i].next_free;
+    return i;
+  }
+  if (l->nslots == l->slot_cap) grow(l);
+  l->slots[l->nslots] = (br_slot){.gen = 1};
+  return l->nslots++;
 }
 
 br_handle *br_handle_new(br_loop *l, int kind, size_t uv_size) {
-  if (l->free_slot == l->nslots) grow(l);
   br_handle *h = br_alloc(BR_HANDLE_BYTES + uv_size);
   memset(h, 0, BR_HANDLE_BYTES);
-  br_slot *s = &l->slots[l->free_slot];
-  h->slot = l->free_slot;
+  h->slot = slot_take(l);
+  br_slot *s = &l->slots[h->slot];
   h->gen = s->gen;
   h->kind = (uint8_t)kind;
   h->state = BR_OPEN;
-  l->free_slot = s->next_free;
   s->h = h;
   l->sh.handles++;
   return h;
@@ -46,6 +54,7 @@ static void slot_release(br_loop *l, br_handle *h) {
   s->next_free = l->free_slot;
   l->free_slot = h->slot;
   l->sh.handles--;
+  br_peer_free(h);
   br_free(h);
 }
 

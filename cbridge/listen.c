@@ -19,7 +19,7 @@ static int accept_fd(int fd, struct sockaddr_storage *name, socklen_t *len) {
 }
 
 // adopt makes a connection of the listener's kind out of fd, which it owns from here on.
-static int adopt(br_loop *l, br_handle *h, int fd, const struct sockaddr_storage *name, socklen_t len) {
+static int adopt(br_loop *l, br_handle *h, int fd, const struct sockaddr *name) {
   br_handle *c;
   int err = br_handle_init(l, h->kind, 0, &c);
   if (err != 0) {
@@ -37,10 +37,7 @@ static int adopt(br_loop *l, br_handle *h, int fd, const struct sockaddr_storage
     // A connection that was reset meanwhile refuses options; it is handed over all the same, and its read says so.
     if (h->listener->nodelay) uv_tcp_nodelay(br_tcp(c), 1);
     if (h->listener->keepalive_s > 0) uv_tcp_keepalive(br_tcp(c), 1, (unsigned)h->listener->keepalive_s);
-    if (len <= BR_ADDR_BYTES) {
-      memcpy(c->addr, name, len);
-      c->addr_len = (uint8_t)len;
-    }
+    br_peer_keep(c, name);
   }
   br_rec *r = br_push(l, BR_REC_ACCEPT, h, 0);
   r->value = br_id(c);
@@ -78,12 +75,12 @@ static void on_acceptable(uv_poll_t *p, int status, int events) {
       halt(h->listener);
       return;
     }
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof name;
     int fd = accept_fd(h->listener->fd, &name, &len);
     if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
-    int err = fd < 0 ? uv_translate_sys_error(errno) : adopt(l, h, fd, &name, len);
+    int err = fd < 0 ? uv_translate_sys_error(errno) : adopt(l, h, fd, (struct sockaddr *)&name);
     if (err != 0) {
       accept_failed(l, h, err);
       return;

@@ -150,13 +150,42 @@ int br_tcp_simultaneous_accepts(br_loop *l, uint64_t id, int on) {
   return h == NULL ? UV_EBADF : uv_tcp_simultaneous_accepts(br_tcp(h), on);
 }
 
+void br_peer_keep(br_handle *h, const struct sockaddr *addr) {
+  void *data;
+  if (addr->sa_family == AF_INET) {
+    const struct sockaddr_in *a = (const struct sockaddr_in *)addr;
+    data = (void *)(uintptr_t)a->sin_addr.s_addr;
+    h->peer_port = a->sin_port;
+  } else if (addr->sa_family == AF_INET6) {
+    data = br_alloc(sizeof(struct sockaddr_in6));
+    memcpy(data, addr, sizeof(struct sockaddr_in6));
+  } else {
+    return;
+  }
+  uv_handle_set_data(br_uv(h), data);
+  h->peer_family = (uint8_t)addr->sa_family;
+}
+
+void br_peer_free(br_handle *h) {
+  if (h->peer_family == AF_INET6) br_free(uv_handle_get_data(br_uv(h)));
+}
+
+// peer_name writes the address that was kept and returns its length.
+static int peer_name(br_handle *h, void *addr) {
+  void *data = uv_handle_get_data(br_uv(h));
+  if (h->peer_family == AF_INET6) {
+    memcpy(addr, data, sizeof(struct sockaddr_in6));
+    return sizeof(struct sockaddr_in6);
+  }
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = h->peer_port, .sin_addr.s_addr = (in_addr_t)(uintptr_t)data};
+  memcpy(addr, &a, sizeof a);
+  return sizeof a;
+}
+
 int br_tcp_name(br_loop *l, uint64_t id, int peer, void *addr) {
   br_handle *h = find_kind(l, id, BR_KIND_TCP);
   if (h == NULL) return UV_EBADF;
-  if (peer && h->addr_len > 0) {
-    memcpy(addr, h->addr, h->addr_len);
-    return h->addr_len;
-  }
+  if (peer && h->peer_family != AF_UNSPEC) return peer_name(h, addr);
   struct sockaddr_storage name;
   int n = sizeof name;
   int err = peer ? uv_tcp_getpeername(br_tcp(h), (struct sockaddr *)&name, &n)

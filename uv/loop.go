@@ -26,9 +26,9 @@ type Loop struct {
 	turnState
 	waiter waiter
 
-	objects []object // by slot: what the bridge's records are for
-	locals  []Handle // handles without a slot, in no order; each knows its index
-	refs    int      // handles that are active in Go and referenced
+	streams []*Stream // by slot: what the bridge's records are for
+	locals  []Handle  // handles without a slot, in no order; each knows its index
+	refs    int       // handles that are active in Go and referenced
 
 	counted map[uint32]*Stream // by slot: the listener, of connections whose number it limits
 
@@ -254,9 +254,9 @@ func (l *Loop) Shutdown(ctx context.Context) error {
 func (l *Loop) Handles() iter.Seq[Handle] {
 	return func(yield func(Handle) bool) {
 		var all []Handle
-		for _, o := range l.objects {
-			if h, ok := o.(Handle); ok {
-				all = append(all, h)
+		for _, s := range l.streams {
+			if s != nil {
+				all = append(all, s.Handle())
 			}
 		}
 		all = append(all, l.locals...)

@@ -28,7 +28,7 @@ func (l *Loop) NewPipe() (*Pipe, error) {
 func (l *Loop) adoptPipe(id uint64) *Pipe {
 	p := new(Pipe)
 	p.handle = handle{loop: l, slot: uint32(id), gen: uint32(id >> 32), kind: PipeHandle}
-	l.register(p.slot, p)
+	l.register(&p.Stream)
 	p.born()
 	return p
 }

@@ -6,6 +6,7 @@ package uv
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/seed-a026a017/asyncio/cbridge"
 )
@@ -54,10 +55,13 @@ type streamRequests struct {
 	listener  *listener
 }
 
-// streamer is everything that is a stream.
-type streamer interface{ stream() *Stream }
-
-func (s *Stream) stream() *Stream { return s }
+// Handle is the TCP or the Pipe that the stream is part of: all of it.
+func (s *Stream) Handle() Handle {
+	if s.kind == PipeHandle {
+		return (*Pipe)(unsafe.Pointer(s))
+	}
+	return (*TCP)(unsafe.Pointer(s))
+}
 
 func (s *Stream) reqs() *streamRequests {
 	if s.requests == nil {
@@ -266,7 +270,7 @@ func (s *Stream) finish() {
 	l := s.loop
 	s.state = handleClosed
 	s.gone()
-	l.objects[s.slot] = nil
+	l.streams[s.slot] = nil
 	l.submit(cbridge.OpAck, s.slot, s.gen, 0)
 	s.cancelRequests()
 	if l.counted != nil {

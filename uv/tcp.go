@@ -41,16 +41,16 @@ func (l *Loop) NewTCPFamily(family int) (*TCP, error) {
 func (l *Loop) adoptTCP(id uint64) *TCP {
 	t := new(TCP)
 	t.handle = handle{loop: l, slot: uint32(id), gen: uint32(id >> 32), kind: TCPHandle}
-	l.register(t.slot, t)
+	l.register(&t.Stream)
 	t.born()
 	return t
 }
 
-func (l *Loop) register(slot uint32, o object) {
-	for int(slot) >= len(l.objects) {
-		l.objects = append(l.objects, nil)
+func (l *Loop) register(s *Stream) {
+	for int(s.slot) >= len(l.streams) {
+		l.streams = append(l.streams, nil)
 	}
-	l.objects[slot] = o
+	l.streams[s.slot] = s
 }
 
 // OpenFD takes ownership of a connected or bound socket; uv_tcp_open. The errors are ErrClosed, EBUSY if there is a socket

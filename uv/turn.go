@@ -26,11 +26,6 @@ import (
 	"github.com/seed-a026a017/asyncio/cbridge"
 )
 
-// object receives the records of one slot.
-type object interface {
-	record(r cbridge.Record)
-}
-
 type turnState struct {
 	cur, lim uint32 // records: the next to dispatch, and the end of this turn's
 	calls    uint64 // callbacks run since the loop was made
@@ -92,13 +87,13 @@ func (l *Loop) absorb(from, to uint32) {
 		r := l.b.Rec(i)
 		switch r.Kind {
 		case cbridge.RecLeft:
-			if s, ok := l.objects[r.Slot].(streamer); ok {
-				s.stream().queued += int(r.Value)
+			if s := l.streams[r.Slot]; s != nil {
+				s.queued += int(r.Value)
 			}
 			r.Kind = cbridge.RecNone
 		case cbridge.RecWriteError:
-			if s, ok := l.objects[r.Slot].(streamer); ok {
-				s.stream().flags |= streamWriteFailed
+			if s := l.streams[r.Slot]; s != nil {
+				s.flags |= streamWriteFailed
 			}
 		}
 	}
@@ -163,8 +158,8 @@ func (l *Loop) dispatch() {
 		if r.Kind == cbridge.RecNone {
 			continue
 		}
-		if o := l.objects[r.Slot]; o != nil {
-			o.record(r)
+		if s := l.streams[r.Slot]; s != nil {
+			s.record(r)
 		} else if r.Kind == cbridge.RecClosed { // a connection that failed while it was accepted
 			l.submit(cbridge.OpAck, r.Slot, r.Gen, 0)
 		}

@@ -96,7 +96,7 @@ func (d *driver) listenTCP(a *net.TCPAddr, opt proactor.ListenOptions) (proactor
 			ln.failed(err)
 			return
 		}
-		ln.accepted(newStream(d, c))
+		ln.accepted(newStream(d, &c.Stream))
 	})
 	if err == nil {
 		ln.addr, err = tcpAddr(t.LocalAddr())
@@ -121,7 +121,7 @@ func (d *driver) listenUnix(a *net.UnixAddr, opt proactor.ListenOptions) (proact
 				ln.failed(err)
 				return
 			}
-			ln.accepted(newStream(d, c))
+			ln.accepted(newStream(d, &c.Stream))
 		})
 	}
 	if err != nil {
@@ -173,7 +173,7 @@ func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(p
 // connect is one call of Connect.
 type connect struct {
 	d         *driver
-	conn      conn // nil when it could not be made
+	conn      *uv.Stream // nil when it could not be made
 	done      func(proactor.Stream, error)
 	cancelled bool
 }
@@ -183,7 +183,7 @@ func (c *connect) tcp(a *net.TCPAddr, opt proactor.ConnectOptions) error {
 	if err != nil {
 		return err
 	}
-	c.conn = t
+	c.conn = &t.Stream
 	if opt.Local != nil {
 		local, ok := opt.Local.(*net.TCPAddr)
 		if !ok {
@@ -214,7 +214,7 @@ func (c *connect) unix(a *net.UnixAddr, opt proactor.ConnectOptions) error {
 	if err != nil {
 		return err
 	}
-	c.conn = p
+	c.conn = &p.Stream
 	if opt.Local != nil {
 		if err := p.Bind(opt.Local.String()); err != nil {
 			return err
@@ -266,8 +266,8 @@ func addrPort(a *net.TCPAddr) (ap netip.AddrPort, anyIP bool) {
 }
 
 // addresses are those of a stream. A socket that is gone has none.
-func addresses(c conn) (local, remote net.Addr) {
-	switch c := c.(type) {
+func addresses(h uv.Handle) (local, remote net.Addr) {
+	switch c := h.(type) {
 	case *uv.TCP:
 		local, _ = tcpAddr(c.LocalAddr())
 		remote, _ = tcpAddr(c.RemoteAddr())

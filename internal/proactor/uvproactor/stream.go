@@ -9,24 +9,9 @@ import (
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
-// conn is a connected stream of package uv.
-type conn interface {
-	uv.Handle
-	SetHandler(uv.StreamHandler)
-	ReadStart(func([]byte, error)) error
-	ReadStop() error
-	Write([]byte, func(error)) error
-	Pull([]byte) int
-	Flush() error
-	WriteQueueSize() int
-	CloseWrite(func(error)) error
-	Abort()
-	Fd() (uintptr, error)
-}
-
-// stream implements proactor.Stream, and hears of its conn.
+// stream implements proactor.Stream, and hears of its connection. It is small: a server holds one for every idle connection.
 type stream struct {
-	conn
+	conn  *uv.Stream
 	d     *driver
 	h     proactor.Handler
 	names *names
@@ -39,7 +24,7 @@ type names struct {
 	local, remote net.Addr
 }
 
-func newStream(d *driver, c conn) *stream {
+func newStream(d *driver, c *uv.Stream) *stream {
 	s := &stream{conn: c, d: d}
 	c.SetHandler(s)
 	return s
@@ -51,7 +36,7 @@ func (s *stream) ReadStart() {
 	if s.ended || s.mute {
 		return
 	}
-	if err := s.conn.ReadStart(nil); err != nil && !s.IsClosing() {
+	if err := s.conn.ReadStart(nil); err != nil && !s.conn.IsClosing() {
 		s.fail(err)
 	}
 }
@@ -69,13 +54,15 @@ func (s *stream) WriteV(bufs [][]byte) {
 func (s *stream) Flush() { _ = s.conn.Flush() }
 
 func (s *stream) Buffered() int {
-	if s.IsClosing() {
+	if s.conn.IsClosing() {
 		return 0
 	}
-	return s.WriteQueueSize()
+	return s.conn.WriteQueueSize()
 }
 
-func (s *stream) Close() { s.Abort() }
+func (s *stream) Close() { s.conn.Abort() }
+
+func (s *stream) Pull(p []byte) int { return s.conn.Pull(p) }
 
 func (s *stream) CloseWrite() { _ = s.conn.CloseWrite(nil) }
 
@@ -85,7 +72,7 @@ func (s *stream) fail(err error) {
 }
 
 func (s *stream) failed(err error) {
-	if s.mute || s.d.closed || s.IsClosing() {
+	if s.mute || s.d.closed || s.conn.IsClosing() {
 		return
 	}
 	s.mute = true
@@ -140,7 +127,7 @@ func (s *stream) OnClosed() {
 func (s *stream) addresses() *names {
 	if s.names == nil {
 		s.names = new(names)
-		s.names.local, s.names.remote = addresses(s.conn)
+		s.names.local, s.names.remote = addresses(s.conn.Handle())
 	}
 	return s.names
 }
@@ -150,8 +137,8 @@ func (s *stream) RemoteAddr() net.Addr { return s.addresses().remote }
 
 func (s *stream) FD() int { return fd(s.conn) }
 
-func fd(c interface{ Fd() (uintptr, error) }) int {
-	n, err := c.Fd()
+func fd(s *uv.Stream) int {
+	n, err := s.Fd()
 	if err != nil {
 		return -1
 	}
