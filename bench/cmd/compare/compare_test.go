@@ -250,6 +250,9 @@ func TestEffort(t *testing.T) {
 	rounds, seconds, _ = m.effort(result.Work{Kind: result.Pipeline})
 	require.Equal(t, 3, rounds)
 	require.InDelta(t, 0.6, seconds, 1e-9)
+	rounds, seconds, _ = m.effort(result.Work{Kind: result.Echo, Connections: 1000})
+	require.Equal(t, 3, rounds)
+	require.InDelta(t, 1, seconds, 1e-9)
 }
 
 func TestProgressCorrectsItsGuess(t *testing.T) {

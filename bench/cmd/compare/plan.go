@@ -100,10 +100,18 @@ func (m *meter) besideWorks() []result.Work {
 	return works
 }
 
+// manyConnections share what a server can do: the first round of their requests alone may take tenths of a second.
+const manyConnections = 1000
+
 // effort is how many rounds of how many seconds a work is worth.
 func (m *meter) effort(w result.Work) (rounds int, seconds, warmup float64) {
+	rounds, seconds, warmup = m.rounds, m.seconds, m.warmup
 	if m.quick || slices.Contains(echoWork, w) {
-		return m.rounds, m.seconds, m.warmup
+		return rounds, seconds, warmup
 	}
-	return max(1, int(float64(m.rounds)*lesserRounds)), m.seconds * lesserSeconds, m.warmup * lesserSeconds
+	rounds = max(1, int(float64(rounds)*lesserRounds))
+	if w.Connections >= manyConnections {
+		return rounds, seconds, warmup
+	}
+	return rounds, seconds * lesserSeconds, warmup * lesserSeconds
 }
