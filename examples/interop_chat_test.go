@@ -36,6 +36,7 @@ type meeting struct {
 	python   *pythonChatters
 	stay     []*chatter // Go's net: they stay until the server ends
 	cancel   func()     // ends all that they do
+	over     <-chan struct{}
 }
 
 // meet lets all clients in. What is not Go's net gets the first odd numbers. They have interopTimeMax for everything.
@@ -44,7 +45,7 @@ func meet(t *testing.T, s *server, rooms *rooms, python, netcat int) *meeting {
 	ctx, cancel := context.WithTimeout(t.Context(), interopTimeMax)
 	t.Cleanup(cancel)
 	past := time.Unix(1, 0)
-	m := &meeting{cancel: cancel}
+	m := &meeting{cancel: cancel, over: ctx.Done()}
 	kinds := make(map[int]string)
 	odd := 1
 	for _, g := range spread(t, rooms.clients, python, netcat)[1:] {
@@ -147,13 +148,13 @@ func (e *errands) wait() (err error) {
 }
 
 // standstill waits until a client that has begun to hear hears nothing more, and tells how many bytes it has heard.
-func standstill(ctx context.Context, c *chatter) (heard int64) {
+func (m *meeting) standstill(c *chatter) (heard int64) {
 	tick := time.NewTicker(stillTime)
 	defer tick.Stop()
 	for still := 0; still < stillLooks; {
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-m.over:
 			return heard
 		}
 		before := heard
@@ -199,7 +200,7 @@ func TestChatGivesEveryLineToEveryClientAtTheSpeedOfTheSlowest(t *testing.T) {
 			slow, quick := m.chatters[0], m.chatters[2]
 			total := slow.left
 			sums, err := m.talk(func() error {
-				heard := standstill(t.Context(), quick)
+				heard := m.standstill(quick)
 				t.Logf("the slow client has brought the room to a standstill after %d of %d bytes", heard, total)
 				if heard == int64(total) {
 					return errors.New("the room did not wait for the slow client")

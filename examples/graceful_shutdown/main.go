@@ -35,5 +35,8 @@ func run(wait bool, grace time.Duration) error {
 	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer restore()
 	context.AfterFunc(stop, restore) // a second signal does not ask
-	return gracefulshutdown.Work(stop, grace, func() { fmt.Println("waiting for a signal to process", os.Getpid()) })
+	return gracefulshutdown.Work(stop, grace, func() error {
+		_, err := fmt.Println("waiting for a signal to process", os.Getpid())
+		return err
+	})
 }

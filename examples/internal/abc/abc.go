@@ -2,7 +2,10 @@
 //
 // Gather starts every coroutine as a task, in the order of its arguments, and its future has their results in the same
 // order. What lies between is up to the tasks: each runs until it awaits something, so all three have started before the
-// first one finishes, and the one that sleeps least is first. Together they take as long as the slowest, not as the sum.
+// first one finishes, and the one that sleeps least is first. Together they take as long as the slowest, not as the sum. In
+// Python:
+//
+//	await asyncio.gather(sleeper("A", 2), sleeper("B", 1), sleeper("C", 3))
 package abc
 
 import (

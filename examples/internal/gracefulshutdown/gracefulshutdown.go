@@ -25,17 +25,17 @@ const moment = 20 * time.Millisecond
 func Demo(grace time.Duration) error {
 	stop, restore := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer restore()
-	var killErr error
-	err := Work(stop, grace, func() { killErr = syscall.Kill(os.Getpid(), syscall.SIGTERM) })
-	return errors.Join(killErr, err)
+	return Work(stop, grace, func() error { return syscall.Kill(os.Getpid(), syscall.SIGTERM) })
 }
 
 // Work works until stop is done, and then for as long as grace allows. It calls ready when only stop is missing.
-func Work(stop context.Context, grace time.Duration, ready func()) error {
+func Work(stop context.Context, grace time.Duration, ready func() error) error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 		told := asyncio.NewEvent()
 		jobs := startJobs(ctx, told)
-		ready()
+		if err := ready(); err != nil {
+			return err // Run cancels the jobs
+		}
 		ended := asyncio.Sleep(ctx, asyncio.Forever) // a server would start more jobs here
 		fmt.Println("told to end:", context.Cause(stop))
 		told.Set()

@@ -2,7 +2,14 @@
 //
 // A coroutine is an ordinary function that takes a context first and returns an error last. Its context is the task that
 // runs it, so it hands that context on to everything that may suspend. Run makes a loop, runs the coroutine as the
-// loop's main task, and closes the loop: asyncio.run.
+// loop's main task, and closes the loop: asyncio.run. In Python:
+//
+//	async def main():
+//	    print("Hello ...")
+//	    await asyncio.sleep(1)
+//	    print("... World!")
+//
+//	asyncio.run(main())
 package hello
 
 import (

@@ -4,7 +4,10 @@
 // them: WithTaskGroup returns when the last one has ended. A semaphore bounds how many pages are fetched at once.
 //
 // If one of the tasks fails, the others are cancelled and awaited, and what has failed comes out as one *ExceptionGroup, into
-// which errors.Is and errors.As look. So nothing of a group is ever left behind, and no error is lost.
+// which errors.Is and errors.As look. So nothing of a group is ever left behind, and no error is lost. In Python:
+//
+//	async with asyncio.TaskGroup() as group:
+//	    group.create_task(visit("/"))
 package taskgroup
 
 import (

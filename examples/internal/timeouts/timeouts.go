@@ -1,8 +1,9 @@
 // Package timeouts shows how to limit an await or a block of code, and how to keep a task out of the limit's reach.
 //
-//	WaitFor   limits one awaitable and cancels it when the time is over
-//	Shield    lets somebody wait for a task, and give up, without cancelling the task
-//	Timeout   limits a block, whatever it awaits
+//	WaitFor      limits one awaitable and cancels it when the time is over: asyncio.wait_for
+//	Shield       lets somebody wait for a task, and give up, without cancelling the task: asyncio.shield
+//	Timeout      limits a block, whatever it awaits: async with asyncio.timeout(...)
+//	NewTimeout   is the same with a handle, to move the limit: ... as scope
 //
 // A limit that is over shows as ErrTimeout, which is context.DeadlineExceeded too. Inside the limit it is a cancellation,
 // so that the code there can clean up.
