@@ -1,6 +1,7 @@
 package taskgroup
 
-// The site that is crawled: a server of the same loop.
+// The site that is crawled, a server of the same loop, and how a page of it is fetched. Package net/http writes and reads
+// questions and answers; what lies between is awaited.
 
 import (
 	"bufio"
@@ -75,4 +76,40 @@ func answer(ctx context.Context, in *asyncio.StreamReader, out *asyncio.StreamWr
 		ContentLength: int64(len(links)), Body: io.NopCloser(strings.NewReader(links)),
 	}
 	return response.Write(out)
+}
+
+// statusError is an answer that is no page.
+type statusError struct{ code int }
+
+func (e *statusError) Error() string { return fmt.Sprintf("%d %s", e.code, http.StatusText(e.code)) }
+
+// fetch gets a page. A StreamWriter is an io.Writer, so the question is written straight into it.
+func fetch(ctx context.Context, address, page string) (text string, err error) {
+	in, out, err := asyncio.OpenConnection(ctx, "tcp", address)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	request, err := http.NewRequest(http.MethodGet, "http://"+address+page, nil)
+	if err != nil {
+		return "", err
+	}
+	request.Close = true // the answer ends with the connection
+	if err := request.Write(out); err != nil {
+		return "", err
+	}
+	answer, err := in.ReadAll(ctx)
+	if err != nil {
+		return "", err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	if response.StatusCode != http.StatusOK {
+		return "", &statusError{response.StatusCode}
+	}
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
 }

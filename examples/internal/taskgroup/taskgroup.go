@@ -11,14 +11,10 @@
 package taskgroup
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -103,42 +99,6 @@ func (c *crawler) visit(ctx context.Context, page string) (links []string, err e
 		return err
 	})
 	return links, err
-}
-
-// statusError is an answer that is no page.
-type statusError struct{ code int }
-
-func (e *statusError) Error() string { return fmt.Sprintf("%d %s", e.code, http.StatusText(e.code)) }
-
-// fetch gets a page. Package net/http writes the question and reads the answer; what lies between is awaited.
-func fetch(ctx context.Context, address, page string) (text string, err error) {
-	in, out, err := asyncio.OpenConnection(ctx, "tcp", address)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	request, err := http.NewRequest(http.MethodGet, "http://"+address+page, nil)
-	if err != nil {
-		return "", err
-	}
-	request.Close = true // the answer ends with the connection
-	if err := request.Write(out); err != nil {
-		return "", err
-	}
-	answer, err := in.ReadAll(ctx)
-	if err != nil {
-		return "", err
-	}
-	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(answer)), request)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, response.Body.Close()) }()
-	if response.StatusCode != http.StatusOK {
-		return "", &statusError{response.StatusCode}
-	}
-	body, err := io.ReadAll(response.Body)
-	return string(body), err
 }
 
 func allWell(ctx context.Context, address string) error {
