@@ -46,6 +46,27 @@ func BenchmarkSwitch(b *testing.B) {
 	})
 }
 
+// BenchmarkSwitchMany is one switch of a hundred tasks that take turns.
+func BenchmarkSwitchMany(b *testing.B) {
+	const width = 100
+	benchTask(b, func(ctx context.Context) {
+		running := true
+		for range width - 1 {
+			asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
+				for running {
+					_ = asyncio.Sleep(ctx, 0)
+				}
+				return nil
+			}))
+		}
+		for b.Loop() {
+			_ = asyncio.Sleep(ctx, 0)
+		}
+		running = false
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*width), "ns/switch")
+	})
+}
+
 // BenchmarkSwitchBare is the round trip that a switch is made of.
 func BenchmarkSwitchBare(b *testing.B) {
 	next, stop := iter.Pull(func(yield func(struct{}) bool) {

@@ -230,8 +230,11 @@ func (l *Loop) runTurns() (panicked bool, err error) {
 			}
 			if l.debug {
 				l.runTimed(r)
-			} else {
+			} else if t, ok := r.(*task); !ok {
 				r.run(l)
+			} else if c := t.begin(l); c != nil { // this is t.run, without its frame
+				c.resume()
+				l.current = nil
 			}
 		}
 		r = nil

@@ -125,11 +125,20 @@ func (t *Task[T]) drop() { t.coro = nil }
 
 // run is a step: it switches to the coroutine until that suspends or ends.
 func (t *task) run(l *Loop) {
+	outer := l.current
+	if c := t.begin(l); c != nil {
+		c.resume()
+		l.current = outer
+	}
+}
+
+// begin makes the task the one that runs and returns its coroutine to be resumed; nil: there is nothing to run.
+func (t *task) begin(l *Loop) *coroutine {
 	if t.co == nil {
 		if t.interrupted != nil { // cancelled before its first step: the body never runs
 			t.self.drop()
 			t.finish(nil)
-			return
+			return nil
 		}
 		t.co = l.coroutines.get(t)
 	}
@@ -137,10 +146,8 @@ func (t *task) run(l *Loop) {
 		l.coroutines.restoreLock()
 	}
 	t.phase = taskRunning
-	outer := l.current
 	l.current = t
-	t.co.resume()
-	l.current = outer
+	return t.co
 }
 
 // execute is the coroutine's first and last frame: whatever way the body ends, the task is done.

@@ -134,7 +134,9 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		return sleepGoroutine(ctx, d)
 	}
 	if d <= 0 {
-		return a.yield()
+		t := a.task // this is a.yield, without its frame
+		t.requeue()
+		return t.resumed(t.co.yield(struct{}{}))
 	}
 	l := a.task.loop
 	s := l.newSleeper(a.task)
