@@ -3,7 +3,7 @@
 // Debug mode is on with WithDebug, and where the environment has ASYNCIO_DEBUG=1. It tells which code holds the loop for too
 // long, and, after a second, when all tasks wait for what cannot happen; it panics where another goroutine touches the loop,
 // and notes where things were made. In every mode an error that nobody has looked at is reported in the end, and a call
-// graph shows what a task waits for, and who waits for it.
+// graph shows what a task waits for, and who waits for it. Which task takes the time, pprof tells with WithProfileLabels.
 package debugging
 
 import (
