@@ -187,27 +187,36 @@ func (r *StreamReader) AtEOF() bool { return r.eof && r.buf.len() == 0 }
 // begin is the start of every read.
 func (r *StreamReader) begin(ctx context.Context, method string) (awaiter, error) {
 	a, err := r.loop.enterOn(ctx, method)
-	switch {
-	case err != nil:
-	case r.err != nil:
-		err = r.err
-	case r.busy:
-		err = fmt.Errorf("%w: %s called while another task is already waiting for incoming data", ErrConcurrentRead, method)
+	if err == nil {
+		err = r.refusal(method)
 	}
 	return a, err
+}
+
+// refusal is why nothing can be read; nil: it can.
+func (r *StreamReader) refusal(method string) error {
+	if r.err == nil && r.busy {
+		return fmt.Errorf("%w: %s called while another task is already waiting for incoming data", ErrConcurrentRead, method)
+	}
+	return r.err
 }
 
 // wait suspends a's task until want bytes are buffered, or the stream has ended, which is no error here. It lets a paused
 // transport go on, since what is waited for may be more than the limit.
 func (r *StreamReader) wait(a awaiter, want int) error {
+	r.expect(want)
+	err := r.waiter.wait(a)
+	r.busy = false
+	return err
+}
+
+// expect is the beginning of a wait.
+func (r *StreamReader) expect(want int) {
 	if r.paused {
 		r.paused = false
 		r.transport.ResumeReading()
 	}
 	r.want, r.busy = want, true
-	err := r.waiter.wait(a)
-	r.busy = false
-	return err
 }
 
 // consume drops n bytes of the buffer.
@@ -234,7 +243,11 @@ func (r *StreamReader) resumeIfLow() {
 // the stream. An empty p returns at once.
 // Suspends. Cancelled: nothing is consumed.
 func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
-	a, err := r.begin(ctx, "Read")
+	// Neither begin nor wait: a task that has to read deep in its stack had better fit 2 KiB.
+	a, err := r.loop.enterOn(ctx, "Read")
+	if err == nil {
+		err = r.refusal("Read")
+	}
 	if err != nil || len(p) == 0 {
 		return 0, err
 	}
@@ -246,7 +259,9 @@ func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		r.direct = p
-		err := r.wait(a, 1)
+		r.expect(1)
+		err := r.waiter.wait(a)
+		r.busy = false
 		n := r.got
 		r.direct, r.got = nil, 0
 		if err != nil {
