@@ -25,7 +25,11 @@ const moment = 20 * time.Millisecond
 func Demo(grace time.Duration) error {
 	stop, restore := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer restore()
-	return Work(stop, grace, func() error { return syscall.Kill(os.Getpid(), syscall.SIGTERM) })
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	return Work(stop, grace, func() error { return self.Signal(syscall.SIGTERM) })
 }
 
 // Work works until stop is done, and then for as long as grace allows. It calls ready when only stop is missing.
