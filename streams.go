@@ -49,11 +49,20 @@ type streamProtocol struct {
 	reader StreamReader
 	server *streamServer // nil: OpenConnection has made it
 	task   *Task[None]   // that runs the server's handler
-	drains waitQueue
-	closes waitQueue
-	err    error // of ConnectionLost
-	paused bool  // by PauseWriting
+	waits  *streamWaits  // nil: nobody has waited yet
+	err    error         // of ConnectionLost
+	paused bool          // by PauseWriting
 	lost   bool
+}
+
+// streamWaits is the tasks in Drain and in WaitClosed.
+type streamWaits struct{ drains, closes waitQueue }
+
+func (p *streamProtocol) waiting() *streamWaits {
+	if p.waits == nil {
+		p.waits = new(streamWaits)
+	}
+	return p.waits
 }
 
 func newStreamProtocol(l *Loop, limit int, s *streamServer) *streamProtocol {
@@ -112,7 +121,9 @@ func (p *streamProtocol) PauseWriting() { p.paused = true }
 // ResumeWriting implements Protocol.
 func (p *streamProtocol) ResumeWriting() {
 	p.paused = false
-	p.drains.wakeAll()
+	if p.waits != nil {
+		p.waits.drains.wakeAll()
+	}
 }
 
 // ConnectionLost implements BaseProtocol.
@@ -123,6 +134,8 @@ func (p *streamProtocol) ConnectionLost(err error) {
 	} else {
 		p.reader.SetException(err)
 	}
-	p.closes.wakeAll()
-	p.drains.wakeAll()
+	if p.waits != nil {
+		p.waits.closes.wakeAll()
+		p.waits.drains.wakeAll()
+	}
 }

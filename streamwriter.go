@@ -87,7 +87,7 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 	case p.lost:
 		return fmt.Errorf("asyncio: drain: the connection is lost: %w", syscall.ECONNRESET)
 	case p.paused:
-		return p.waitIn(&p.drains, a)
+		return p.waitIn(&p.waiting().drains, a)
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	case p.lost:
 		return p.err
 	}
-	return p.waitIn(&p.closes, a)
+	return p.waitIn(&p.waiting().closes, a)
 }
 
 // waitIn suspends a's task until q is woken, and tells what has broken the connection meanwhile.
