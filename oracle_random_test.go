@@ -20,8 +20,9 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// randomPrograms is how many of them programs.json keeps. generate.py makes any number of others.
-const randomPrograms = 150
+// randomPrograms is how many of them programs.json keeps. generate.py makes any number of others, and the environment
+// variable ASYNCIO_ORACLE_PROGRAMS names a file of those.
+const randomPrograms = 300
 
 // oracleTurns is how long a program may run before what is left of it is cancelled.
 const oracleTurns = 25
@@ -29,13 +30,19 @@ const oracleTurns = 25
 type randomProgram struct {
 	Futures int
 	Tasks   [][]statement
+	Eager   []bool
 }
 
 // statement is the name of a statement and its arguments.
 type statement []any
 
 func TestOracleRandom(t *testing.T) {
-	file, err := os.ReadFile(filepath.Join(oracleDir, "random", "programs.json"))
+	name := os.Getenv("ASYNCIO_ORACLE_PROGRAMS")
+	others := name != ""
+	if !others {
+		name = filepath.Join(oracleDir, "random", "programs.json")
+	}
+	file, err := os.ReadFile(name)
 	require.NoError(t, err)
 	var rows []struct {
 		Seed    int
@@ -43,7 +50,9 @@ func TestOracleRandom(t *testing.T) {
 		Trace   []string
 	}
 	require.NoError(t, json.Unmarshal(file, &rows))
-	require.Len(t, rows, randomPrograms)
+	if !others {
+		require.Len(t, rows, randomPrograms)
+	}
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		for _, row := range rows {
 			t.Run(strconv.Itoa(row.Seed), func(t *testing.T) {
@@ -75,26 +84,29 @@ type oracleRun struct {
 	tasks     []*asyncio.Task[string]
 	spawned   []*asyncio.Task[asyncio.None]
 	scopes    []*asyncio.TimeoutScope
+	groups    []*asyncio.TaskGroup
 	lock      *asyncio.Lock
 	event     *asyncio.Event
 	condition *asyncio.Condition
 	semaphore *asyncio.Semaphore
+	barrier   *asyncio.Barrier
 	queue     *asyncio.Queue[string]
 }
 
 func runRandomProgram(ctx context.Context, log logFunc, program randomProgram) {
 	p := &oracleRun{
 		log: log, lock: asyncio.NewLock(), event: asyncio.NewEvent(), condition: asyncio.NewCondition(nil),
-		semaphore: asyncio.NewSemaphore(2), queue: asyncio.NewQueue[string](1),
+		semaphore: asyncio.NewSemaphore(2), barrier: asyncio.NewBarrier(2), queue: asyncio.NewQueue[string](1),
 	}
 	for range program.Futures {
 		p.futures = append(p.futures, asyncio.NewFuture[string](loopOf(ctx)))
 	}
 	for i, script := range program.Tasks {
 		name := fmt.Sprintf("t%d", i)
-		p.tasks = append(p.tasks, asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+		tk := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
 			return name, p.run(ctx, name, script)
-		}))
+		}, asyncio.EagerStart(program.Eager[i]))
+		p.tasks = append(p.tasks, tk) // an eager one has looked at them
 	}
 	suspend(ctx, oracleTurns)
 	for range 10 {
@@ -156,10 +168,13 @@ func (p *oracleRun) statement(ctx context.Context, here string, s statement) (st
 		return p.find(s[1]).Await(ctx)
 	case "shield":
 		return asyncio.Shield(ctx, p.find(s[1])).Await(ctx)
-	case "cancel":
-		return flag(p.tasks[s.int(1)].Cancel()), nil
-	case "uncancel":
-		return strconv.Itoa(p.tasks[s.int(1)].Uncancel()), nil
+	case "cancel", "uncancel":
+		return p.cancel(s[0] == "cancel", s.int(1)), nil
+	case "cancel_last":
+		if len(p.spawned) == 0 {
+			return "none", nil
+		}
+		return flag(p.spawned[len(p.spawned)-1].Cancel()), nil
 	case "set":
 		if err := p.futures[s.int(1)].SetResult(fmt.Sprintf("f%d", s.int(1))); err != nil {
 			return errName(err), nil
@@ -180,8 +195,16 @@ func (p *oracleRun) statement(ctx context.Context, here string, s statement) (st
 		return p.gather(ctx, s[1].(bool), s[2].([]any))
 	case "wait":
 		return p.wait(ctx, asyncio.When(s.int(1)), s[2].([]any))
+	case "as_completed":
+		return p.asCompleted(ctx, s[1].([]any))
 	case "reschedule":
 		return p.reschedule(loopOf(ctx), s[1].(bool)), nil
+	case "callback":
+		p.callback(here, p.find(s[1]))
+		return "on", nil
+	case "call_soon":
+		loopOf(ctx).CallSoon(func() { p.log("%s called", here) })
+		return "on", nil
 	}
 	if said, err, ok := p.synchronise(ctx, here, s); ok {
 		return said, err
@@ -189,7 +212,7 @@ func (p *oracleRun) statement(ctx context.Context, here string, s statement) (st
 	return p.block(ctx, here, s)
 }
 
-// synchronise runs a statement about an event, a condition or a queue.
+// synchronise runs a statement about an event, a condition, a barrier or a queue.
 func (p *oracleRun) synchronise(ctx context.Context, here string, s statement) (said string, err error, ok bool) {
 	said = "on"
 	switch s[0] {
@@ -199,6 +222,14 @@ func (p *oracleRun) synchronise(ctx context.Context, here string, s statement) (
 		p.event.Set()
 	case "event_clear":
 		p.event.Clear()
+	case "barrier_wait":
+		_, err = p.barrier.Wait(ctx)
+	case "barrier_end":
+		if s[1].(bool) {
+			p.barrier.Abort()
+		} else {
+			p.barrier.Reset()
+		}
 	case "put":
 		err = p.queue.Put(ctx, here)
 	case "get":
@@ -210,6 +241,18 @@ func (p *oracleRun) synchronise(ctx context.Context, here string, s statement) (
 			p.condition.Notify(s.int(1))
 			return nil
 		})
+	case "join":
+		err = p.queue.Join(ctx)
+	case "shutdown":
+		p.queue.Shutdown(s[1].(bool))
+	case "put_nowait":
+		if err := p.queue.PutNowait(here); err != nil {
+			said = errName(err)
+		}
+	case "get_nowait":
+		said = getNowait(p.queue)
+	case "task_done":
+		said = attempt("on", p.queue.TaskDone)
 	default:
 		return "", nil, false
 	}
@@ -252,10 +295,16 @@ func (p *oracleRun) block(ctx context.Context, here string, s statement) (string
 	case "semaphore":
 		return "on", p.semaphore.With(ctx, func() error { return p.run(ctx, here, s.script(1)) })
 	case "spawn":
-		p.spawned = append(p.spawned, start(ctx, func(ctx context.Context) error { return p.run(ctx, here+"s", s.script(1)) }))
+		tk := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
+			return p.run(ctx, here+"s", s.script(2))
+		}), asyncio.EagerStart(s[1].(bool)))
+		p.spawned = append(p.spawned, tk) // an eager one may have added others
 		return "on", nil
+	case "group_task":
+		return p.groupTask(func(ctx context.Context) error { return p.run(ctx, here+"g", s.script(1)) }), nil
 	case "group":
 		return "joined", asyncio.WithTaskGroup(ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+			p.groups = append(p.groups, tg)
 			for i, child := range s[1].([]any) {
 				tg.Go(func(ctx context.Context) error {
 					return p.run(ctx, fmt.Sprintf("%sc%d", here, i), toScript(child))
@@ -265,6 +314,66 @@ func (p *oracleRun) block(ctx context.Context, here string, s statement) (string
 		})
 	}
 	panic(fmt.Sprintf("unknown statement %v", s))
+}
+
+// cancel asks a task to end, or takes that back, if the task is there already.
+func (p *oracleRun) cancel(request bool, i int) string {
+	switch {
+	case i >= len(p.tasks):
+		return "none"
+	case request:
+		return flag(p.tasks[i].Cancel())
+	}
+	return strconv.Itoa(p.tasks[i].Uncancel())
+}
+
+func (p *oracleRun) callback(here string, aw asyncio.Awaitable[string]) {
+	switch f := aw.(type) {
+	case *asyncio.Future[string]:
+		f.AddDoneCallback(func(f *asyncio.Future[string]) { p.log("%s called: %s", here, stateOf(f)) })
+	case *asyncio.Task[string]:
+		f.AddDoneCallback(func(t *asyncio.Task[string]) { p.log("%s called: %s", here, stateOf(t)) })
+	}
+}
+
+// groupTask starts a task of the group that was made last, if that still takes tasks.
+func (p *oracleRun) groupTask(fn func(ctx context.Context) error) string {
+	if len(p.groups) == 0 {
+		return "none"
+	}
+	return attempt("on", func() {
+		tk := p.groups[len(p.groups)-1].Go(fn)
+		if tk.Done() {
+			panic(tk.Exception())
+		}
+		p.spawned = append(p.spawned, tk)
+	})
+}
+
+func (p *oracleRun) asCompleted(ctx context.Context, references []any) (string, error) {
+	done := 0
+	aws := make([]asyncio.Awaitable[string], len(references))
+	for i, r := range references {
+		aws[i] = p.find(r)
+		if aws[i].(asyncio.AnyFuture).Done() {
+			done++
+		}
+	}
+	if done > 1 {
+		return "skipped", nil
+	}
+	var said []string
+	for _, r := range asyncio.AsCompleted(ctx, aws...) {
+		switch {
+		case errors.Is(r.Err, asyncio.ErrCancelled):
+			return "", r.Err
+		case r.Err != nil:
+			said = append(said, errName(r.Err))
+		default:
+			said = append(said, r.Value)
+		}
+	}
+	return valueName(said), nil
 }
 
 func (p *oracleRun) gather(ctx context.Context, collect bool, references []any) (string, error) {

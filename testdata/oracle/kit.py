@@ -7,6 +7,9 @@ programs about timers, which say TURNS = False: theirs is the order of events al
 
 NEEDS = (3, 14) in a program refuses an older Python than that.
 
+NAME.go.trace is what the Go twin leaves where it differs on purpose: docs/divergences.md lists those programs.
+regenerate.sh makes everything again that Python makes here.
+
     python3 kit.py            write NAME.trace for every NAME.py here
     python3 kit.py NAME.py    print one trace
 """

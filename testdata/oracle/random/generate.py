@@ -1,7 +1,7 @@
 """Makes random programs that create, await, cancel and time out, and the traces that CPython's asyncio leaves of them.
 
-A program is {"futures": n, "tasks": [script, ...]}; a script is a list of statements, a statement a list whose first
-element is its name. Python runs a script with `run` below, Go with its twin in oracle_random_test.go. A task refers only
+A program is {"futures": n, "tasks": [script, ...], "eager": [bool, ...]}; a script is a list of statements, a statement a
+list whose first element is its name, and a task is eager or not. Python runs a script with `run` below, Go with its twin in oracle_random_test.go. A task refers only
 to tasks with a smaller number, so that no two await each other. Cancellations have no messages: CPython forgets the
 message of a cancelled future when it is asked a second time.
 
@@ -14,19 +14,21 @@ import random
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from kit import Group, flag, name, state, trace, turns, value
+from kit import Group, eager, flag, name, state, trace, turns, value
 
-COUNT = 150  # how many programs.json keeps, which is 240 KB
+COUNT = 300  # how many programs.json keeps, which is about 500 KB
 LIMIT = 25  # how long a program may run before what is left of it is cancelled
 
 FLAT = (
-    ["yield", "await", "cancel", "set"] * 2
-    + ["uncancel", "cancel_future", "raise", "shield", "gather", "wait", "wait_for", "reschedule"]
-    + ["event_wait", "event_set", "event_clear", "put", "get", "condition_wait", "condition_notify"]
+    ["yield", "await", "cancel", "set"] * 3
+    + ["uncancel", "cancel_future", "cancel_last", "raise", "shield", "gather", "wait", "wait_for", "reschedule"]
+    + ["as_completed", "callback", "call_soon", "group_task"]
+    + ["event_wait", "event_set", "event_clear", "condition_wait", "condition_notify", "barrier_wait", "barrier_end"]
+    + ["put", "get", "put_nowait", "get_nowait", "task_done", "join", "shutdown"]
 )
 DEEP = (
-    ["swallow", "timeout"] * 2
-    + ["catch", "finally", "wait_for_coro", "spawn", "group", "lock", "semaphore"]
+    ["swallow", "timeout"] * 3
+    + ["catch", "finally", "wait_for_coro", "spawn", "spawn", "group", "group", "lock", "semaphore"]
 )
 
 
@@ -37,7 +39,8 @@ class Generator:
         self.count = self.random.randint(3, 6)
 
     def program(self):
-        return {"futures": self.futures, "tasks": [self.script(i, 3, self.random.randint(2, 5)) for i in range(self.count)]}
+        tasks = [self.script(i, 3, self.random.randint(2, 5)) for i in range(self.count)]
+        return {"futures": self.futures, "tasks": tasks, "eager": [self.random.random() < 0.2 for _ in tasks]}
 
     def script(self, me, depth, length):
         return [self.statement(me, depth) for _ in range(length)]
@@ -59,7 +62,7 @@ class Generator:
         match kind:
             case "yield":
                 return [kind, r.randint(1, 3)]
-            case "await" | "shield":
+            case "await" | "shield" | "callback":
                 return [kind, self.reference(me)]
             case "cancel" | "uncancel":
                 return [kind, r.randrange(self.count)]
@@ -77,6 +80,8 @@ class Generator:
                 return [kind, self.reference(me), r.choice([0, 60])]
             case "wait_for_coro":
                 return [kind, self.nested(me, depth), r.choice([0, 60])]
+            case "as_completed":
+                return [kind, self.references(me, 3)]
             case "gather":
                 return [kind, r.random() < 0.5, self.references(me, r.randint(1, 3))]
             case "wait":
@@ -85,12 +90,20 @@ class Generator:
                 return [kind, r.randint(1, 2)]
             case "reschedule":
                 return [kind, r.random() < 0.5]
-            case "event_wait" | "event_set" | "event_clear" | "put" | "get" | "condition_wait":
-                return [kind]
-            case "spawn" | "lock" | "semaphore":
+            case "barrier_end":
+                return [kind, r.random() < 0.3]
+            case "shutdown":
+                return [kind, r.random() < 0.5] if r.random() < 0.2 else ["get"]
+            case "spawn":
+                return [kind, r.random() < 0.4, self.nested(me, depth)]
+            case "lock" | "semaphore":
                 return [kind, self.nested(me, depth)]
+            case "group_task":
+                return [kind, self.script(0, 0, r.randint(1, 2))]  # whose group it is, chance decides: no task may be awaited
             case "group":
                 return [kind, [self.nested(me, depth) for _ in range(r.randint(1, 2))], self.nested(me, depth)]
+            case _:
+                return [kind]
 
 
 class Program:
@@ -99,10 +112,11 @@ class Program:
         self.log = log
         self.futures = [loop.create_future() for _ in range(program["futures"])]
         self.lock, self.event, self.condition = asyncio.Lock(), asyncio.Event(), asyncio.Condition()
-        self.semaphore, self.queue = asyncio.Semaphore(2), asyncio.Queue(1)
-        self.scopes, self.spawned, self.tasks = [], [], []
+        self.semaphore, self.barrier, self.queue = asyncio.Semaphore(2), asyncio.Barrier(2), asyncio.Queue(1)
+        self.scopes, self.groups, self.spawned, self.tasks = [], [], [], []
         for i, script in enumerate(program["tasks"]):
-            self.tasks.append(asyncio.create_task(self.task(i, script)))
+            create = eager if program["eager"][i] else asyncio.create_task
+            self.tasks.append(create(self.task(i, script)))
 
     def find(self, reference):
         kind, i = reference
@@ -131,10 +145,20 @@ class Program:
                 return value(await self.find(args[0]))
             case "shield":
                 return value(await asyncio.shield(self.find(args[0])))
+            case "cancel" | "uncancel" if args[0] >= len(self.tasks):
+                return "none"
             case "cancel":
                 return flag(self.tasks[args[0]].cancel())
             case "uncancel":
                 return str(self.tasks[args[0]].uncancel())
+            case "cancel_last":
+                return flag(self.spawned[-1].cancel()) if self.spawned else "none"
+            case "callback":
+                self.find(args[0]).add_done_callback(lambda f: self.log(f"{here} called: {state(f)}"))
+                return "on"
+            case "call_soon":
+                asyncio.get_running_loop().call_soon(lambda: self.log(f"{here} called"))
+                return "on"
             case "set":
                 try:
                     self.futures[args[0]].set_result(f"f{args[0]}")
@@ -182,6 +206,8 @@ class Program:
                 futures = list(map(self.find, args[1]))
                 done, _ = await asyncio.wait(futures, return_when=when)
                 return value([i for i, f in enumerate(futures) if f in done])
+            case "as_completed":
+                return await self.as_completed(list(map(self.find, args[0])))
             case "reschedule":
                 try:
                     if not self.scopes:
@@ -191,7 +217,8 @@ class Program:
                 except RuntimeError:
                     return "no"
             case "spawn":
-                self.spawned.append(asyncio.create_task(self.run(here + "s", args[0])))
+                create = eager if args[0] else asyncio.create_task
+                self.spawned.append(create(self.run(here + "s", args[1])))
                 return "on"
             case "lock" | "semaphore":
                 async with self.lock if kind == "lock" else self.semaphore:
@@ -211,6 +238,32 @@ class Program:
                 return "on"
             case "get":
                 return await self.queue.get()
+            case "put_nowait" | "get_nowait" | "task_done":
+                try:
+                    match kind:
+                        case "put_nowait":
+                            self.queue.put_nowait(here)
+                            return "on"
+                        case "get_nowait":
+                            return self.queue.get_nowait()
+                    self.queue.task_done()
+                    return "on"
+                except (asyncio.QueueFull, asyncio.QueueEmpty, asyncio.QueueShutDown) as e:
+                    return name(e)
+                except ValueError:
+                    return "refused"
+            case "join":
+                await self.queue.join()
+                return "on"
+            case "shutdown":
+                self.queue.shutdown(immediate=args[0])
+                return "on"
+            case "barrier_wait":
+                await self.barrier.wait()
+                return "on"
+            case "barrier_end":
+                await (self.barrier.abort() if args[0] else self.barrier.reset())
+                return "on"
             case "condition_wait":
                 async with self.condition:
                     await self.condition.wait()
@@ -221,11 +274,38 @@ class Program:
                 return "on"
             case "group":
                 async with Group() as group:
+                    self.groups.append(group)
                     for i, script in enumerate(args[0]):
                         group.create_task(self.run(f"{here}c{i}", script))
                     await self.run(here, args[1])
                 return "joined"
+            case "group_task":
+                return self.group_task(self.run(here + "g", args[0]))
         raise AssertionError(kind)
+
+    async def as_completed(self, futures):
+        """The order of those that are done already is a set's, so there may be only one."""
+        if sum(f.done() for f in futures) > 1:
+            return "skipped"
+        said = []
+        for step in asyncio.as_completed(futures):
+            try:
+                said.append(value(await step))
+            except Exception as e:
+                said.append(name(e))
+        return value(said)
+
+    def group_task(self, coro):
+        """A task of the group that was made last, if that still takes tasks."""
+        if not self.groups:
+            coro.close()
+            return "none"
+        try:
+            self.spawned.append(self.groups[-1].create_task(coro))
+            return "on"
+        except RuntimeError:
+            coro.close()
+            return "refused"
 
 
 class Run:
