@@ -6,6 +6,8 @@ package asyncio_test
 import (
 	"context"
 	"iter"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,7 +65,7 @@ func BenchmarkSwitchMany(b *testing.B) {
 			_ = asyncio.Sleep(ctx, 0)
 		}
 		running = false
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*width), "ns/switch")
+		perItem(b, width, "ns/switch")
 	})
 }
 
@@ -115,7 +117,7 @@ func BenchmarkCallSoon(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batch), "ns/callback")
+		perItem(b, batch, "ns/callback")
 	})
 }
 
@@ -147,10 +149,11 @@ func BenchmarkClock(b *testing.B) {
 	}
 }
 
+const gatherWidth = 10_000
+
 func BenchmarkGather(b *testing.B) {
-	const width = 10_000
 	benchTask(b, func(ctx context.Context) {
-		aws := make([]asyncio.Awaitable[int], width)
+		aws := make([]asyncio.Awaitable[int], gatherWidth)
 		for i := range aws {
 			aws[i] = asyncio.Coro[int](one)
 		}
@@ -159,7 +162,109 @@ func BenchmarkGather(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
+		perItem(b, gatherWidth, "ns/task")
 	})
+}
+
+// BenchmarkGatherBare collects the results of as many goroutines.
+func BenchmarkGatherBare(b *testing.B) {
+	b.ReportAllocs()
+	ctx := b.Context()
+	for b.Loop() {
+		results := make([]asyncio.Result[int], gatherWidth)
+		var all sync.WaitGroup
+		for i := range results {
+			all.Go(func() { results[i].Value, results[i].Err = one(ctx) })
+		}
+		all.Wait()
+	}
+	perItem(b, gatherWidth, "ns/task")
+}
+
+func perItem(b *testing.B, items int, unit string) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*items), unit)
+}
+
+// BenchmarkLockBare, BenchmarkQueueBare and BenchmarkEventBare are for the benchmarks beside the tests of those types.
+func BenchmarkLockBare(b *testing.B) {
+	var mu sync.Mutex
+	for b.Loop() {
+		mu.Lock()
+		mu.Unlock() //nolint:staticcheck // there is nothing to protect
+	}
+}
+
+func BenchmarkQueueBare(b *testing.B) {
+	c := make(chan int, 1)
+	for b.Loop() {
+		c <- 1
+		<-c
+	}
+}
+
+// BenchmarkEventWidth shows that to wake a task costs the same whatever the number of those that wait.
+func BenchmarkEventWidth(b *testing.B) {
+	for _, width := range []int{10, 1000, 10_000} {
+		b.Run(strconv.Itoa(width), func(b *testing.B) {
+			benchTask(b, func(ctx context.Context) {
+				e := asyncio.NewEvent()
+				for range width {
+					asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
+						for {
+							if err := e.Wait(ctx); err != nil {
+								return err
+							}
+						}
+					}))
+				}
+				_ = asyncio.Sleep(ctx, 0)
+				for b.Loop() {
+					e.Set()
+					e.Clear()
+					_ = asyncio.Sleep(ctx, 0)
+				}
+				perItem(b, width, "ns/waiter")
+			})
+		})
+	}
+}
+
+// BenchmarkEventBare wakes as many goroutines that wait for a sync.Cond.
+func BenchmarkEventBare(b *testing.B) {
+	const width = 1000
+	var mu sync.Mutex
+	wake, waiting := sync.NewCond(&mu), sync.NewCond(&mu)
+	round, present := 0, 0
+	var all sync.WaitGroup
+	for range width {
+		all.Go(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			for mine := 0; mine >= 0; mine = round {
+				if present++; present == width {
+					waiting.Signal()
+				}
+				for round == mine {
+					wake.Wait()
+				}
+			}
+		})
+	}
+	next := func(to int) {
+		mu.Lock()
+		for present < width {
+			waiting.Wait()
+		}
+		present, round = 0, to
+		wake.Broadcast()
+		mu.Unlock()
+	}
+	for i := 1; b.Loop(); i++ {
+		next(i)
+	}
+	next(-1)
+	all.Wait()
+	perItem(b, width, "ns/waiter")
 }
 
 // BenchmarkCallSoonThreadsafe is a call from another goroutine, with the loop busy or asleep as it comes.
