@@ -16,14 +16,17 @@ var oracleLoopPrograms = twins{
 	"timer_cancels":        oracleTimerCancels,
 	"timers_order":         oracleTimersOrder,
 	"timers_sleep":         oracleTimersSleep,
+	"to_thread":            oracleToThread,
 }
 
 // oracleLoopRuns are the twins of programs that run the loop themselves.
 var oracleLoopRuns = map[string]func(l *asyncio.Loop, log logFunc){
 	"call_soon_batch":    oracleCallSoonBatch,
 	"loop_stop":          oracleLoopStop,
+	"other_loop":         oracleOtherLoop,
 	"run_leaves_tasks":   oracleRunLeavesTasks,
 	"run_until_complete": oracleRunUntilComplete,
+	"runner_leftovers":   oracleRunnerLeftovers,
 }
 
 func oracleCallSoonBatch(l *asyncio.Loop, log logFunc) {
@@ -121,6 +124,95 @@ func oracleRunLeavesTasks(l *asyncio.Loop, log logFunc) {
 	log("background: %s", stateOf(t))
 	v, _ := asyncio.RunUntilComplete(l, t)
 	log("%s", v)
+}
+
+func oracleRunnerLeftovers(l *asyncio.Loop, log logFunc) {
+	left := func(who string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			log("%s starts", who)
+			if err := suspend(ctx, 100); errors.Is(err, asyncio.ErrCancelled) {
+				log("%s cancelled", who)
+				suspend(ctx, 3)
+				switch who {
+				case "fails":
+					return errors.New("clean-up")
+				case "gives up":
+					return err
+				}
+			}
+			log("%s ends", who)
+			return nil
+		}
+	}
+	for _, who := range []string{"gives up", "fails", "keeps", "barely ran", "main fails"} {
+		runner := asyncio.NewRunner(asyncio.WithDriver(l.Driver()))
+		own, err := runner.Loop()
+		if err != nil {
+			panic(err)
+		}
+		own.SetExceptionHandler(func(_ *asyncio.Loop, c asyncio.ErrorContext) { log("handler: %s", errName(c.Exception)) })
+		log("%s", outcome(asyncio.RunIn(runner, func(ctx context.Context) (string, error) {
+			t := start(ctx, left(who))
+			if who != "barely ran" {
+				suspend(ctx, 1)
+			}
+			log("main ends")
+			if who == "main fails" {
+				return "", errBoom
+			}
+			return stateOf(t), nil
+		})))
+		runner.Close()
+		log("closed")
+	}
+}
+
+func oracleOtherLoop(l *asyncio.Loop, log logFunc) {
+	lock, semaphore, event := asyncio.NewLock(), asyncio.NewSemaphore(0), asyncio.NewEvent()
+	try := func(who string, wait func(context.Context) error) asyncio.Coro[asyncio.None] {
+		return asyncio.Do(func(ctx context.Context) error {
+			switch err := wait(ctx); {
+			case errors.Is(err, asyncio.ErrWrongLoop):
+				log("%s: refused", who)
+			case errors.Is(err, asyncio.ErrCancelled):
+				log("%s: cancelled", who)
+			default:
+				log("%s: done", who)
+			}
+			return nil
+		})
+	}
+	other, err := asyncio.NewEventLoop(asyncio.WithDriver(l.Driver()))
+	if err != nil {
+		panic(err)
+	}
+	defer other.Close()
+	asyncio.RunUntilComplete(other, asyncio.Do(func(ctx context.Context) error {
+		log("not waited for: %s", flag(lock.Acquire(ctx) == nil))
+		waiters := []*asyncio.Task[asyncio.None]{
+			asyncio.CreateTask(ctx, try("lock", lock.Acquire)),
+			asyncio.CreateTask(ctx, try("semaphore", semaphore.Acquire)),
+			asyncio.CreateTask(ctx, try("event", event.Wait)),
+		}
+		suspend(ctx, 1)
+		for _, t := range waiters {
+			t.Cancel()
+		}
+		waitAll(ctx, waiters...)
+		return nil
+	}))
+	f := asyncio.NewFuture[string](other)
+	await := func(ctx context.Context) error { _, err := f.Await(ctx); return err }
+	asyncio.RunUntilComplete(l, try("future", await))
+	f.SetResult("value")
+	asyncio.RunUntilComplete(l, try("done future", await))
+	asyncio.RunUntilComplete(l, try("lock", lock.Acquire))
+	lock.Release()
+	asyncio.RunUntilComplete(l, try("free lock", lock.Acquire))
+	asyncio.RunUntilComplete(l, try("semaphore", semaphore.Acquire))
+	asyncio.RunUntilComplete(l, try("event", event.Wait))
+	event.Set()
+	asyncio.RunUntilComplete(l, try("set event", event.Wait))
 }
 
 func oracleThreadsafeOrder(ctx context.Context, log logFunc) {
@@ -248,4 +340,34 @@ func oracleTimerCancels(ctx context.Context, log logFunc) {
 	l.CallAt(now-time.Second/2, func() { log("cancel %s", flag(t.Cancel("late"))) })
 	waitAll(ctx, t)
 	log("%s", stateOf(t))
+}
+
+func oracleToThread(ctx context.Context, log logFunc) {
+	l := loopOf(ctx)
+	release := make(chan struct{})
+	began, finished := asyncio.NewEvent(), asyncio.NewEvent()
+	thread := func(fn func() (string, error)) (string, error) {
+		return asyncio.ToThread(ctx, func(context.Context) (string, error) { return fn() })
+	}
+	log("%s", outcome(thread(func() (string, error) { return "value", nil })))
+	log("%s", outcome(thread(func() (string, error) { return "", errBoom })))
+	t := start(ctx, func(ctx context.Context) error {
+		_, err := asyncio.ToThread(ctx, func(context.Context) (asyncio.None, error) {
+			l.CallSoonThreadsafe(began.Set)
+			<-release
+			l.CallSoonThreadsafe(finished.Set)
+			return asyncio.None{}, nil
+		})
+		if errors.Is(err, asyncio.ErrCancelled) {
+			log("waiter got %s", errName(err))
+		}
+		return err
+	})
+	began.Wait(ctx)
+	t.Cancel("enough")
+	waitAll(ctx, t)
+	log("waiter: %s, work finished %s", stateOf(t), flag(finished.IsSet()))
+	close(release)
+	finished.Wait(ctx)
+	log("work finished")
 }
