@@ -88,7 +88,7 @@ func (a *actor) do(ctx context.Context, st step) error {
 func (w *world) quick(a *actor, st step) {
 	switch st.what {
 	case "cancel":
-		if target := w.actors[st.n%len(w.actors)]; target.task != nil {
+		if target := w.victim(st); target.task != nil {
 			w.cancel(w, target)
 		}
 	case "set", "fail", "drop":
@@ -112,6 +112,20 @@ func (w *world) quick(a *actor, st step) {
 	default:
 		w.quickSync(st)
 	}
+}
+
+// victim is a task to cancel: any, or one that waits, or is about to stop doing so.
+func (w *world) victim(st step) *actor {
+	var waiting []*actor
+	for _, a := range w.actors {
+		if a.waits {
+			waiting = append(waiting, a)
+		}
+	}
+	if !st.flag || len(waiting) == 0 {
+		waiting = w.actors
+	}
+	return waiting[st.n%len(waiting)]
 }
 
 // settle makes a future done, in one of three ways.

@@ -108,6 +108,8 @@ func (s *synchronisation) end(w *world) {
 
 // synchronise does a step that uses a primitive; ok is false for others.
 func (a *actor) synchronise(ctx context.Context, st step) (err error, ok bool) {
+	a.waits = true
+	defer func() { a.waits = false }()
 	switch st.what {
 	case "lock":
 		err = a.lock(ctx, st)

@@ -14,7 +14,7 @@
 // wait, so that a program takes as long as its steps, and does the same whenever it is run.
 //
 // A failure prints the shortest program that fails, and the -rapid.seed with which `go test -run TestRandomPrograms .`
-// begins with it. The programs are the same in every run, but for other ones with that flag; `make check` takes new ones.
+// begins with it. Without the flag the programs are the same in every run; those of `make check` are new each time.
 package asyncio_test
 
 import (
@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -30,23 +31,18 @@ import (
 )
 
 // shrinkTimeMax is how long a failing program is shortened.
-const shrinkTimeMax = "10s"
+const shrinkTimeMax = 10 * time.Second
 
 func TestRandomPrograms(t *testing.T) {
-	defaults := map[string]string{
-		"rapid.checks": fmt.Sprint(randomProgramCount), "rapid.seed": fmt.Sprint(randomProgramSeed),
-		"rapid.shrinktime": shrinkTimeMax, "rapid.nofailfile": "true",
-	}
-	cmdline.Visit(func(f *cmdline.Flag) { delete(defaults, f.Name) })
-	for name, value := range defaults {
-		f := cmdline.Lookup(name)
-		before := f.Value.String()
-		require.NoError(t, f.Value.Set(value))
-		t.Cleanup(func() { require.NoError(t, f.Value.Set(before)) })
-	}
-	for _, d := range drivers() {
+	setRapid(t, "checks", randomProgramCount)
+	setRapid(t, "shrinktime", shrinkTimeMax)
+	setRapid(t, "nofailfile", true)
+	for i, d := range drivers() {
 		t.Run(d.name, func(t *testing.T) {
 			noLeaks(t)
+			if first := randomProgramSeed; first > 0 {
+				setRapid(t, "seed", first+i)
+			}
 			rapid.Check(t, func(rt *rapid.T) {
 				p := rapid.Custom(drawProgram).Draw(rt, "program")
 				if fault, trace := runProgram(p, asyncio.WithDriver(d.driver)); fault != "" {
@@ -56,6 +52,19 @@ func TestRandomPrograms(t *testing.T) {
 			})
 		})
 	}
+}
+
+// setRapid sets a flag of rapid for the test, unless the command line has it.
+func setRapid(t *testing.T, name string, value any) {
+	given := false
+	cmdline.Visit(func(f *cmdline.Flag) { given = given || f.Name == "rapid."+name })
+	if given {
+		return
+	}
+	f := cmdline.Lookup("rapid." + name)
+	before := f.Value.String()
+	require.NoError(t, f.Value.Set(fmt.Sprint(value)))
+	t.Cleanup(func() { require.NoError(t, f.Value.Set(before)) })
 }
 
 // program is what a world is made from, and what its tasks do.
@@ -89,17 +98,27 @@ type step struct {
 // noLimit is a number of ticks.
 const noLimit = -1
 
-// Kinds of steps, simple ones first. A program has few kinds, so that its tasks meet at the same primitives.
+// Kinds of steps. A program has few families of them, so that its tasks meet at the same primitives.
 var (
 	alwaysSteps = []string{"yield", "sleep", "cancel"}
-	leafSteps   = []string{
-		"event", "put", "get", "barrier", "bell", "ring", "take", "give", "join",
-		"await", "shield", "gather", "wait", "completed", "wait for",
-		"uncancel", "set", "fail", "drop", "event set", "event clear", "put now", "get now", "task done", "reset", "abort",
-		"shutdown", "move", "end group", "raise", "panic", "later",
+	families    = [][]string{
+		{"event", "event set", "event clear"},
+		{"bell", "ring", "cancel"},
+		{"take", "give", "cancel"},
+		{"barrier"},
+		{"barrier", "barrier", "barrier", "reset", "abort"},
+		{"put", "get", "cancel"},
+		{"put", "get", "put now", "get now", "task done", "join", "shutdown"},
+		{"await", "shield", "wait for"},
+		{"await", "gather", "wait", "completed"},
+		{"set", "fail", "drop"},
+		{"uncancel", "move", "end group"},
+		{"raise", "panic"},
+		{"later"},
 	}
-	blockSteps = []string{
-		"lock", "permit", "catch", "finally", "timeout", "within", "group", "spawn", "join group", "gather all",
+	blockFamilies = [][]string{
+		{"lock"}, {"permit"}, {"permit", "lock"}, {"catch", "finally"}, {"timeout", "within"}, {"group", "join group"},
+		{"spawn"}, {"gather all"},
 	}
 	laterSteps = []string{"cancel", "set", "fail", "drop", "event set", "event clear", "put now", "get now", "task done", "reset", "abort"}
 )
@@ -107,7 +126,7 @@ var (
 // Bounds of what is drawn.
 const (
 	tasksMax     = 10
-	kindsMax     = 8 // of leaves, and of blocks
+	familiesMax  = 3 // of leaves, and of blocks
 	stepsMax     = 6 // in a list, and two less for each step around it
 	bodyDepthMax = 2 // how deep steps stand in each other
 	numberMax    = 11
@@ -119,11 +138,11 @@ func drawProgram(t *rapid.T) program {
 		eager: pick(t, 8) == 7, abrupt: pick(t, 8) == 7,
 	}
 	leaves, blocks := alwaysSteps, []string(nil)
-	for range 1 + pick(t, kindsMax) {
-		leaves = append(leaves, leafSteps[pick(t, len(leafSteps))])
+	for range 1 + pick(t, familiesMax) {
+		leaves = append(leaves, families[pick(t, len(families))]...)
 	}
-	for range pick(t, kindsMax/2) {
-		blocks = append(blocks, blockSteps[pick(t, len(blockSteps))])
+	for range pick(t, familiesMax+1) {
+		blocks = append(blocks, blockFamilies[pick(t, len(blockFamilies))]...)
 	}
 	list := rapid.Custom(func(t *rapid.T) []step { return drawSteps(t, leaves, blocks, 0) })
 	p.tasks = several(t, list, tasksMax)

@@ -44,6 +44,7 @@ type actor struct {
 	task  *asyncio.Task[int]
 	began bool
 	ended bool
+	waits bool  // it is in a step that waits for a primitive
 	err   error // what its body returned, if it ended
 
 	requests      int // that were made and not taken back: Cancelling
