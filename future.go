@@ -40,16 +40,17 @@ func (f *future) base() *future { return f }
 
 func (f *future) sealed() {}
 
-// Done tells whether the future has a result, an error, or was cancelled.
+// Done tells whether the future has a result, an error, or was cancelled: Future.done.
 func (f *future) Done() bool { return f.state != pending }
 
-// Cancelled tells whether the future was cancelled.
+// Cancelled tells whether the future was cancelled: Future.cancelled.
 func (f *future) Cancelled() bool { return f.state == cancelled }
 
-// Loop is the loop that the future belongs to.
+// Loop is the loop that the future belongs to: Future.get_loop. Any goroutine.
 func (f *future) Loop() *Loop { return f.loop }
 
-// Exception is the future's error: nil on success, a *CancelledError if cancelled, ErrInvalidState while pending.
+// Exception is the future's error: nil on success, a *CancelledError if cancelled, ErrInvalidState while pending:
+// Future.exception. A failure that was asked for is not reported as lost.
 func (f *future) Exception() error {
 	if f.state == pending {
 		return fmt.Errorf("%w: the exception of a pending future was asked for; await it first", ErrInvalidState)
@@ -146,7 +147,7 @@ type Future[T any] struct {
 	value T
 }
 
-// NewFuture makes a pending future of loop l: loop.create_future.
+// NewFuture makes a pending future of loop l: loop.create_future. It panics with ErrNoRunningLoop if l is nil.
 func NewFuture[T any](l *Loop) *Future[T] {
 	f := &Future[T]{}
 	f.init(l)
@@ -163,8 +164,9 @@ func (f *future) init(l *Loop) {
 	}
 }
 
-// Await waits until the future is done and returns its result. A future that is done already does not yield to the loop.
-// In a goroutine that is no task it blocks that goroutine until the result is there.
+// Await waits until the future is done and returns its result: await future. A future that is done already does not yield
+// to the loop. In a goroutine that is no task it blocks that goroutine until the result is there. Errors of its own are
+// ErrNotCurrentTask for the context of another task, and ErrWrongLoop for a future of another loop.
 // Suspends. Cancelled: the future is cancelled too, see Shield; if ctx, derived by the caller, ends, the future lives on.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	a, err := enter(ctx)
@@ -180,7 +182,7 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	return zero, err
 }
 
-// Result is the future's value or error; ErrInvalidState while it is pending.
+// Result is the future's value or error; ErrInvalidState while it is pending: Future.result.
 func (f *Future[T]) Result() (T, error) {
 	if f.state == pending {
 		var zero T
@@ -190,7 +192,8 @@ func (f *Future[T]) Result() (T, error) {
 	return f.value, f.err
 }
 
-// SetResult makes the future finished with v. The error is ErrInvalidState if it was done.
+// SetResult makes the future finished with v: Future.set_result. Who awaits it runs in the next turn. The error is
+// ErrInvalidState if it was done.
 func (f *Future[T]) SetResult(v T) error {
 	if f.state != pending {
 		return f.doneAlready("SetResult")
@@ -200,7 +203,8 @@ func (f *Future[T]) SetResult(v T) error {
 	return nil
 }
 
-// SetException makes the future finished with err, which must not be nil. The error is ErrInvalidState if it was done.
+// SetException makes the future finished with err: Future.set_exception. If nobody ever looks at it, the exception handler
+// hears of err. The error is ErrInvalidState if the future was done; a nil err panics with ErrInvalidState.
 func (f *Future[T]) SetException(err error) error {
 	if err == nil {
 		panic(misuse(ErrInvalidState, "SetException was given a nil error; use SetResult"))
@@ -221,8 +225,8 @@ func (f *future) doneAlready(method string) error {
 	return fmt.Errorf("%w: %s on a future that is %s", ErrInvalidState, method, how)
 }
 
-// Cancel makes a pending future cancelled and wakes who awaits it; false if it was done. The first msg is the Msg of the
-// CancelledError. A future of Gather or Shield passes the request on, as described there.
+// Cancel makes a pending future cancelled and wakes who awaits it: Future.cancel. It is false if the future was done. The
+// first msg is the Msg of the CancelledError. A future of Gather passes the request on, as described there.
 func (f *Future[T]) Cancel(msg ...any) bool { return f.cancel(firstOf(msg)) }
 
 func firstOf(msg []any) any {
@@ -232,7 +236,8 @@ func firstOf(msg []any) any {
 	return msg[0]
 }
 
-// AddDoneCallback calls fn in a turn after the future is done, also if it is done already, in order of registration.
+// AddDoneCallback calls fn in the turn after the future is done, also if it is done already, in order of registration:
+// Future.add_done_callback. It panics with ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil.
 func (f *Future[T]) AddDoneCallback(fn func(*Future[T]), opts ...CallOption) *DoneCallback {
 	if fn == nil {
 		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
@@ -240,10 +245,11 @@ func (f *Future[T]) AddDoneCallback(fn func(*Future[T]), opts ...CallOption) *Do
 	return f.addCallback(fn, func() { fn(f) }, opts)
 }
 
-// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if it ran or was removed.
+// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if the future is done or it was
+// removed before: Future.remove_done_callback.
 func (f *Future[T]) RemoveDoneCallback(c *DoneCallback) int { return f.removeCallback(c) }
 
-// DoneCallback is one registration of a done-callback.
+// DoneCallback is one registration of a done-callback. asyncio has none: it compares functions.
 type DoneCallback struct{ call runnable }
 
 func (c *DoneCallback) futureDone(f *future) { f.loop.ready.push(c.call) }
