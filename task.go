@@ -211,7 +211,9 @@ func asGroup(err error) *ExceptionGroup {
 	return g
 }
 
-// Await waits until the task is done and returns its result. In a goroutine that is no task it blocks that goroutine.
+// Await waits until the task is done and returns its result: await task. A task that is done already does not yield to the
+// loop. In a goroutine that is no task it blocks that goroutine. Errors of its own are ErrNotCurrentTask for the context of
+// another task, ErrWrongLoop for a task of another loop, and ErrInvalidState in the task itself.
 // Suspends. Cancelled: the task is cancelled too, see Shield; if ctx, derived by the caller, ends, the task lives on.
 func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	a, err := enter(ctx)
@@ -227,7 +229,7 @@ func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	return zero, err
 }
 
-// Result is the task's value or error; ErrInvalidState while it is not done.
+// Result is the task's value or error; ErrInvalidState while it is not done: Task.result.
 func (t *Task[T]) Result() (T, error) {
 	if t.future.state == pending {
 		var zero T
@@ -237,7 +239,8 @@ func (t *Task[T]) Result() (T, error) {
 	return t.value, t.err
 }
 
-// AddDoneCallback calls fn in a turn after the task is done, also if it is done already, in order of registration.
+// AddDoneCallback calls fn in the turn after the task is done, also if it is done already, in order of registration:
+// Task.add_done_callback. It panics with ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil.
 func (t *Task[T]) AddDoneCallback(fn func(*Task[T]), opts ...CallOption) *DoneCallback {
 	if fn == nil {
 		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
@@ -245,7 +248,8 @@ func (t *Task[T]) AddDoneCallback(fn func(*Task[T]), opts ...CallOption) *DoneCa
 	return t.addCallback(fn, func() { fn(t) }, opts)
 }
 
-// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if it ran or was removed.
+// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if the task is done or it was
+// removed before: Task.remove_done_callback.
 func (t *Task[T]) RemoveDoneCallback(c *DoneCallback) int { return t.removeCallback(c) }
 
 // Cancel asks the task to end: Task.cancel. It is true, and counts, whenever the task is not done. One Await of the task
@@ -310,7 +314,7 @@ func (t *task) Uncancel() int {
 	return t.requests
 }
 
-// Name is the task's name.
+// Name is the task's name: Task.get_name.
 func (t *task) Name() string {
 	if t.name == "" {
 		return "Task-" + strconv.FormatUint(t.number, 10)
@@ -318,7 +322,7 @@ func (t *task) Name() string {
 	return t.name
 }
 
-// SetName names the task.
+// SetName names the task: Task.set_name.
 func (t *task) SetName(name string) {
 	t.name = name
 	if t.loop.labels && t.runsHere() {
@@ -326,7 +330,7 @@ func (t *task) SetName(name string) {
 	}
 }
 
-// Context is the context that the task's coroutine was started with.
+// Context is the context that the task's coroutine was started with: Task.get_context.
 func (t *task) Context() context.Context { return (*taskContext)(t) }
 
 // Stack tells where the task is suspended, newest frame first: Task.get_stack. It is "" when the task is done or has not
