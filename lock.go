@@ -13,10 +13,10 @@ type Lock struct {
 	locked bool
 }
 
-// NewLock makes a lock that is free.
+// NewLock makes a lock that is free: asyncio.Lock().
 func NewLock() *Lock { return &Lock{} }
 
-// Acquire takes the lock. If it is free and nobody stands in line, Acquire does not yield to the loop. The error is
+// Acquire takes the lock: Lock.acquire. If it is free and nobody stands in line, Acquire does not yield to the loop. The error is
 // ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the lock.
 // Suspends. Cancelled: the lock is not taken.
 func (l *Lock) Acquire(ctx context.Context) error {
@@ -51,7 +51,7 @@ func (l *Lock) acquire(a awaiter) error {
 	return nil
 }
 
-// Release frees the lock and wakes the first in line. It panics with ErrNotLocked if the lock is free.
+// Release frees the lock and wakes the first in line: Lock.release. It panics with ErrNotLocked if the lock is free.
 func (l *Lock) Release() {
 	if !l.locked {
 		if l.loop != nil && l.loop.IsClosed() {
@@ -63,7 +63,7 @@ func (l *Lock) Release() {
 	l.line.wakeHead()
 }
 
-// Locked tells whether the lock is taken. It is false while the lock passes from one task to the next.
+// Locked tells whether the lock is taken: Lock.locked. It is false while the lock passes from one task to the next.
 func (l *Lock) Locked() bool { return l.locked }
 
 // With runs body while it holds the lock: async with lock. The error is Acquire's or body's.
