@@ -14,10 +14,11 @@ type Semaphore struct {
 	bound   int // permits of a bounded semaphore; -1: not bounded
 }
 
-// NewSemaphore makes a semaphore with n permits. It panics with ErrInvalidState if n is negative.
+// NewSemaphore makes a semaphore with n permits: asyncio.Semaphore(n). It panics with ErrInvalidState if n is negative.
 func NewSemaphore(n int) *Semaphore { return newSemaphore(n, -1) }
 
-// NewBoundedSemaphore makes a semaphore with n permits that never has more.
+// NewBoundedSemaphore makes a semaphore with n permits that never has more: asyncio.BoundedSemaphore(n). It panics with
+// ErrInvalidState if n is negative.
 func NewBoundedSemaphore(n int) *Semaphore { return newSemaphore(n, n) }
 
 func newSemaphore(n, bound int) *Semaphore {
@@ -27,7 +28,7 @@ func newSemaphore(n, bound int) *Semaphore {
 	return &Semaphore{permits: n, bound: bound}
 }
 
-// Acquire takes a permit. If there is one and nobody stands in line, Acquire does not yield to the loop. The error is
+// Acquire takes a permit: Semaphore.acquire. If there is one and nobody stands in line, Acquire does not yield to the loop. The error is
 // ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the semaphore.
 // Suspends. Cancelled: no permit is taken.
 func (s *Semaphore) Acquire(ctx context.Context) error {
@@ -52,7 +53,7 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	return err
 }
 
-// Release gives a permit back, and to the first in line. A semaphore without a bound may get more than it began with; a
+// Release gives a permit back, and to the first in line: Semaphore.release. A semaphore without a bound may get more than it began with; a
 // bounded one panics with ErrNotLocked.
 func (s *Semaphore) Release() {
 	if s.bound >= 0 && s.permits >= s.bound {
@@ -64,7 +65,7 @@ func (s *Semaphore) Release() {
 	}
 }
 
-// Locked tells whether Acquire would wait: there is no permit, or somebody stands in line.
+// Locked tells whether Acquire would wait, since there is no permit, or somebody stands in line: Semaphore.locked.
 func (s *Semaphore) Locked() bool { return s.permits == 0 || s.line.live > 0 }
 
 // With runs body while it holds a permit: async with semaphore. The error is Acquire's or body's.
