@@ -13,7 +13,7 @@ type Condition struct {
 	line    waitQueue
 }
 
-// NewCondition makes a condition of lock l; nil: of a lock of its own.
+// NewCondition makes a condition of lock l, or of a lock of its own if l is nil: asyncio.Condition(lock).
 func NewCondition(l *Lock) *Condition {
 	if l == nil {
 		l = NewLock()
@@ -21,10 +21,10 @@ func NewCondition(l *Lock) *Condition {
 	return &Condition{Lock: l}
 }
 
-// Wait lets go of the lock, waits for Notify, and takes the lock again. It may return without cause, so that the caller has
+// Wait lets go of the lock, waits for Notify, and takes the lock again: Condition.wait. It may return without cause, so that the caller has
 // to look again whether what it waits for is there; WaitFor does so. The caller has the lock also after an error: that of
-// a cancellation, or ErrWrongLoop if tasks of another loop have waited for the condition. Wait panics with ErrNotLocked if
-// the lock is free.
+// a cancellation, ErrNotCurrentTask outside a task, or ErrWrongLoop if tasks of another loop have waited for the condition.
+// Wait panics with ErrNotLocked if the lock is free.
 // Suspends. Cancelled: no notification is lost. A cancellation that comes while Wait takes the lock again is returned then.
 func (c *Condition) Wait(ctx context.Context) error {
 	a, err := enterTask(ctx, "Condition.Wait")
@@ -66,7 +66,8 @@ func (c *Condition) reacquire(a awaiter) (interruption error) {
 	return interruption
 }
 
-// WaitFor waits until pred is true. It calls pred with the lock held, and at once.
+// WaitFor waits until pred is true: Condition.wait_for. It calls pred with the lock held, first at once and then after every
+// Wait, whose errors and panic it has.
 // Suspends. Cancelled: as for Wait.
 func (c *Condition) WaitFor(ctx context.Context, pred func() bool) error {
 	if _, err := enterTask(ctx, "Condition.WaitFor"); err != nil {
@@ -80,7 +81,7 @@ func (c *Condition) WaitFor(ctx context.Context, pred func() bool) error {
 	return nil
 }
 
-// Notify wakes the first n tasks that wait; they go on one after the other as they get the lock. It panics with
+// Notify wakes the first n tasks that wait: Condition.notify. They go on one after the other as they get the lock. It panics with
 // ErrNotLocked if the lock is free.
 func (c *Condition) Notify(n int) {
 	c.mustBeLocked("Notify")
@@ -91,7 +92,7 @@ func (c *Condition) Notify(n int) {
 	}
 }
 
-// NotifyAll wakes all tasks that wait.
+// NotifyAll wakes all tasks that wait: Condition.notify_all. It panics with ErrNotLocked if the lock is free.
 func (c *Condition) NotifyAll() {
 	c.mustBeLocked("NotifyAll")
 	c.line.wakeAll()
