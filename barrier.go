@@ -35,7 +35,8 @@ type Barrier struct {
 	state   barrierState
 }
 
-// NewBarrier makes a barrier for a number of tasks, which is at least 1; else it panics with ErrInvalidState.
+// NewBarrier makes a barrier for a number of tasks: asyncio.Barrier(parties). It panics with ErrInvalidState unless that is
+// at least 1.
 func NewBarrier(parties int) *Barrier {
 	if parties < 1 {
 		panic(misuse(ErrInvalidState, "a Barrier was made for %d parties; it needs 1 or more", parties))
@@ -43,7 +44,8 @@ func NewBarrier(parties int) *Barrier {
 	return &Barrier{parties: parties}
 }
 
-// Wait waits until all parties have come and returns a number from 0 to parties-1, another one for each of them. The error
+// Wait waits until all parties have come and returns a number from 0 to parties-1, another one for each of them:
+// Barrier.wait. Who comes while the last ones leave waits for them first. The error
 // is ErrBrokenBarrier after Abort, and if Reset or Abort comes while Wait waits; ErrNotCurrentTask outside a task;
 // ErrWrongLoop if tasks of another loop have waited.
 // Suspends. Cancelled: the task is not counted any more, and the barrier is not broken.
@@ -116,7 +118,7 @@ func (b *Barrier) wait(a awaiter) error {
 	return err
 }
 
-// Reset makes the barrier empty and usable: tasks that wait get ErrBrokenBarrier.
+// Reset makes the barrier empty and usable: Barrier.reset. Tasks that wait get ErrBrokenBarrier.
 func (b *Barrier) Reset() {
 	if b.count > 0 {
 		b.state = barrierResetting
@@ -126,16 +128,16 @@ func (b *Barrier) Reset() {
 	b.line.wakeAll()
 }
 
-// Abort breaks the barrier: tasks that wait, and those that come, get ErrBrokenBarrier, until Reset.
+// Abort breaks the barrier: Barrier.abort. Tasks that wait, and those that come, get ErrBrokenBarrier, until Reset.
 func (b *Barrier) Abort() {
 	b.state = barrierBroken
 	b.line.wakeAll()
 }
 
-// Parties is the number of tasks that the barrier waits for.
+// Parties is the number of tasks that the barrier waits for: Barrier.parties.
 func (b *Barrier) Parties() int { return b.parties }
 
-// NWaiting is the number of tasks that wait for others to come.
+// NWaiting is the number of tasks that wait for others to come: Barrier.n_waiting.
 func (b *Barrier) NWaiting() int {
 	if b.state == barrierFilling {
 		return b.count
@@ -143,5 +145,5 @@ func (b *Barrier) NWaiting() int {
 	return 0
 }
 
-// Broken tells whether the barrier was aborted.
+// Broken tells whether the barrier was aborted: Barrier.broken.
 func (b *Barrier) Broken() bool { return b.state == barrierBroken }
