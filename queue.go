@@ -26,17 +26,18 @@ type itemStore[T any] interface {
 	len() int
 }
 
-// NewQueue makes a queue that gives the oldest item first. It holds maxsize items, or any number if that is 0 or less.
+// NewQueue makes a queue that gives the oldest item first: asyncio.Queue(maxsize). It holds maxsize items, or any number if that is 0 or less.
 func NewQueue[T any](maxsize int) *Queue[T] {
 	return &Queue[T]{items: &fifoStore[T]{}, maxsize: maxsize}
 }
 
-// NewLifoQueue makes a queue that gives the youngest item first.
+// NewLifoQueue makes a queue that gives the youngest item first: asyncio.LifoQueue(maxsize).
 func NewLifoQueue[T any](maxsize int) *Queue[T] {
 	return &Queue[T]{items: &lifoStore[T]{}, maxsize: maxsize}
 }
 
-// NewPriorityQueue makes a queue that gives the least item first. The order of equal items is not defined.
+// NewPriorityQueue makes a queue that gives the least item first: asyncio.PriorityQueue(maxsize). The order of equal items
+// is not defined. It panics with ErrInvalidState if less is nil.
 func NewPriorityQueue[T any](maxsize int, less func(a, b T) bool) *Queue[T] {
 	if less == nil {
 		panic(misuse(ErrInvalidState, "NewPriorityQueue was given a nil order"))
@@ -44,7 +45,7 @@ func NewPriorityQueue[T any](maxsize int, less func(a, b T) bool) *Queue[T] {
 	return &Queue[T]{items: &heapStore[T]{less: less}, maxsize: maxsize}
 }
 
-// Put adds v, once there is a free place for it. The error is ErrQueueShutDown after Shutdown, also if that came while Put
+// Put adds v, once there is a free place for it: Queue.put. The error is ErrQueueShutDown after Shutdown, also if that came while Put
 // waited; ErrNotCurrentTask outside a task; ErrWrongLoop if tasks of another loop have waited for the queue.
 // Suspends if the queue is full. Cancelled: v was not added.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
@@ -69,7 +70,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	return q.PutNowait(v)
 }
 
-// PutNowait adds v. The error is ErrQueueFull if there is no free place, ErrQueueShutDown after Shutdown.
+// PutNowait adds v: Queue.put_nowait. The error is ErrQueueFull if there is no free place, ErrQueueShutDown after Shutdown.
 func (q *Queue[T]) PutNowait(v T) error {
 	if q.shut {
 		return ErrQueueShutDown
@@ -83,7 +84,7 @@ func (q *Queue[T]) PutNowait(v T) error {
 	return nil
 }
 
-// Get takes the next item out, once there is one. The error is ErrQueueShutDown if the queue is empty and was shut down;
+// Get takes the next item out, once there is one: Queue.get. The error is ErrQueueShutDown if the queue is empty and was shut down;
 // else as for Put.
 // Suspends if the queue is empty. Cancelled: no item was taken.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
@@ -109,7 +110,7 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	return q.GetNowait()
 }
 
-// GetNowait takes the next item out. The error is ErrQueueEmpty if there is none, or then ErrQueueShutDown after Shutdown.
+// GetNowait takes the next item out: Queue.get_nowait. The error is ErrQueueEmpty if there is none, or then ErrQueueShutDown after Shutdown.
 func (q *Queue[T]) GetNowait() (T, error) {
 	if q.items.len() == 0 {
 		var zero T
@@ -123,7 +124,7 @@ func (q *Queue[T]) GetNowait() (T, error) {
 	return v, nil
 }
 
-// TaskDone says that the work on one item that was taken out is done. It panics with ErrInvalidState if it was called for
+// TaskDone says that the work on one item that was taken out is done: Queue.task_done. It panics with ErrInvalidState if it was called for
 // more items than were put.
 func (q *Queue[T]) TaskDone() {
 	if q.unfinished == 0 {
@@ -135,7 +136,8 @@ func (q *Queue[T]) TaskDone() {
 	}
 }
 
-// Join waits until TaskDone was called for every item that was put. It returns also if further items were put since.
+// Join waits until TaskDone was called for every item that was put: Queue.join. It returns also if further items were put
+// since. The error is ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the queue.
 // Suspends. Cancelled: nothing changes.
 func (q *Queue[T]) Join(ctx context.Context) error {
 	a, err := enterTask(ctx, "Queue.Join")
@@ -149,7 +151,7 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	return err
 }
 
-// Shutdown ends the queue: from now on nothing can be put, and once the items that are left are taken out, nothing can be
+// Shutdown ends the queue: Queue.shutdown. From now on nothing can be put, and once the items that are left are taken out, nothing can be
 // got. Tasks that wait in Put and Get learn of it. With immediate the items are dropped, and count as done for Join; items
 // that were taken out still need their TaskDone.
 func (q *Queue[T]) Shutdown(immediate bool) {
@@ -174,13 +176,13 @@ func (q *Queue[T]) dropItems() {
 // Len is the number of items in the queue: Queue.qsize.
 func (q *Queue[T]) Len() int { return q.items.len() }
 
-// Maxsize is how many items the queue holds; 0 or less: any number.
+// Maxsize is how many items the queue holds; 0 or less: any number. Queue.maxsize.
 func (q *Queue[T]) Maxsize() int { return q.maxsize }
 
-// Empty tells whether there is no item.
+// Empty tells whether there is no item: Queue.empty.
 func (q *Queue[T]) Empty() bool { return q.items.len() == 0 }
 
-// Full tells whether there is no free place.
+// Full tells whether there is no free place: Queue.full.
 func (q *Queue[T]) Full() bool { return q.maxsize > 0 && q.items.len() >= q.maxsize }
 
 // fifoStore is a ring of items; len(ring) is a power of two.
