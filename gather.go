@@ -9,14 +9,18 @@ package asyncio
 
 import "context"
 
-// Result is a value or an error.
+// Result is a value or an error: what return_exceptions=True puts into the list of asyncio.gather.
 type Result[T any] struct {
 	Value T
 	Err   error
 }
 
-// Gather starts every Coro as a task and returns a future of all results, in order: asyncio.gather. One future or task
-// given twice is one child. Without arguments the future is done. A future of another loop panics with ErrWrongLoop.
+// Gather starts every Coro as a task and returns a future of all results, in order: asyncio.gather. The first child that
+// fails or is cancelled makes the future fail with its error at once; the others run on, and what becomes of them is not
+// reported. To cancel the future cancels all children that are not done; it then fails with a *CancelledError when the first
+// of them has ended so, or all have ended. One future or task given twice is one child. Without arguments the future is
+// done. Gather panics with ErrWrongLoop for a future of another loop, with ErrNoRunningLoop if ctx belongs to none, and with
+// ErrInvalidState for a nil argument.
 func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 	g := newGathering(ctx, len(aws))
 	children := addChildren(g, ctx, aws)
@@ -30,7 +34,7 @@ func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 }
 
 // GatherResults is Gather that waits for every child and keeps its error beside its value: asyncio.gather with
-// return_exceptions=True. Its future fails only if it is cancelled itself.
+// return_exceptions=True. Its future fails only if it is cancelled itself, and then when all children have ended.
 func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Result[T]] {
 	g := newGathering(ctx, len(aws))
 	children := addChildren(g, ctx, aws)
@@ -192,7 +196,7 @@ func cancelFuture(f AnyFuture, msg any) bool {
 	return f.Cancel(msg)
 }
 
-// Gather2 awaits two awaitables of different types at once, with the rules of Gather.
+// Gather2 awaits two awaitables of different types at once, with the rules of Gather: await asyncio.gather(a, b).
 // Suspends. Cancelled: so are both.
 func Gather2[A, B any](ctx context.Context, a Awaitable[A], b Awaitable[B]) (va A, vb B, err error) {
 	g := newGathering(ctx, 2)
