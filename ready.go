@@ -101,7 +101,7 @@ type Handle struct {
 
 const cancelledSeq = math.MaxUint64
 
-// Cancel keeps the callback from running. Again, or after it ran, it does nothing. On a handle of CallSoonThreadsafe it
+// Cancel keeps the callback from running: Handle.cancel. Again, or after it ran, it does nothing. On a handle of CallSoonThreadsafe it
 // may be called from any goroutine, and returns only after a callback that had started has ended.
 func (h *Handle) Cancel() {
 	if h.remote != nil {
@@ -122,7 +122,7 @@ func (h *Handle) Cancel() {
 	h.seq = cancelledSeq
 }
 
-// Cancelled tells whether Cancel was called in time or not.
+// Cancelled tells whether Cancel was called, in time or not: Handle.cancelled.
 func (h *Handle) Cancelled() bool {
 	if h.remote != nil {
 		return h.remote.isCancelled()
@@ -131,8 +131,8 @@ func (h *Handle) Cancelled() bool {
 }
 
 // CallSoon runs fn in the next turn, after the callbacks that wait already: loop.call_soon. A panic of fn goes to the
-// exception handler. CallSoon panics with ErrLoopClosed on a closed loop, and is for the loop's goroutine: others use
-// CallSoonThreadsafe.
+// exception handler. CallSoon panics with ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil. It is for
+// the loop's goroutine: others use CallSoonThreadsafe.
 func (l *Loop) CallSoon(fn func(), opts ...CallOption) *Handle {
 	return &Handle{loop: l, seq: l.callSoon(fn, opts)} // inlined into the caller, this allocates only if the caller keeps it
 }
