@@ -34,7 +34,7 @@ const (
 	unpolledTimeMax      = 100 * time.Microsecond
 )
 
-// Forever is no timeout.
+// Forever is no timeout: where asyncio takes None.
 const Forever = proactor.Forever
 
 type loopState int32
@@ -88,7 +88,8 @@ type Loop struct {
 	unclosed     runtime.Cleanup // tells of a loop that was dropped without Close
 }
 
-// NewEventLoop makes a loop: asyncio.new_event_loop. Close it in the end.
+// NewEventLoop makes a loop: asyncio.new_event_loop. Close it in the end. The error is the driver's, which may not be built
+// in or cannot open its descriptors, or ErrLoopRunning for WithLockedThread inside a loop.
 func NewEventLoop(opts ...Option) (*Loop, error) {
 	c := newConfig(opts)
 	if c.lockedThread && loopHere() != nil {
@@ -119,10 +120,10 @@ func (l *Loop) Driver() Driver { return l.driver }
 // Time is the loop's clock, monotonic, from an arbitrary moment: loop.time. Any goroutine.
 func (l *Loop) Time() time.Duration { return l.pro.Now() }
 
-// IsRunning tells whether the loop runs. Any goroutine.
+// IsRunning tells whether the loop runs: loop.is_running. Any goroutine.
 func (l *Loop) IsRunning() bool { return loopState(l.state.Load()) == loopRunning }
 
-// IsClosed tells whether the loop was closed. Any goroutine.
+// IsClosed tells whether the loop was closed: loop.is_closed. Any goroutine.
 func (l *Loop) IsClosed() bool { return loopState(l.state.Load()) == loopClosed }
 
 // Stop ends the run at the end of the current turn; what that turn's callbacks have added waits for the next run:
@@ -397,7 +398,8 @@ func GetRunningLoop(ctx context.Context) (*Loop, error) {
 	return nil, fmt.Errorf("%w: the context belongs to none; use the one that a coroutine was given, or Loop.Context()", ErrNoRunningLoop)
 }
 
-// GetEventLoop is the running loop of ctx, else the one that WithEventLoop put there: asyncio.get_event_loop.
+// GetEventLoop is the running loop of ctx, else the one that WithEventLoop put there: asyncio.get_event_loop. The error is
+// ErrNoRunningLoop.
 func GetEventLoop(ctx context.Context) (*Loop, error) {
 	if l := loopOf(ctx); l != nil {
 		return l, nil
