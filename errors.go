@@ -27,7 +27,8 @@ func (e *CancelledError) Is(target error) bool {
 	return target == ErrCancelled || target == context.Canceled
 }
 
-// PanicError is a panic of a task or callback, kept with the stack of the place that panicked.
+// PanicError is a panic of a task or callback, kept with the stack of the place that panicked. asyncio has no counterpart:
+// there a task fails with the exception itself.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -41,7 +42,7 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// ExceptionGroup holds the errors of several tasks. errors.Is and errors.As look into it.
+// ExceptionGroup holds the errors of several tasks: ExceptionGroup. errors.Is and errors.As look into it.
 type ExceptionGroup struct {
 	Message string
 	Errs    []error
@@ -64,7 +65,7 @@ func (e *ExceptionGroup) Error() string {
 // Unwrap gives the errors of the group.
 func (e *ExceptionGroup) Unwrap() []error { return e.Errs }
 
-// Split parts the group into the errors that match and the rest, nested groups included. A part without errors is nil.
+// Split parts the group into the errors that match and the rest, nested groups included: ExceptionGroup.split. A part without errors is nil.
 func (e *ExceptionGroup) Split(match func(error) bool) (matched, rest *ExceptionGroup) {
 	var yes, no []error
 	for _, err := range e.Errs {
@@ -111,13 +112,14 @@ func (e *timeoutError) Is(target error) bool {
 	return target == ErrTimeout || target == context.DeadlineExceeded
 }
 
-// Sentinels for errors.Is.
+// Sentinels for errors.Is. Those without a name of asyncio's stand for its RuntimeErrors and ValueErrors.
 var (
-	// ErrCancelled matches every *CancelledError.
+	// ErrCancelled matches every *CancelledError: except asyncio.CancelledError.
 	ErrCancelled = errors.New("asyncio: cancelled")
-	// ErrTimeout matches every timeout of this package; context.DeadlineExceeded does so too.
+	// ErrTimeout matches every timeout of this package; context.DeadlineExceeded does so too: TimeoutError.
 	ErrTimeout error = &timeoutError{}
-	// ErrInvalidState: a future was asked for what its state does not allow.
+	// ErrInvalidState: a future was asked for what its state does not allow, asyncio.InvalidStateError; or an argument or
+	// another object does not allow it, where asyncio has ValueError and RuntimeError.
 	ErrInvalidState = errors.New("asyncio: invalid state")
 	// ErrLoopClosed: the loop was closed.
 	ErrLoopClosed = errors.New("asyncio: event loop is closed")
@@ -135,13 +137,13 @@ var (
 	ErrNotCurrentTask = errors.New("asyncio: not the current task")
 	// ErrNotLocked: a lock or semaphore was released, or a condition used, that was not acquired.
 	ErrNotLocked = errors.New("asyncio: not locked")
-	// ErrBrokenBarrier: the barrier was aborted, or reset while tasks waited.
+	// ErrBrokenBarrier: the barrier was aborted, or reset while tasks waited: asyncio.BrokenBarrierError.
 	ErrBrokenBarrier = errors.New("asyncio: barrier is broken")
-	// ErrQueueFull: PutNowait found no free place.
+	// ErrQueueFull: PutNowait found no free place: asyncio.QueueFull.
 	ErrQueueFull = errors.New("asyncio: queue is full")
-	// ErrQueueEmpty: GetNowait found no item.
+	// ErrQueueEmpty: GetNowait found no item: asyncio.QueueEmpty.
 	ErrQueueEmpty = errors.New("asyncio: queue is empty")
-	// ErrQueueShutDown: the queue takes no more items, and has none left to give.
+	// ErrQueueShutDown: the queue takes no more items, and has none left to give: asyncio.QueueShutDown.
 	ErrQueueShutDown = errors.New("asyncio: queue is shut down")
 	// ErrGroupClosed: a task group takes no tasks, because it was not entered, is shutting down or is finished.
 	ErrGroupClosed = errors.New("asyncio: task group is not open")
