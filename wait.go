@@ -13,11 +13,11 @@ import (
 type When int
 
 const (
-	// AllCompleted waits until every future is done.
+	// AllCompleted waits until every future is done: ALL_COMPLETED.
 	AllCompleted When = iota
-	// FirstCompleted waits until a future is done.
+	// FirstCompleted waits until a future is done: FIRST_COMPLETED.
 	FirstCompleted
-	// FirstException waits until a future has failed, or all are done. A cancelled one has not failed.
+	// FirstException waits until a future has failed, or all are done: FIRST_EXCEPTION. A cancelled one has not failed.
 	FirstException
 )
 
@@ -29,7 +29,8 @@ type waitConfig struct {
 	timeout time.Duration
 }
 
-// ReturnWhen says what Wait waits for: wait(return_when=). The default is AllCompleted.
+// ReturnWhen says what Wait waits for: wait(return_when=). The default is AllCompleted. It panics with ErrInvalidState for
+// anything that is not one of the three.
 func ReturnWhen(w When) WaitOption {
 	if w < AllCompleted || w > FirstException {
 		panic(misuse(ErrInvalidState, "ReturnWhen was given %d; use AllCompleted, FirstCompleted or FirstException", int(w)))
@@ -37,7 +38,7 @@ func ReturnWhen(w When) WaitOption {
 	return func(c *waitConfig) { c.when = w }
 }
 
-// WaitTimeout limits how long Wait waits: wait(timeout=). The default is Forever.
+// WaitTimeout limits how long Wait waits: wait(timeout=). The default is Forever; 0 or less is the next turn.
 func WaitTimeout(d time.Duration) WaitOption { return func(c *waitConfig) { c.timeout = d } }
 
 // Wait waits for futures and tasks and parts them into those that are done and those that are not, each in the order of fs;
