@@ -21,6 +21,7 @@ var oracleStreamPrograms = twins{
 	"stream_readexactly":      oracleStreamReadexactly,
 	"stream_readuntil":        oracleStreamReaduntil,
 	"stream_second_reader":    oracleStreamSecondReader,
+	"stream_wake_once":        oracleStreamWakeOnce,
 }
 
 // streamLimit is asyncio's default.
@@ -306,4 +307,18 @@ func oracleStreamBytesForSecond(ctx context.Context, log logFunc) {
 	exactly(log, r, "b", 2)(ctx)
 	r.FeedData([]byte("3456"))
 	a.Await(ctx)
+}
+
+func oracleStreamWakeOnce(ctx context.Context, log logFunc) {
+	r := asyncio.NewStreamReader(loopOf(ctx), streamLimit)
+	t := start(ctx, func(ctx context.Context) error {
+		b, err := r.ReadExactly(ctx, 4)
+		log("read %s", b)
+		return err
+	})
+	suspend(ctx, 1)
+	loopOf(ctx).CallSoon(func() { r.FeedData([]byte("cd")) })
+	r.FeedData([]byte("ab"))
+	log("fed")
+	t.Await(ctx)
 }
