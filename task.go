@@ -73,8 +73,8 @@ type Task[T any] struct {
 var taskNumber atomic.Uint64
 
 // CreateTask starts coro as a task of ctx's loop: asyncio.create_task. Its first step is in the next turn, see EagerStart
-// for another way. The task's context has ctx's values; ctx's end does not end the task. The loop holds the task until it is done. CreateTask panics
-// if ctx belongs to no loop or to a closed one.
+// for another way. The task's context has ctx's values; ctx's end does not end the task. The loop holds the task until it
+// is done. CreateTask panics if ctx belongs to no loop or to a closed one.
 func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *Task[T] {
 	l := loopOf(ctx)
 	if l == nil {
