@@ -16,8 +16,8 @@ type Lock struct {
 // NewLock makes a lock that is free: asyncio.Lock().
 func NewLock() *Lock { return &Lock{} }
 
-// Acquire takes the lock: Lock.acquire. If it is free and nobody stands in line, Acquire does not yield to the loop. The error is
-// ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the lock.
+// Acquire takes the lock: Lock.acquire. If it is free and nobody stands in line, Acquire does not yield to the loop. The
+// error is ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the lock.
 // Suspends. Cancelled: the lock is not taken.
 func (l *Lock) Acquire(ctx context.Context) error {
 	a, err := enterTask(ctx, "Lock.Acquire")
