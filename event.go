@@ -26,8 +26,8 @@ func (e *Event) Clear() { e.set = false }
 // IsSet tells whether the flag is set: Event.is_set.
 func (e *Event) IsSet() bool { return e.set }
 
-// Wait waits until the flag is set: Event.wait. If it is, Wait does not yield to the loop. The error is ErrNotCurrentTask outside a
-// task, and ErrWrongLoop if tasks of another loop have waited for the event.
+// Wait waits until the flag is set: Event.wait. If it is, Wait does not yield to the loop. The error is ErrNotCurrentTask
+// outside a task, and ErrWrongLoop if tasks of another loop have waited for the event.
 // Suspends. Cancelled: nothing changes.
 func (e *Event) Wait(ctx context.Context) error {
 	a, err := enterTask(ctx, "Event.Wait")
