@@ -28,8 +28,8 @@ func newSemaphore(n, bound int) *Semaphore {
 	return &Semaphore{permits: n, bound: bound}
 }
 
-// Acquire takes a permit: Semaphore.acquire. If there is one and nobody stands in line, Acquire does not yield to the loop. The error is
-// ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the semaphore.
+// Acquire takes a permit: Semaphore.acquire. If there is one and nobody stands in line, Acquire does not yield to the loop.
+// The error is ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the semaphore.
 // Suspends. Cancelled: no permit is taken.
 func (s *Semaphore) Acquire(ctx context.Context) error {
 	a, err := enterTask(ctx, "Semaphore.Acquire")
@@ -53,8 +53,8 @@ func (s *Semaphore) Acquire(ctx context.Context) error {
 	return err
 }
 
-// Release gives a permit back, and to the first in line: Semaphore.release. A semaphore without a bound may get more than it began with; a
-// bounded one panics with ErrNotLocked.
+// Release gives a permit back, and to the first in line: Semaphore.release. A semaphore without a bound may get more than
+// it began with; a bounded one panics with ErrNotLocked.
 func (s *Semaphore) Release() {
 	if s.bound >= 0 && s.permits >= s.bound {
 		panic(misuse(ErrNotLocked, "Release of a BoundedSemaphore that has all its %d permits; it was released too many times", s.bound))
