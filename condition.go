@@ -21,10 +21,10 @@ func NewCondition(l *Lock) *Condition {
 	return &Condition{Lock: l}
 }
 
-// Wait lets go of the lock, waits for Notify, and takes the lock again: Condition.wait. It may return without cause, so that the caller has
-// to look again whether what it waits for is there; WaitFor does so. The caller has the lock also after an error: that of
-// a cancellation, ErrNotCurrentTask outside a task, or ErrWrongLoop if tasks of another loop have waited for the condition.
-// Wait panics with ErrNotLocked if the lock is free.
+// Wait lets go of the lock, waits for Notify, and takes the lock again: Condition.wait. It may return without cause, so
+// that the caller has to look again whether what it waits for is there; WaitFor does so. The caller has the lock also after
+// an error: that of a cancellation, ErrNotCurrentTask outside a task, or ErrWrongLoop if tasks of another loop have waited
+// for the condition. Wait panics with ErrNotLocked if the lock is free.
 // Suspends. Cancelled: no notification is lost. A cancellation that comes while Wait takes the lock again is returned then.
 func (c *Condition) Wait(ctx context.Context) error {
 	a, err := enterTask(ctx, "Condition.Wait")
@@ -66,8 +66,8 @@ func (c *Condition) reacquire(a awaiter) (interruption error) {
 	return interruption
 }
 
-// WaitFor waits until pred is true: Condition.wait_for. It calls pred with the lock held, first at once and then after every
-// Wait, whose errors and panic it has.
+// WaitFor waits until pred is true: Condition.wait_for. It calls pred with the lock held, first at once and then after
+// every Wait, whose errors and panic it has.
 // Suspends. Cancelled: as for Wait.
 func (c *Condition) WaitFor(ctx context.Context, pred func() bool) error {
 	if _, err := enterTask(ctx, "Condition.WaitFor"); err != nil {
@@ -81,8 +81,8 @@ func (c *Condition) WaitFor(ctx context.Context, pred func() bool) error {
 	return nil
 }
 
-// Notify wakes the first n tasks that wait: Condition.notify. They go on one after the other as they get the lock. It panics with
-// ErrNotLocked if the lock is free.
+// Notify wakes the first n tasks that wait: Condition.notify. They go on one after the other as they get the lock. It
+// panics with ErrNotLocked if the lock is free.
 func (c *Condition) Notify(n int) {
 	c.mustBeLocked("Notify")
 	for range n {
