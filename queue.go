@@ -26,7 +26,8 @@ type itemStore[T any] interface {
 	len() int
 }
 
-// NewQueue makes a queue that gives the oldest item first: asyncio.Queue(maxsize). It holds maxsize items, or any number if that is 0 or less.
+// NewQueue makes a queue that gives the oldest item first: asyncio.Queue(maxsize). It holds maxsize items, or any number if
+// that is 0 or less.
 func NewQueue[T any](maxsize int) *Queue[T] {
 	return &Queue[T]{items: &fifoStore[T]{}, maxsize: maxsize}
 }
@@ -45,8 +46,8 @@ func NewPriorityQueue[T any](maxsize int, less func(a, b T) bool) *Queue[T] {
 	return &Queue[T]{items: &heapStore[T]{less: less}, maxsize: maxsize}
 }
 
-// Put adds v, once there is a free place for it: Queue.put. The error is ErrQueueShutDown after Shutdown, also if that came while Put
-// waited; ErrNotCurrentTask outside a task; ErrWrongLoop if tasks of another loop have waited for the queue.
+// Put adds v, once there is a free place for it: Queue.put. The error is ErrQueueShutDown after Shutdown, also if that came
+// while Put waited; ErrNotCurrentTask outside a task; ErrWrongLoop if tasks of another loop have waited for the queue.
 // Suspends if the queue is full. Cancelled: v was not added.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	a, err := enterTask(ctx, "Queue.Put")
@@ -84,8 +85,8 @@ func (q *Queue[T]) PutNowait(v T) error {
 	return nil
 }
 
-// Get takes the next item out, once there is one: Queue.get. The error is ErrQueueShutDown if the queue is empty and was shut down;
-// else as for Put.
+// Get takes the next item out, once there is one: Queue.get. The error is ErrQueueShutDown if the queue is empty and was
+// shut down; else as for Put.
 // Suspends if the queue is empty. Cancelled: no item was taken.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	var zero T
@@ -110,7 +111,8 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	return q.GetNowait()
 }
 
-// GetNowait takes the next item out: Queue.get_nowait. The error is ErrQueueEmpty if there is none, or then ErrQueueShutDown after Shutdown.
+// GetNowait takes the next item out: Queue.get_nowait. The error is ErrQueueEmpty if there is none, or then
+// ErrQueueShutDown after Shutdown.
 func (q *Queue[T]) GetNowait() (T, error) {
 	if q.items.len() == 0 {
 		var zero T
@@ -124,8 +126,8 @@ func (q *Queue[T]) GetNowait() (T, error) {
 	return v, nil
 }
 
-// TaskDone says that the work on one item that was taken out is done: Queue.task_done. It panics with ErrInvalidState if it was called for
-// more items than were put.
+// TaskDone says that the work on one item that was taken out is done: Queue.task_done. It panics with ErrInvalidState if it
+// was called for more items than were put.
 func (q *Queue[T]) TaskDone() {
 	if q.unfinished == 0 {
 		panic(misuse(ErrInvalidState, "TaskDone was called more often than items were put"))
@@ -137,7 +139,8 @@ func (q *Queue[T]) TaskDone() {
 }
 
 // Join waits until TaskDone was called for every item that was put: Queue.join. It returns also if further items were put
-// since. The error is ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the queue.
+// since. The error is ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the
+// queue.
 // Suspends. Cancelled: nothing changes.
 func (q *Queue[T]) Join(ctx context.Context) error {
 	a, err := enterTask(ctx, "Queue.Join")
@@ -151,9 +154,9 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	return err
 }
 
-// Shutdown ends the queue: Queue.shutdown. From now on nothing can be put, and once the items that are left are taken out, nothing can be
-// got. Tasks that wait in Put and Get learn of it. With immediate the items are dropped, and count as done for Join; items
-// that were taken out still need their TaskDone.
+// Shutdown ends the queue: Queue.shutdown. From now on nothing can be put, and once the items that are left are taken out,
+// nothing can be got. Tasks that wait in Put and Get learn of it. With immediate the items are dropped, and count as done
+// for Join; items that were taken out still need their TaskDone.
 func (q *Queue[T]) Shutdown(immediate bool) {
 	q.shut = true
 	if immediate {
