@@ -17,10 +17,10 @@ type Result[T any] struct {
 
 // Gather starts every Coro as a task and returns a future of all results, in order: asyncio.gather. The first child that
 // fails or is cancelled makes the future fail with its error at once; the others run on, and what becomes of them is not
-// reported. To cancel the future cancels all children that are not done; it then fails with a *CancelledError when the first
-// of them has ended so, or all have ended. One future or task given twice is one child. Without arguments the future is
-// done. Gather panics with ErrWrongLoop for a future of another loop, with ErrNoRunningLoop if ctx belongs to none, and with
-// ErrInvalidState for a nil argument.
+// reported. To cancel the future cancels all children that are not done; it then fails with a *CancelledError when the
+// first of them has ended so, or all have ended. One future or task given twice is one child. Without arguments the future
+// is done. Gather panics with ErrWrongLoop for a future of another loop, with ErrNoRunningLoop if ctx belongs to none, and
+// with ErrInvalidState for a nil argument.
 func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 	g := newGathering(ctx, len(aws))
 	children := addChildren(g, ctx, aws)
