@@ -101,8 +101,8 @@ type Handle struct {
 
 const cancelledSeq = math.MaxUint64
 
-// Cancel keeps the callback from running: Handle.cancel. Again, or after it ran, it does nothing. On a handle of CallSoonThreadsafe it
-// may be called from any goroutine, and returns only after a callback that had started has ended.
+// Cancel keeps the callback from running: Handle.cancel. Again, or after it ran, it does nothing. On a handle of
+// CallSoonThreadsafe it may be called from any goroutine, and returns only after a callback that had started has ended.
 func (h *Handle) Cancel() {
 	if h.remote != nil {
 		h.remote.cancel()
