@@ -65,7 +65,8 @@ func (e *ExceptionGroup) Error() string {
 // Unwrap gives the errors of the group.
 func (e *ExceptionGroup) Unwrap() []error { return e.Errs }
 
-// Split parts the group into the errors that match and the rest, nested groups included: ExceptionGroup.split. A part without errors is nil.
+// Split parts the group into the errors that match and the rest, nested groups included: ExceptionGroup.split. A part
+// without errors is nil.
 func (e *ExceptionGroup) Split(match func(error) bool) (matched, rest *ExceptionGroup) {
 	var yes, no []error
 	for _, err := range e.Errs {
