@@ -29,7 +29,7 @@ func (d *document) table(header []string, rows [][]string) {
 func page(r *result.Report, charts []*chart) []byte {
 	d := &document{}
 	d.line("# Benchmarks\n")
-	d.line("This page is written by `bench/cmd/compare -docs`; [performance.md](performance.md) explains the figures.")
+	d.line("This page is written by `make compare`; [performance.md](performance.md) explains the figures.")
 	d.machine(r)
 	d.method(r)
 	d.targets(r.Targets)

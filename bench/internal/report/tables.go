@@ -19,9 +19,10 @@ var sections = []section{
 	{result.Echo, "Echo", "Every connection sends a message, waits until it is back, and sends again. CPU time of the server per request; the control's line\n" +
 		"is in microseconds, the others are multiples of it.", (*document).ratios},
 	{result.Pipeline, "Small writes in a pipeline", "Every connection has several small messages in flight, so a server that joins its writes gains.", (*document).ratios},
-	{result.Open, "Latency at a fixed rate", "Requests leave at a fixed rate, however late the answers are, and a latency counts from when the request was due. Microseconds.",
+	{result.Open, "Latency at a fixed rate", "Requests leave at a fixed rate, however late the answers are: that share of what the same server has just reached in a closed loop.\n" +
+		"A latency counts from when its request was due. Microseconds.",
 		(*document).latencies},
-	{result.Beside, "Latency beside goroutines that compute", "The server's process also runs goroutines that never rest. Microseconds, p50 / p99.", (*document).beside},
+	{result.Beside, "Latency beside goroutines that compute", "The server's process also runs goroutines that never rest, while requests come at a low, fixed rate. Microseconds, p50 / p99.", (*document).beside},
 	{result.Idle, "Idle connections", "Each has echoed one small message before. Bytes are resident memory per connection.", (*document).idle},
 	{result.Cost, "Costs of the loop itself", "Nanoseconds per operation, without network; in brackets the multiple of the control's. `" + result.Bare + "` is the nearest thing\n" +
 		"that Go has without a loop.",
