@@ -384,3 +384,103 @@ func oracleAsCompletedCancelled(ctx context.Context, log logFunc) {
 	v, _ = b.Await(ctx)
 	log("%s", v)
 }
+
+func oracleGatherCancel(ctx context.Context, log logFunc) {
+	child := func(who string, cleanup int) asyncio.Coro[string] {
+		return func(ctx context.Context) (string, error) {
+			err := suspend(ctx, 100)
+			log("%s cleans up", who)
+			suspend(ctx, cleanup)
+			log("%s ends", who)
+			return who, err
+		}
+	}
+	quick, slow := child("quick", 0), child("slow", 4)
+	log("return_exceptions: no")
+	gatherAndCancel(ctx, log, asyncio.Gather[string](ctx, quick, slow))
+	log("return_exceptions: yes")
+	gatherAndCancel(ctx, log, asyncio.GatherResults[string](ctx, quick, slow))
+}
+
+// gatherAndCancel is the body of the loop in gather_cancel.py: the two kinds of gather differ in type here.
+func gatherAndCancel[T any](ctx context.Context, log logFunc, g *asyncio.Future[T]) {
+	g.AddDoneCallback(func(*asyncio.Future[T]) { log("gather done") })
+	t := start(ctx, func(ctx context.Context) error {
+		v, err := g.Await(ctx)
+		if err != nil {
+			log("waiter got %s", errName(err))
+			return err
+		}
+		log("value %s", valueName(v))
+		return nil
+	})
+	suspend(ctx, 2)
+	t.Cancel("enough")
+	log("gather: %s, task: %s", stateOf(g), stateOf(t))
+	suspend(ctx, 10)
+	log("gather cancelled %s, task: %s", flag(g.Cancelled()), stateOf(t))
+	log("cancel gather: %s", flag(g.Cancel()))
+}
+
+func oracleGatherChildCancelled(ctx context.Context, log logFunc) {
+	child := func(who string, n int) *asyncio.Task[string] {
+		return asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+			if err := suspend(ctx, n); err != nil {
+				return "", err
+			}
+			log("%s ends", who)
+			return who, nil
+		})
+	}
+	for _, collect := range []bool{false, true} {
+		a, b, c := child("a", 1), child("b", 9), child("c", 4)
+		var v any
+		var err error
+		if collect {
+			g := asyncio.GatherResults[string](ctx, a, b, c)
+			g.AddDoneCallback(func(g *asyncio.Future[[]asyncio.Result[string]]) {
+				log("gather done, cancelled %s", flag(g.Cancelled()))
+			})
+			suspend(ctx, 2)
+			b.Cancel()
+			v, err = g.Await(ctx)
+		} else {
+			g := asyncio.Gather[string](ctx, a, b, c)
+			g.AddDoneCallback(func(g *asyncio.Future[[]string]) { log("gather done, cancelled %s", flag(g.Cancelled())) })
+			suspend(ctx, 2)
+			b.Cancel("b only")
+			v, err = g.Await(ctx)
+		}
+		if err != nil {
+			log("main got %s, cancelling %d", errName(err), asyncio.CurrentTask(ctx).Cancelling())
+		} else {
+			log("value %s", valueName(v))
+		}
+		log("a: %s, b: %s, c: %s", stateOf(a), stateOf(b), stateOf(c))
+		suspend(ctx, 4)
+		log("c: %s", stateOf(c))
+	}
+}
+
+func oracleGatherSwallowed(ctx context.Context, log logFunc) {
+	child := func(n int) asyncio.Coro[int] {
+		return func(ctx context.Context) (int, error) {
+			if err := suspend(ctx, 100); err != nil {
+				log("child %d keeps %s", n, errName(err))
+			}
+			suspend(ctx, n)
+			log("child %d ends", n)
+			return n, nil
+		}
+	}
+	g := asyncio.Gather[int](ctx, child(1), child(3))
+	g.AddDoneCallback(func(*asyncio.Future[[]int]) { log("gather done") })
+	suspend(ctx, 2)
+	log("cancel: %s, gather: %s", flag(g.Cancel("stop")), stateOf(g))
+	v, err := g.Await(ctx)
+	if errors.Is(err, asyncio.ErrCancelled) {
+		log("main got %s, gather cancelled %s", errName(err), flag(g.Cancelled()))
+	} else {
+		log("value %s", valueName(v))
+	}
+}

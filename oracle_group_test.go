@@ -444,3 +444,67 @@ func oracleGroupCreateAborting(ctx context.Context, log logFunc) {
 	})
 	log("%s", errName(err))
 }
+
+func oracleGroupChildFails(ctx context.Context, log logFunc) {
+	me := asyncio.CurrentTask(ctx)
+	err := asyncio.WithTaskGroup(ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+		tg.Go(func(ctx context.Context) error {
+			if err := suspend(ctx, 1); err != nil {
+				return err
+			}
+			return errBoom
+		})
+		tg.Go(func(ctx context.Context) error {
+			err := suspend(ctx, 100)
+			log("sibling cleans up")
+			suspend(ctx, 2)
+			log("sibling ends")
+			return err
+		})
+		err := suspend(ctx, 100)
+		if errors.Is(err, asyncio.ErrCancelled) {
+			log("body interrupted, cancelling %d", me.Cancelling())
+			suspend(ctx, 1)
+			log("body cleaned up")
+		}
+		return err
+	})
+	if err != nil {
+		log("%s, cancelling %d", errName(err), me.Cancelling())
+	}
+	if suspend(ctx, 1) == nil {
+		log("next await works")
+	}
+}
+
+func oracleGroupOutsideCancel(ctx context.Context, log logFunc) {
+	t := start(ctx, func(ctx context.Context) error {
+		me := asyncio.CurrentTask(ctx)
+		err := asyncio.WithTaskGroup(ctx, func(ctx context.Context, tg *asyncio.TaskGroup) error {
+			tg.Go(func(ctx context.Context) error {
+				suspend(ctx, 100)
+				log("child fails")
+				return errBoom
+			})
+			return suspend(ctx, 100)
+		})
+		if err != nil {
+			log("%s, cancelling %d", errName(err), me.Cancelling())
+		}
+		if err := suspend(ctx, 1); errors.Is(err, asyncio.ErrCancelled) {
+			log("next await: %s, cancelling %d", errName(err), me.Cancelling())
+		} else {
+			log("not reached")
+		}
+		if err := suspend(ctx, 1); err != nil {
+			return err
+		}
+		log("the await after it works")
+		return nil
+	})
+	t.AddDoneCallback(func(t *asyncio.Task[asyncio.None]) { log("parent done: %s", stateOf(t)) })
+	suspend(ctx, 3)
+	t.Cancel("outside")
+	suspend(ctx, 8)
+	log("cancelling %d", t.Cancelling())
+}

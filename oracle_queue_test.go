@@ -244,3 +244,26 @@ func oracleQueueOrders(ctx context.Context, log logFunc) {
 		log("left %s %s", getNowait(q), getNowait(q))
 	}
 }
+
+func oracleQueueHandoff(ctx context.Context, log logFunc) {
+	q := asyncio.NewQueue[string](0)
+	getter := func(who string) *asyncio.Task[asyncio.None] {
+		return start(ctx, func(ctx context.Context) error {
+			item, err := q.Get(ctx)
+			if err != nil {
+				log("%s got %s", who, errName(err))
+				return err
+			}
+			log("%s got %s", who, item)
+			return nil
+		})
+	}
+	a, b := getter("a"), getter("b")
+	suspend(ctx, 1)
+	q.PutNowait("item")
+	a.Cancel("woken")
+	suspend(ctx, 1)
+	log("a: %s, b: %s, length %d", stateOf(a), stateOf(b), q.Len())
+	suspend(ctx, 1)
+	log("a: %s, b: %s, length %d", stateOf(a), stateOf(b), q.Len())
+}

@@ -524,3 +524,30 @@ func oracleBarrierIndex(ctx context.Context, log logFunc) {
 	suspend(ctx, 1)
 	waitAll(ctx, b, party("c"), party("d"))
 }
+
+func oracleLockHandoff(ctx context.Context, log logFunc) {
+	lock := asyncio.NewLock()
+	user := func(who string) *asyncio.Task[asyncio.None] {
+		return start(ctx, func(ctx context.Context) error {
+			err := lock.Acquire(ctx)
+			if err != nil {
+				log("%s got %s", who, errName(err))
+				return err
+			}
+			defer lock.Release()
+			log("%s has the lock", who)
+			return suspend(ctx, 1)
+		})
+	}
+	lock.Acquire(ctx)
+	a, b := user("a"), user("b")
+	suspend(ctx, 1)
+	lock.Release()
+	log("released, locked %s", flag(lock.Locked()))
+	a.Cancel("too late?")
+	c := user("c")
+	suspend(ctx, 1)
+	log("locked %s", flag(lock.Locked()))
+	asyncio.Wait(ctx, []asyncio.AnyFuture{a, b, c})
+	log("a: %s, b: %s, c: %s, locked %s", stateOf(a), stateOf(b), stateOf(c), flag(lock.Locked()))
+}

@@ -222,3 +222,124 @@ func oracleTimeoutInChild(ctx context.Context, log logFunc) {
 		}
 	}
 }
+
+func oracleTimeoutNested(ctx context.Context, log logFunc) {
+	me := asyncio.CurrentTask(ctx)
+	nested := func(outerDelay, innerDelay time.Duration) {
+		outer, inner := asyncio.NewTimeout(outerDelay), asyncio.NewTimeout(innerDelay)
+		err := outer.Run(ctx, func(ctx context.Context) error {
+			err := inner.Run(ctx, func(ctx context.Context) error {
+				if err := suspend(ctx, 3); err != nil {
+					log("body interrupted, cancelling %d", me.Cancelling())
+					return err
+				}
+				log("body ends")
+				return nil
+			})
+			if err != nil {
+				log("inner ends with %s, cancelling %d", errName(err), me.Cancelling())
+				if !errors.Is(err, asyncio.ErrTimeout) {
+					return err
+				}
+			}
+			if err := suspend(ctx, 1); err != nil {
+				return err
+			}
+			log("outer body ends")
+			return nil
+		})
+		if err != nil {
+			log("outer ends with %s", errName(err))
+		}
+		log("expired %s %s, cancelling %d", flag(outer.Expired()), flag(inner.Expired()), me.Cancelling())
+	}
+	nested(0, 0)
+	nested(asyncio.Forever, 0)
+	nested(0, asyncio.Forever)
+	nested(asyncio.Forever, asyncio.Forever)
+	if suspend(ctx, 1) == nil {
+		log("next await works")
+	}
+}
+
+func oracleTimeoutAndCancel(ctx context.Context, log logFunc) {
+	for _, first := range []string{"deadline", "cancel"} {
+		scope := asyncio.NewTimeout(asyncio.Forever)
+		t := start(ctx, func(ctx context.Context) error {
+			me := asyncio.CurrentTask(ctx)
+			err := scope.Run(ctx, func(ctx context.Context) error {
+				err := suspend(ctx, 100)
+				if errors.Is(err, asyncio.ErrCancelled) {
+					log("body interrupted, cancelling %d", me.Cancelling())
+				}
+				return err
+			})
+			if err != nil {
+				log("scope ends with %s, cancelling %d", errName(err), me.Cancelling())
+			}
+			return err
+		})
+		suspend(ctx, 2)
+		if first == "cancel" {
+			t.Cancel("outside")
+		}
+		scope.Reschedule(loopOf(ctx).Time())
+		if first == "deadline" {
+			suspend(ctx, 1)
+			t.Cancel("outside")
+		}
+		suspend(ctx, 3)
+		log("%s first: %s, expired %s, cancelling %d", first, stateOf(t), flag(scope.Expired()), t.Cancelling())
+	}
+}
+
+func oracleTimeoutSwallowed(ctx context.Context, log logFunc) {
+	keeps := func(ctx context.Context) (string, error) {
+		scope := asyncio.NewTimeout(0)
+		err := scope.Run(ctx, func(ctx context.Context) error {
+			if err := suspend(ctx, 1); errors.Is(err, asyncio.ErrCancelled) {
+				log("kept")
+			}
+			if err := suspend(ctx, 1); err != nil {
+				return err
+			}
+			log("goes on")
+			return nil
+		})
+		return "expired " + flag(scope.Expired()) + ", cancelling " +
+			valueName(asyncio.CurrentTask(ctx).Cancelling()), err
+	}
+	counted := func(ctx context.Context) (string, error) {
+		me := asyncio.CurrentTask(ctx)
+		me.Cancel("old")
+		if err := suspend(ctx, 1); errors.Is(err, asyncio.ErrCancelled) {
+			log("kept %s, cancelling %d", errName(err), me.Cancelling())
+		}
+		err := asyncio.Timeout(ctx, 0, func(ctx context.Context) error { return suspend(ctx, 1) })
+		if errors.Is(err, asyncio.ErrTimeout) {
+			log("%s, cancelling %d", errName(err), me.Cancelling())
+		}
+		err = asyncio.Timeout(ctx, asyncio.Forever, func(ctx context.Context) error {
+			me.Cancel("new")
+			return suspend(ctx, 1)
+		})
+		if errors.Is(err, asyncio.ErrCancelled) {
+			log("%s, cancelling %d", errName(err), me.Cancelling())
+		}
+		return "end", nil
+	}
+	fails := func(ctx context.Context) (string, error) {
+		return "", asyncio.Timeout(ctx, 0, func(ctx context.Context) error {
+			suspend(ctx, 1)
+			return errBoom
+		})
+	}
+	for _, program := range []struct {
+		name string
+		coro asyncio.Coro[string]
+	}{{"keeps", keeps}, {"counted", counted}, {"fails", fails}} {
+		t := asyncio.CreateTask(ctx, program.coro)
+		asyncio.Wait(ctx, []asyncio.AnyFuture{t})
+		log("%s: %s, cancelling %d", program.name, stateOf(t), t.Cancelling())
+	}
+}

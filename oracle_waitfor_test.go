@@ -288,3 +288,106 @@ func oracleShieldFailsLate(ctx context.Context, log logFunc) {
 	log("end")
 	log("inner: %s, waiter: %s", stateOf(t), stateOf(w))
 }
+
+func oracleShieldCancel(ctx context.Context, log logFunc) {
+	inner := func(who string) *asyncio.Task[string] {
+		return asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+			if err := suspend(ctx, 4); err != nil {
+				log("%s got %s", who, errName(err))
+				return "", err
+			}
+			log("%s ends", who)
+			return who, nil
+		})
+	}
+	waiter := func(who string, inner *asyncio.Task[string]) *asyncio.Task[asyncio.None] {
+		return start(ctx, func(ctx context.Context) error {
+			v, err := asyncio.Shield[string](ctx, inner).Await(ctx)
+			if err != nil {
+				log("waiter of %s got %s, %s: %s", who, errName(err), who, stateOf(inner))
+				return err
+			}
+			log("waiter got %s", v)
+			return nil
+		})
+	}
+	kept, hit := inner("kept"), inner("hit")
+	waitsKept, waitsHit := waiter("kept", kept), waiter("hit", hit)
+	suspend(ctx, 2)
+	log("cancel waiter of kept: %s", flag(waitsKept.Cancel("outer")))
+	log("cancel hit: %s", flag(hit.Cancel("inner")))
+	suspend(ctx, 3)
+	log("waiters: %s %s", stateOf(waitsKept), stateOf(waitsHit))
+	suspend(ctx, 2)
+	log("inner: %s %s", stateOf(kept), stateOf(hit))
+}
+
+func oracleWaitForRace(ctx context.Context, log logFunc) {
+	outer := func(aw asyncio.Awaitable[string]) *asyncio.Task[asyncio.None] {
+		return start(ctx, func(ctx context.Context) error {
+			v, err := asyncio.WaitFor(ctx, aw, time.Minute)
+			if err != nil {
+				log("wait_for ended with %s", errName(err))
+				return err
+			}
+			log("wait_for gave %s", v)
+			return nil
+		})
+	}
+	f := asyncio.NewFuture[string](loopOf(ctx))
+	i := asyncio.CreateTask(ctx, asyncio.Coro[string](f.Await))
+	o := outer(i)
+	suspend(ctx, 2)
+	f.SetResult("done")
+	suspend(ctx, 1)
+	log("inner: %s, outer: %s", stateOf(i), stateOf(o))
+	o.Cancel("late")
+	suspend(ctx, 2)
+	log("inner: %s, outer: %s", stateOf(i), stateOf(o))
+
+	f = asyncio.NewFuture[string](loopOf(ctx))
+	o = outer(f)
+	suspend(ctx, 1)
+	o.Cancel("outer")
+	log("future: %s, outer: %s", stateOf(f), stateOf(o))
+	suspend(ctx, 1)
+	log("outer: %s, cancelling %d", stateOf(o), o.Cancelling())
+}
+
+func oracleWaitForZero(ctx context.Context, log logFunc) {
+	body := func(who string, cleanup int) asyncio.Coro[string] {
+		return func(ctx context.Context) (string, error) {
+			log("%s starts", who)
+			err := suspend(ctx, 100)
+			log("%s interrupted", who)
+			suspend(ctx, cleanup)
+			if who == "keeps" {
+				return "kept", nil
+			}
+			log("%s ends", who)
+			return "", err
+		}
+	}
+	attempt := func(aw asyncio.Awaitable[string], timeout time.Duration) {
+		if v, err := asyncio.WaitFor(ctx, aw, timeout); err != nil {
+			log("error %s", errName(err))
+		} else {
+			log("value %s", v)
+		}
+	}
+	done := asyncio.NewFuture[string](loopOf(ctx))
+	done.SetResult("ready")
+	attempt(done, 0)
+	attempt(done, -1)
+	attempt(body("never", 0), 0)
+	attempt(body("never", 0), -1)
+	for _, who := range []string{"slow", "keeps"} {
+		t := asyncio.CreateTask(ctx, body(who, 3))
+		suspend(ctx, 1)
+		attempt(t, 0)
+		log("%s: %s", who, stateOf(t))
+	}
+	f := asyncio.NewFuture[string](loopOf(ctx))
+	attempt(f, 0)
+	log("future: %s, cancelling %d", stateOf(f), asyncio.CurrentTask(ctx).Cancelling())
+}
