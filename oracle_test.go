@@ -79,12 +79,14 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// TestOracleHasNoOrphans proves that every twin has its Python program, so that none runs against nothing, and that every
-// trace that differs is listed as such, and none that is not there.
+// TestOracleHasNoOrphans proves that programs, traces and twins belong together, so that none runs against nothing, and
+// that every trace that differs is listed as such, and none that is not there.
 func TestOracleHasNoOrphans(t *testing.T) {
 	names := oracleNames(t, ".py")
 	require.Equal(t, names, slices.Sorted(maps.Keys(oraclePrograms(t))))
 	require.GreaterOrEqual(t, len(names), 80)
+	traces := slices.DeleteFunc(oracleNames(t, oracleTrace), func(name string) bool { return strings.HasSuffix(name, ".go") })
+	require.Equal(t, names, traces)
 	require.Equal(t, oracleNames(t, goTrace), oracleDivergences(t))
 }
 
