@@ -45,6 +45,7 @@ type settings struct {
 
 // outputs say what is done with the results; empty: nothing.
 type outputs struct {
+	from  string // file of an earlier run, which is taken instead of a new one
 	json  string // file
 	saved string // file
 	docs  string // folder
@@ -85,6 +86,7 @@ func parseFlags() (settings, outputs) {
 	only := flag.String("only", os.Getenv("ONLY"), "contenders whose names contain one of these, by comma")
 	work := flag.String("work", os.Getenv("WORK"), "kinds of work, by comma: cost, echo, pipeline, open, beside, idle")
 	var out outputs
+	flag.StringVar(&out.from, "from", "", "measure nothing: take the run that -json wrote to `file`")
 	flag.StringVar(&out.json, "json", "", "write every sample to `file`")
 	flag.StringVar(&out.saved, "saved", "", "tell what has changed since the run that -json wrote to `file`")
 	flag.StringVar(&out.docs, "docs", "", "write benchmarks.md and its charts into `folder`")
@@ -102,7 +104,7 @@ func (o outputs) measure(s settings) (*result.Report, error) {
 			return nil, err
 		}
 	}
-	rep, err := measure(s)
+	rep, err := o.results(s)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +116,19 @@ func (o outputs) measure(s settings) (*result.Report, error) {
 	}
 	if saved != nil {
 		report.Compare(os.Stdout, saved, rep)
+	}
+	return rep, err
+}
+
+// results are measured, or those of an earlier run, judged anew.
+func (o outputs) results(s settings) (*result.Report, error) {
+	if o.from == "" {
+		return measure(s)
+	}
+	rep, err := result.ReadFile(o.from)
+	if err == nil {
+		rep.Targets = judge(rep)
+		printTargets(os.Stdout, rep.Targets)
 	}
 	return rep, err
 }
