@@ -132,8 +132,8 @@ var (
 	ErrLoopStopped = errors.New("asyncio: event loop stopped before Future completed")
 	// ErrNoRunningLoop: the context belongs to no running loop.
 	ErrNoRunningLoop = errors.New("asyncio: no running event loop")
-	// ErrWrongLoop: a future was used with another loop than its own.
-	ErrWrongLoop = errors.New("asyncio: future belongs to a different event loop")
+	// ErrWrongLoop: what belongs to one loop was used with another, or in a goroutine that is not the loop's.
+	ErrWrongLoop = errors.New("asyncio: wrong event loop")
 	// ErrNotCurrentTask: a call that suspends was given the context of a task that is not running.
 	ErrNotCurrentTask = errors.New("asyncio: not the current task")
 	// ErrNotLocked: a lock or semaphore was released, or a condition used, that was not acquired.

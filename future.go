@@ -131,7 +131,7 @@ func (f *future) wait(a awaiter, w aborter) error {
 	}
 	t := a.task
 	if f.loop != t.loop {
-		return fmt.Errorf("%w: %s awaits it; use RunCoroutineThreadsafe to reach the other loop", ErrWrongLoop, t.Name())
+		return fmt.Errorf("%w: %s awaits a future of another one; use RunCoroutineThreadsafe to reach it", ErrWrongLoop, t.Name())
 	}
 	if &t.future == f {
 		return fmt.Errorf("%w: %s awaits itself", ErrInvalidState, t.Name())
