@@ -97,7 +97,7 @@ type audit struct {
 	err   error            // the first fault
 }
 
-// Audit tells what is wrong with l's tasks and with the primitives that they wait for; nil: nothing.
+// Audit tells what is wrong with l's tasks, and with the primitives and futures that they wait for; nil: nothing.
 func Audit(l *Loop, primitives ...any) error {
 	a := &audit{loop: l, ready: map[runnable]int{}}
 	q := &l.ready
@@ -114,8 +114,16 @@ func Audit(l *Loop, primitives ...any) error {
 		a.task(t)
 		count++
 	}
+	l.timers.All(func(t timed) bool {
+		a.must(useful(t), "a %T is armed for nobody", t)
+		return true
+	})
 	a.must(count == l.tasks.count, "%d tasks are listed as %d", count, l.tasks.count)
 	for _, p := range primitives {
+		if f, ok := p.(*Future[int]); ok {
+			a.waiters(&f.future)
+			continue
+		}
 		for _, line := range linesOf(p) {
 			a.line(line, fmt.Sprintf("%T", p))
 		}
@@ -130,6 +138,19 @@ func (a *audit) must(ok bool, format string, args ...any) {
 	}
 }
 
+// useful tells whether somebody still waits for the timer.
+func useful(t timed) bool {
+	switch t := t.(type) {
+	case *timeoutTimer:
+		return t.s != nil && t.s.state == timeoutEntered
+	case *sleeper:
+		return t.t != nil
+	case *timerCall:
+		return t.fn != nil
+	}
+	return false
+}
+
 // named is a task that a message names; most are never written.
 type named struct{ *task }
 
@@ -140,6 +161,7 @@ func (a *audit) task(t *task) {
 	name, l := named{t}, a.loop
 	nested := l.current != nil && l.current.co.nested
 	a.must(t.future.state == pending, "%s is done and still listed", name)
+	a.waiters(&t.future)
 	a.must(t.requests >= 0, "%s has %d requests", name, t.requests)
 	switch t.phase {
 	case taskRunning:
@@ -153,6 +175,8 @@ func (a *audit) task(t *task) {
 		a.must(t != l.current, "%s is suspended while it runs", name)
 		a.must(a.ready[t] == 0, "%s is suspended and stands in the ready queue", name)
 		a.must(a.registered(t), "%s is suspended, and its %T knows nothing of it: nobody will wake it", name, t.waiting)
+		f, _ := t.waiting.(*future) // of a gather whose children are all done, but not yet heard of: it refuses to be cancelled
+		a.must(t.interrupted == nil || f != nil && f.onCancel != nil, "%s is suspended and should be interrupted", name)
 	default:
 		a.must(false, "%s is listed in phase %d", name, t.phase)
 	}
@@ -173,6 +197,27 @@ func (a *audit) registered(t *task) bool {
 		return w.task == t
 	}
 	return false
+}
+
+// waiters checks that those who stand in a future's list still wait.
+func (a *audit) waiters(f *future) {
+	for _, w := range append([]waiter{f.first}, f.rest...) {
+		switch w := w.(type) {
+		case *task:
+			waits := w.phase == taskSuspended && (w.waiting == aborter(f) || w.waiting == aborter(w.awaited(f)))
+			a.must(waits, "%s is still in the list of a future that it does not await", named{w})
+		case *waitLink:
+			a.must(w.w.enough.taken() || a.loop.ready.len() > 0, "a Wait that has ended is still in the list of a future")
+		}
+	}
+}
+
+// awaited is the task around f, if that is what t awaits.
+func (t *task) awaited(f *future) *task {
+	if w, ok := t.waiting.(*task); ok && &w.future == f {
+		return w
+	}
+	return nil
 }
 
 func (q *waitQueue) holds(place *waitPlace) bool {

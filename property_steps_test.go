@@ -31,6 +31,9 @@ func (a *actor) run(ctx context.Context, steps []step) error {
 		}
 		w.say(a, "%s", st)
 		err := a.do(ctx, st)
+		if err == nil {
+			w.race(st)
+		}
 		w.must(!foreignPanic(err), "%s: %v", a, err)
 		w.say(a, "%s: %v", st.what, err)
 		w.look()
@@ -114,6 +117,19 @@ func (w *world) quick(a *actor, st step) {
 	}
 }
 
+// race cancels, now and then, a task that the step may just have woken.
+func (w *world) race(st step) {
+	switch st.what {
+	case "give", "ring", "put", "get", "put now", "get now", "event set", "barrier", "lock", "permit":
+		if st.ticks == noLimit && w.over() == nil {
+			st.flag = true
+			if target := w.victim(st); target.waits {
+				w.cancel(w, target)
+			}
+		}
+	}
+}
+
 // victim is a task to cancel: any, or one that waits, or is about to stop doing so.
 func (w *world) victim(st step) *actor {
 	var waiting []*actor
@@ -171,6 +187,9 @@ func (a *actor) uncancel() {
 	left := a.task.Uncancel()
 	a.world.must(a.exposed || left == a.requests, "%s: Uncancel has returned %d, not %d", a, left, a.requests)
 	a.requests = left
+	if left == 0 {
+		a.asked = a.interruptions // one that was not delivered is dropped
+	}
 }
 
 func (a *actor) sleep(ctx context.Context, d time.Duration) error {

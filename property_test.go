@@ -104,8 +104,8 @@ var (
 	families    = [][]string{
 		{"event", "event set", "event clear"},
 		{"bell", "ring", "cancel"},
-		{"take", "give", "cancel"},
-		{"barrier"},
+		{"take", "take", "give"},
+		{"barrier", "barrier", "cancel"},
 		{"barrier", "barrier", "barrier", "reset", "abort"},
 		{"put", "get", "cancel"},
 		{"put", "get", "put now", "get now", "task done", "join", "shutdown"},

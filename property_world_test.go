@@ -148,7 +148,11 @@ func (w *world) look() {
 		return
 	}
 	w.looks++
-	if err := asyncio.Audit(w.loop, w.sync.all()...); err != nil {
+	shared := w.sync.all()
+	for _, f := range w.futures {
+		shared = append(shared, f)
+	}
+	if err := asyncio.Audit(w.loop, shared...); err != nil {
 		w.fail("%v", err)
 	}
 	for _, a := range w.actors {
@@ -218,7 +222,7 @@ func (w *world) spawn(ctx context.Context, steps []step, opts ...asyncio.TaskOpt
 		return nil
 	}
 	a := w.newActor()
-	task := asyncio.CreateTask(ctx, a.coroutine(steps), opts...)
+	task := asyncio.CreateTask(ctx, a.coroutine(steps), append(opts, asyncio.WithName(a.String()))...)
 	w.must(a.task == nil || a.task == task, "%s runs as another task", a)
 	a.task = task
 	return a
@@ -235,7 +239,7 @@ func (w *world) spawnIn(g *openGroup, steps []step, opts ...asyncio.TaskOption) 
 		a.member, a.creating = g, true
 		g.children = append(g.children, a)
 	}
-	task := asyncio.GroupTask(g.group, a.coroutine(steps), opts...)
+	task := asyncio.GroupTask(g.group, a.coroutine(steps), append(opts, asyncio.WithName(a.String()))...)
 	a.task, a.creating = task, false
 	w.must(!aborting || !a.began && errors.Is(task.Exception(), asyncio.ErrGroupClosed), "a group that shuts down has started %s", a)
 }
@@ -253,6 +257,7 @@ func (w *world) inline(a *actor, steps []step) asyncio.Coro[int] {
 func (a *actor) coroutine(steps []step) asyncio.Coro[int] {
 	return func(ctx context.Context) (int, error) {
 		a.task = asyncio.CurrentTask(ctx).(*asyncio.Task[int])
+		a.task.SetName(a.String()) // a fault has to read alike whenever it is found, to be shortened
 		a.world.must(!a.began, "%s has begun twice", a)
 		a.began = true
 		err := a.run(ctx, steps)
