@@ -18,7 +18,7 @@ import (
 // What an idle connection may cost in Go's heap and stacks. libuv's own memory, some 300 bytes, comes on top. A stream has
 // a task, whose stack is 2 KiB as long as the handler's frames are usual ones; one of 4 KiB would miss the limit.
 const (
-	idleProtocolBytesMax = 340
+	idleProtocolBytesMax = 400
 	idleStreamBytesMax   = 4200
 )
 
