@@ -416,6 +416,23 @@ func TestTaskReports(t *testing.T) {
 	})
 }
 
+func TestTaskDoneCallbacks(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := newLoop(t, opts...)
+		task := asyncio.CreateTask(l.Context(), returning(1, 0))
+		var tr trace
+		first := task.AddDoneCallback(func(*asyncio.Task[int]) { tr.add("first") })
+		task.AddDoneCallback(func(*asyncio.Task[int]) { tr.add("second") })
+		require.Equal(t, 1, task.RemoveDoneCallback(first))
+		require.Equal(t, 0, task.RemoveDoneCallback(first))
+		require.Equal(t, 0, task.RemoveDoneCallback(nil))
+		turns(t, l, 3)
+		tr.equal(t, "second")
+		panicsWith(t, asyncio.ErrInvalidState, func() { task.AddDoneCallback(nil) })
+		panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewFuture[int](l).AddDoneCallback(nil) })
+	})
+}
+
 // dropTask makes a task that is reachable no more, but for its loop, when the function returns.
 //
 //go:noinline
