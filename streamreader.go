@@ -26,7 +26,7 @@ const (
 	pullBytesMin    = 16 << 10  // a Read into less than this takes from the buffer: a system call for it would cost more
 	pullBytesMax    = 256 << 10 // what Reads may pull in a row before the task has to wait for its next turn
 	fillBytesMin    = 64 << 10  // room in the buffer that bytes are pulled into
-	reserveBytesMax = 1 << 20   // memory that is made for bytes before they have come
+	reserveBytesMax = 256 << 10 // memory that is made for bytes before they have come: a peer that sends one holds so much
 )
 
 // ErrConcurrentRead: a task wants to read from a stream while another one waits for data there.
