@@ -61,6 +61,9 @@ func Unfinished[T any](q *Queue[T]) int { return q.unfinished }
 // InBarrier counts the tasks of the barrier's present phase.
 func InBarrier(b *Barrier) int { return b.count }
 
+// Forgotten tells whether tasks wait for a condition, and nobody that was notified is on the way to its lock.
+func Forgotten(c *Condition) bool { return c.line.stuck() && c.Lock.line.first == nil && !c.locked }
+
 // InLine counts the tasks that stand before a primitive.
 func InLine(primitive any) int {
 	n := 0

@@ -121,7 +121,7 @@ func (w *world) quick(a *actor, st step) {
 func (w *world) race(st step) {
 	switch st.what {
 	case "give", "ring", "put", "get", "put now", "get now", "event set", "barrier", "lock", "permit":
-		if st.ticks == noLimit && w.over() == nil {
+		if st.ticks <= 0 && w.over() == nil {
 			st.flag = true
 			if target := w.victim(st); target.waits {
 				w.cancel(w, target)

@@ -29,9 +29,8 @@ type synchronisation struct {
 	wakes    int                // that were given, and those that one that failed may have passed on
 	woken    int
 
-	store  *asyncio.Condition // of stock
-	stock  int
-	takers int // tasks that wait for stock
+	store *asyncio.Condition // of stock
+	stock int
 
 	barrier *asyncio.Barrier
 	inside  int // tasks in its Wait
@@ -86,14 +85,10 @@ func (s *synchronisation) look(w *world) {
 	w.must(asyncio.Permits(s.permits)+s.held == w.program.permits, "of %d permits there are %d, and %d are held",
 		w.program.permits, asyncio.Permits(s.permits), s.held)
 	w.must(s.bell.Locked() == (s.ringer != nil), "the bell's lock is taken: %v, and its holder is %v", s.bell.Locked(), s.ringer)
+	w.must(s.stock == 0 || !asyncio.Forgotten(s.store), "tasks wait for a stock of %d, and none has been told", s.stock)
 	w.must(s.queue.Len() == len(s.items), "the queue has %d items, and should have %v", s.queue.Len(), s.items)
 	w.must(asyncio.Unfinished(s.queue) == s.unfinished, "the queue has %d unfinished items, and should have %d",
 		asyncio.Unfinished(s.queue), s.unfinished)
-}
-
-// idle checks what must not be when nothing will happen any more. The rest of it the audit sees.
-func (s *synchronisation) idle(w *world) {
-	w.must(s.stock == 0 || s.takers == 0 || s.store.Locked(), "%d tasks wait for a stock of %d", s.takers, s.stock)
 }
 
 // end checks that everything was given back.
@@ -245,8 +240,6 @@ func (a *actor) ring(ctx context.Context, n int, long bool) error {
 func (a *actor) take(ctx context.Context, long bool) error {
 	w, s := a.world, a.world.sync
 	err := s.store.With(ctx, func() error {
-		s.takers++
-		defer func() { s.takers-- }()
 		err := s.store.WaitFor(ctx, func() bool {
 			w.must(s.store.Locked(), "a predicate runs without the lock")
 			return s.stock > 0

@@ -163,7 +163,6 @@ func (w *world) look() {
 
 // idle is called when nothing will happen any more: then whoever still waits is cancelled, again and again.
 func (w *world) idle() {
-	w.sync.idle(w)
 	left := len(asyncio.AllTasks(w.loop))
 	if left == 0 || w.abrupt || w.over() != nil {
 		w.loop.Stop()
