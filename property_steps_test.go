@@ -30,8 +30,11 @@ func (a *actor) run(ctx context.Context, steps []step) error {
 			return err
 		}
 		w.say(a, "%s", st)
+		if st.what == "barrier" {
+			w.race(st)
+		}
 		err := a.do(ctx, st)
-		if err == nil {
+		if err == nil && st.what != "barrier" {
 			w.race(st)
 		}
 		w.must(!foreignPanic(err), "%s: %v", a, err)
@@ -117,7 +120,8 @@ func (w *world) quick(a *actor, st step) {
 	}
 }
 
-// race cancels, now and then, a task that the step may just have woken.
+// race cancels, now and then, a task that waits: for a barrier before another one comes, else after the step, which may
+// just have woken it.
 func (w *world) race(st step) {
 	switch st.what {
 	case "give", "ring", "put", "get", "put now", "get now", "event set", "barrier", "lock", "permit":
