@@ -347,7 +347,7 @@ func TestMisuseOfMemory(t *testing.T) {
 		})
 		t.Run("a burst leaves little behind", func(t *testing.T) {
 			const burst, keptMax = 600_000, 4 << 20
-			l := newLoop(t, opts...)
+			l := newLoop(t, append(opts, asyncio.WithDebug(false))...) // which keeps a traceback for every callback
 			heap := func() int {
 				runtime.GC()
 				var m runtime.MemStats
