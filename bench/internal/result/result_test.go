@@ -1,6 +1,7 @@
 package result
 
 import (
+	"math"
 	"path/filepath"
 	"testing"
 	"time"
@@ -57,6 +58,19 @@ func TestWithoutControl(t *testing.T) {
 	f, ok := row.Figure(Protocol, Wakeups)
 	require.True(t, ok)
 	require.Zero(t, f)
+}
+
+func TestValuesThatWereNotMeasured(t *testing.T) {
+	row := Row{Work: echo10}
+	row.Add(LibuvC, 1, map[Metric]float64{CPU: math.NaN(), Busy: math.Inf(1), Rate: 7})
+	row.Add(LibuvC, 2, map[Metric]float64{CPU: 5, Rate: 7})
+	row.Summarise()
+	f, ok := row.Figure(LibuvC, CPU)
+	require.True(t, ok)
+	require.InDelta(t, 5, f.Median, 1e-9)
+	_, ok = row.Figure(LibuvC, Busy)
+	require.False(t, ok)
+	require.NoError(t, (&Report{Rows: []Row{row}}).WriteFile(filepath.Join(t.TempDir(), "r.json")))
 }
 
 func TestMedian(t *testing.T) {

@@ -1,6 +1,8 @@
 package result
 
 import (
+	"maps"
+	"math"
 	"slices"
 )
 
@@ -47,8 +49,10 @@ func (k Kind) Main() Metric {
 	}
 }
 
-// Add gives a contender one sample more. The first call for a name decides the place of its result.
+// Add gives a contender one sample more. The first call for a name decides the place of its result. A value that is not
+// finite was not measured: the interval was too short for the clocks.
 func (r *Row) Add(name string, round int, values map[Metric]float64) {
+	maps.DeleteFunc(values, func(_ Metric, v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
 	i := slices.IndexFunc(r.Results, func(res Result) bool { return res.Name == name })
 	if i < 0 {
 		i = len(r.Results)
