@@ -46,7 +46,6 @@ func TestErrorsMatch(t *testing.T) {
 			var netErr net.Error
 			require.ErrorAs(t, err, &netErr, "code for net.Conn knows a timeout by its method")
 			require.True(t, netErr.Timeout())
-			require.True(t, netErr.Temporary())
 			require.ErrorIs(t, err, asyncio.ErrTimeout)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 			require.NotErrorIs(t, err, context.Canceled)

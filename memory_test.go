@@ -75,7 +75,7 @@ func TestIdleConnectionMemory(t *testing.T) {
 	}
 	const connections = 400
 	measure := func(t *testing.T, max int64, serve func(ctx context.Context, made func()) (*asyncio.Server, error)) {
-		l := newLoop(t, asyncio.WithDriver(asyncio.Libuv))
+		l := newLoop(t, asyncio.WithDriver(asyncio.Libuv), asyncio.WithDebug(false)) // which keeps where tasks were made
 		inTask(t, l, func(ctx context.Context) {
 			accepted := 0
 			s, err := serve(ctx, func() { accepted++ })
