@@ -19,13 +19,17 @@ import (
 // the count anew, and looks that come too soon are not taken.
 func TestCrowd(t *testing.T) {
 	var now time.Duration
-	var full bool
+	var full load
 	looks := 0
-	c := crowd{probe: func() bool { looks++; return full }}
-	look := func(is bool) bool {
-		full = is
+	c := crowd{probe: func() load { looks++; return full }}
+	look := func(crowded bool) bool {
+		full = loadFull
+		if crowded {
+			full = loadCrowded
+		}
 		now += crowdLookInterval
-		return c.look(now)
+		c.look(now)
+		return c.crowded
 	}
 	require.False(t, look(false))
 	for range 3 {
@@ -46,24 +50,29 @@ func TestCrowd(t *testing.T) {
 	require.False(t, look(false))
 	before := looks
 	for range 100 {
-		require.False(t, c.look(now+crowdLookInterval-1))
+		c.look(now + crowdLookInterval - 1)
 	}
 	require.Equal(t, before, looks, "too soon")
+	for _, found := range []load{loadSpare, loadFull, loadCrowded} {
+		full, now = found, now+crowdLookInterval
+		c.look(now)
+		require.Equal(t, found == loadSpare, c.spare)
+	}
 }
 
-func newAdaptiveLoop(t *testing.T, crowded func() bool) (*Loop, *adaptiveWaiter) {
+func newAdaptiveLoop(t *testing.T, probe func() load) (*Loop, *adaptiveWaiter) {
 	l, err := NewLoop()
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Shutdown(context.Background())) })
 	w := l.waiter.(*adaptiveWaiter)
-	w.crowd.probe = crowded
+	w.crowd.probe = probe
 	return l, w
 }
 
 // The loop blocks while the probe says so and parks again afterwards. Timeouts end both kinds of waits.
 func TestAdaptiveWait(t *testing.T) {
-	full, looks := true, 0
-	l, w := newAdaptiveLoop(t, func() bool { looks++; return full })
+	full, looks := loadCrowded, 0
+	l, w := newAdaptiveLoop(t, func() load { looks++; return full })
 	wait := func() {
 		for before := looks; looks == before; {
 			require.NoError(t, l.Poll(crowdLookInterval))
@@ -74,7 +83,7 @@ func TestAdaptiveWait(t *testing.T) {
 		wait()
 	}
 	require.True(t, w.blocks.Load())
-	full = false
+	full = loadFull
 	for range freeLooksMin {
 		require.True(t, w.blocks.Load())
 		wait()
@@ -83,16 +92,81 @@ func TestAdaptiveWait(t *testing.T) {
 	wait()
 }
 
+// Short waits for events make the loop block where a processor is to spare; long ones, and waits that another goroutine
+// ends, make it park.
+func TestAdaptiveWaitPace(t *testing.T) {
+	found := loadSpare
+	l, w := newAdaptiveLoop(t, func() load { return found })
+	ours, theirs := testPipe(t, l)
+	require.NoError(t, ours.ReadStart(func([]byte, error) {}))
+	next := make(chan func())
+	var producer sync.WaitGroup
+	producer.Go(func() {
+		for f := range next {
+			f()
+		}
+	})
+	until := func(blocks bool, wait func()) {
+		for start := time.Now(); w.blocks.Load() != blocks; {
+			require.Less(t, time.Since(start), time.Minute)
+			wait()
+		}
+	}
+	event := func() {
+		next <- func() { theirs.Write([]byte("x")) }
+		require.NoError(t, l.Poll(time.Second))
+		for range 2 * paceShare { // the machine may be slow
+			w.pace.note(0)
+		}
+	}
+	until(true, event)
+	until(false, func() { require.NoError(t, l.Poll(2*paceWaitMax)) })
+	until(true, event)
+	until(false, func() {
+		next <- l.Wake
+		require.NoError(t, l.Poll(time.Second))
+	})
+	until(true, event)
+	found = loadFull
+	until(false, event)
+	close(next)
+	producer.Wait()
+}
+
+func TestPace(t *testing.T) {
+	p := pace{mean: paceWaitMax}
+	for range 100 {
+		p.note(slowWaitMin - 1)
+	}
+	require.False(t, p.brisk, "not short enough to begin")
+	for range 100 {
+		p.note(0)
+	}
+	require.True(t, p.brisk)
+	p.note(time.Hour)
+	require.True(t, p.brisk, "one long wait")
+	for range 2 * paceShare {
+		p.note(slowWaitMin - 1)
+	}
+	require.True(t, p.brisk, "short enough to go on")
+	p.note(time.Hour)
+	p.note(time.Hour)
+	require.False(t, p.brisk)
+}
+
 // Nothing is lost while the way to wait changes after every wait: neither a wake-up nor an event of a descriptor.
 func TestAdaptiveWaitChanges(t *testing.T) {
 	var l *Loop
 	var w *adaptiveWaiter
-	l, w = newAdaptiveLoop(t, func() bool {
+	l, w = newAdaptiveLoop(t, func() load {
 		w.crowd.next, w.crowd.against = 0, freeLooksMin-1 // decide at once, and again after the next wait
 		if !w.crowd.crowded {
 			w.crowd.against = crowdedLooksMin - 1
 		}
-		return !w.crowd.crowded
+		if w.crowd.crowded {
+			return loadFull
+		}
+		return loadCrowded
 	})
 	ours, theirs := testPipe(t, l)
 	const rounds = 3000
@@ -133,7 +207,7 @@ func TestAdaptiveWaitChanges(t *testing.T) {
 
 // Goroutines that compute on every processor make the loop block, and their end makes it park again.
 func TestAdaptiveWaitUnderLoad(t *testing.T) {
-	l, w := newAdaptiveLoop(t, newProcessors().crowded)
+	l, w := newAdaptiveLoop(t, newProcessors().load)
 	var quit atomic.Bool
 	var all sync.WaitGroup
 	for range 2 * runtime.GOMAXPROCS(0) {
@@ -154,11 +228,11 @@ func TestAdaptiveWaitUnderLoad(t *testing.T) {
 	until(false)
 }
 
-func BenchmarkCrowdProbe(b *testing.B) {
+func BenchmarkLoad(b *testing.B) {
 	p := newProcessors()
 	b.ReportAllocs()
 	for b.Loop() {
-		p.crowded()
+		p.load()
 	}
 }
 

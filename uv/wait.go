@@ -5,7 +5,8 @@ package uv
 // Waiting: how a loop spends the time until something happens. It is one small part on its own because the best way
 // depends on the program.
 //
-//	WaitAdaptive  parks, and blocks while more goroutines want to run than there are processors. See adapt.go.
+//	WaitAdaptive  parks, but blocks where that is quicker: while goroutines queue for a processor, and while there is one
+//	              to spare and events come briskly. See adapt.go.
 //	WaitNetpoll   the goroutine parks, like one that reads a socket, until libuv's descriptor is readable. No thread
 //	              waits and no processor changes hands.
 //	WaitBlock     the goroutine's thread waits inside libuv. Right for a goroutine that is locked to its thread. The
@@ -25,7 +26,7 @@ import (
 type Wait int
 
 const (
-	WaitAdaptive Wait = iota // park, or block while the processors are crowded
+	WaitAdaptive Wait = iota // park or block, whichever is quicker now
 	WaitNetpoll              // park the goroutine in Go's network poller
 	WaitBlock                // block the thread in libuv
 )
@@ -47,7 +48,7 @@ func newWaiter(l *Loop, w Wait) waiter {
 			if w == WaitNetpoll {
 				return n
 			}
-			return newAdaptiveWaiter(n, newProcessors().crowded)
+			return newAdaptiveWaiter(n, newProcessors().load)
 		}
 	}
 	return blockWaiter{l}
