@@ -24,13 +24,14 @@ func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
 
 func (c Coro[T]) sealed() {}
 
-// Awaitable is a Coro, a *Future or a *Task.
+// Awaitable is a Coro, a *Future or a *Task: what asyncio awaits, and its combinators take.
 type Awaitable[T any] interface {
+	// Await waits for the result: await. See Coro.Await, Future.Await and Task.Await.
 	Await(ctx context.Context) (T, error)
 	sealed()
 }
 
-// AnyFuture is a *Future or *Task of any type.
+// AnyFuture is a *Future or *Task of any type: what Wait takes and reports name. The methods are those of Future and Task.
 type AnyFuture interface {
 	Done() bool
 	Cancelled() bool
@@ -41,7 +42,7 @@ type AnyFuture interface {
 	base() *future
 }
 
-// AnyTask is a *Task of any type.
+// AnyTask is a *Task of any type: what CurrentTask and AllTasks return. The methods are those of Task.
 type AnyTask interface {
 	AnyFuture
 	Name() string
