@@ -19,7 +19,7 @@ const slowCallbackDefault = 100 * time.Millisecond
 // have their default. Other goroutines may still wake the tasks, and mostly do so earlier.
 const stallPerSlow = 10
 
-// Debug tells whether the loop is in debug mode.
+// Debug tells whether the loop is in debug mode: loop.get_debug.
 func (l *Loop) Debug() bool { return l.debug }
 
 // SetDebug turns debug mode on or off: loop.set_debug. Callbacks, futures and tasks that exist keep what was, or was not,
