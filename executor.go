@@ -39,7 +39,8 @@ type threadPool struct {
 	idle    sync.Cond // workers fell to 0
 }
 
-// NewThreadPool makes an executor that runs at most workers functions at once: concurrent.futures.ThreadPoolExecutor.
+// NewThreadPool makes an executor that runs at most workers functions at once: concurrent.futures.ThreadPoolExecutor. It
+// panics with ErrInvalidState unless that is at least 1.
 func NewThreadPool(workers int) Executor {
 	if workers < 1 {
 		panic(misuse(ErrInvalidState, "NewThreadPool needs at least one worker, not %d", workers))
