@@ -407,7 +407,8 @@ func GetEventLoop(ctx context.Context) (*Loop, error) {
 	return nil, fmt.Errorf("%w: and none was set with WithEventLoop", ErrNoRunningLoop)
 }
 
-// WithEventLoop makes l the event loop of code that is given the context: asyncio.set_event_loop.
+// WithEventLoop makes l the event loop of code that is given the context: asyncio.set_event_loop. It panics with
+// ErrInvalidState if ctx is nil.
 func WithEventLoop(ctx context.Context, l *Loop) context.Context {
 	if ctx == nil {
 		panic(misuse(ErrInvalidState, "WithEventLoop was given a nil context"))
