@@ -96,7 +96,7 @@ func (r *Runner) Loop() (*Loop, error) {
 }
 
 // RunIn runs main on r's loop: Runner.run. The end of the context of WithContext cancels main, and so does SIGINT, see
-// WithInterrupt.
+// WithInterrupt. The errors are main's, those of Runner.Loop and RunUntilComplete, and ErrInterrupted.
 func RunIn[T any](r *Runner, main Coro[T]) (result T, err error) {
 	l, err := r.Loop()
 	if err != nil {
