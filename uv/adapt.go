@@ -7,16 +7,16 @@ package uv
 // Crowded: goroutines queue for a processor. One that parks gives its processor away and gets one back when its turn has
 // come; but where goroutines compute on all processors, nobody looks at the network poller for 10 ms, and then the loop
 // stands in line for up to 10 ms more. With 10,000 requests a second and two such goroutines half of the answers took 5 to
-// 10 ms, as with package net; ten connections that send, wait and send again got 500 answers a second on one processor. A
+// 10 ms, as with package net; ten connections that send, wait and send again got as few as 500 answers a second. A
 // thread that blocks in C keeps its processor until the runtime's monitor takes it away, which is when nothing else was
-// scheduled there for 10 ms. So half of the answers took less than 0.1 ms on two processors, 1 to 3 ms on one, and the ten
+// scheduled there for 10 ms. So half of the answers took less than 0.1 ms on two processors, 1 to 4 ms on one, and the ten
 // connections got 70,000 answers a second. One answer in a hundred still waits for a time slice, 10 to 20 ms. The price is
-// paid by the goroutines that compute: they get none of the time for which the loop waits, a third to a half of that
-// processor.
+// paid by the goroutines that compute: they get none of the time for which the loop waits, half of that processor or a
+// little more.
 //
 // Brisk: there is a processor to spare, and events come quickly one after the other. To block takes one system call where
 // to park takes three, and nobody needs the processor that the thread keeps meanwhile. With one connection a request costs
-// 1.2 times what it costs a C server, instead of 1.8 times; with ten connections that are always busy there is no
+// 1.0 to 1.2 times what it costs a C server, instead of 1.6 to 1.9 times; with ten connections that are always busy there is no
 // difference. With 100 requests a second the monitor's looks make blocking twice as dear as parking, so it is for short
 // waits only; and not for those that another goroutine ends, which may want the processor that the loop would keep.
 //
