@@ -51,6 +51,7 @@ enum {
 	CHECK_WHOLE = 64,    /* one chunk in so many is compared whole */
 	EVENTS = 256,        /* epoll events taken at once */
 	SPIN_NS = 20 * 1000, /* a wait that is shorter than falling asleep and waking up is spun */
+	LATE_NS = 5 * 1000 * 1000, /* a warm-up that ends later than this was held up */
 	STALL_SECONDS = 5,
 	DRAIN_SECONDS = 3,   /* for what is outstanding at the end of an open loop */
 	GRACE_SECONDS = 15,  /* for connecting, beyond warm-up and measurement */
@@ -367,15 +368,17 @@ int main(int argc, char **argv) {
 	int ep = connect_all();
 
 	plan.start = read_clock(CLOCK_MONOTONIC);
-	uint64_t begin = plan.start + (uint64_t)(opt.warmup * 1e9);
-	plan.end = begin + (uint64_t)(opt.seconds * 1e9);
+	uint64_t warm = plan.start + (uint64_t)(opt.warmup * 1e9);
+	plan.end = warm + (uint64_t)(opt.seconds * 1e9);
 	for (size_t i = 0; i < opt.connections && opt.rate == 0; i++)
 		issue(&conns[i], plan.start);
-	serve_until(ep, begin, UINT64_MAX);
+	serve_until(ep, warm, UINT64_MAX);
 
 	memset(&count, 0, sizeof count);
 	uint64_t server_cpu = opt.has_server ? read_clock(opt.server) : 0, own_cpu = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-	begin = read_clock(CLOCK_MONOTONIC);
+	uint64_t begin = read_clock(CLOCK_MONOTONIC);
+	if (begin > warm + LATE_NS) /* this process had to wait for a processor: the interval is not to shrink */
+		plan.end = begin + (uint64_t)(opt.seconds * 1e9);
 	if (opt.rate > 0)
 		count.since = begin;
 	serve_until(ep, plan.end, UINT64_MAX);
