@@ -14,8 +14,8 @@ package uv
 // paid by the goroutines that compute: they get none of the time for which the loop waits, half of that processor or a
 // little more.
 //
-// Brisk: there is a processor to spare, and events come quickly one after the other. To block takes one system call where
-// to park takes three, and nobody needs the processor that the thread keeps meanwhile. With one connection a request costs
+// Brisk: there is a processor to spare, and events come quickly one after the other. To block asks the kernel once where
+// to park asks two or three times, and nobody needs the processor that the thread keeps meanwhile. With one connection a request costs
 // 1.0 to 1.2 times what it costs a C server, instead of 1.6 to 1.9 times; with ten connections that are always busy there is no
 // difference. With 100 requests a second the monitor's looks make blocking twice as dear as parking, so it is for short
 // waits only; and not for those that another goroutine ends, which may want the processor that the loop would keep.
