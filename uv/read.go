@@ -151,6 +151,9 @@ func (s *Stream) pull() {
 			l.calls++
 			return
 		}
+		if s.state != handleOpen || s.flags&streamReading == 0 { // the handler has changed its mind
+			return
+		}
 	}
 	if l.pulled == nil {
 		l.pulled = make([]byte, pullBytesMax)
@@ -213,7 +216,7 @@ const noRawFD = -1
 func (s *Stream) rawFD() int {
 	if s.fd == 0 {
 		s.fd = noRawFD
-		if fd := s.loop.b.Fileno(s.id()); haveRawIO && fd > 0 {
+		if fd := s.loop.b.Fileno(s.id()); fd > 0 && rawIO(fd) {
 			s.fd = int32(fd)
 		}
 	}

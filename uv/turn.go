@@ -87,12 +87,12 @@ func (l *Loop) absorb(from, to uint32) {
 		r := l.b.Rec(i)
 		switch r.Kind {
 		case cbridge.RecLeft:
-			if s := l.streams[r.Slot]; s != nil {
+			if s := l.stream(r.Slot); s != nil {
 				s.queued += int(r.Value)
 			}
 			r.Kind = cbridge.RecNone
 		case cbridge.RecWriteError:
-			if s := l.streams[r.Slot]; s != nil {
+			if s := l.stream(r.Slot); s != nil {
 				s.flags |= streamWriteFailed
 			}
 		}
@@ -152,13 +152,14 @@ func (l *Loop) once(timeout time.Duration, ifAlive bool) {
 }
 
 func (l *Loop) dispatch() {
+	l.readable = nil // a handler that panicked has left it
 	for l.cur < l.lim {
 		r := *l.b.Rec(l.cur)
 		l.cur++
 		if r.Kind == cbridge.RecNone {
 			continue
 		}
-		if s := l.streams[r.Slot]; s != nil {
+		if s := l.stream(r.Slot); s != nil {
 			s.record(r)
 		} else if r.Kind == cbridge.RecClosed { // a connection that failed while it was accepted
 			l.submit(cbridge.OpAck, r.Slot, r.Gen, 0)
@@ -167,6 +168,14 @@ func (l *Loop) dispatch() {
 	if l.checks {
 		l.poison()
 	}
+}
+
+// stream is the one in a slot; nil for a connection that Go has never heard of, because it failed while it was accepted.
+func (l *Loop) stream(slot uint32) *Stream {
+	if int(slot) >= len(l.streams) {
+		return nil
+	}
+	return l.streams[slot]
 }
 
 // poison makes a slice that a read callback has kept visible as such.

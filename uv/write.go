@@ -155,7 +155,7 @@ func (s *Stream) direct(p []byte) {
 		return
 	}
 	left := l.b.Write(s.id(), op, p)
-	if left < 0 && failed < 0 {
+	if left < 0 && failed < 0 && failed != int(EAGAIN) && failed != int(EINTR) {
 		left = failed // the first of two errors tells more
 	}
 	if left >= 0 {
