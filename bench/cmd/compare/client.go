@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
+	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
@@ -52,6 +49,11 @@ func (s sample) values() map[result.Metric]float64 {
 	}
 }
 
+// limit is how long the client may take.
+func (l load) limit() time.Duration {
+	return time.Duration((l.seconds+l.warmup)*float64(time.Second)) + clientGrace
+}
+
 // run puts a load on a server.
 func (l load) run(client string, srv *server) (sample, error) {
 	args := []string{"-s", strconv.Itoa(l.bytes), "-c", strconv.Itoa(l.connections), "-d", strconv.Itoa(max(l.depth, 1)),
@@ -59,7 +61,7 @@ func (l load) run(client string, srv *server) (sample, error) {
 	if l.rate > 0 {
 		args = append(args, "-r", fmt.Sprint(l.rate))
 	}
-	out, err := runClient(client, l.cpus, append(args, "127.0.0.1", srv.port)...)
+	out, err := runClient(l.limit(), client, l.cpus, append(args, "127.0.0.1", srv.port)...)
 	if err != nil {
 		return sample{}, err
 	}
@@ -71,16 +73,6 @@ func (l load) run(client string, srv *server) (sample, error) {
 }
 
 // runClient returns the line that the client prints.
-func runClient(client, cpus string, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), clientGrace)
-	defer cancel()
-	argv := pinned(cpus, append([]string{client}, args...))
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
-	}
-	return out, nil
+func runClient(limit time.Duration, client, cpus string, args ...string) ([]byte, error) {
+	return output(limit, os.Environ(), pinned(cpus, append([]string{client}, args...)))
 }

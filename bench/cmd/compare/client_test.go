@@ -75,7 +75,7 @@ func echo(c net.Conn) { _, _ = io.Copy(c, c) }
 func measured(t *testing.T, client, port string, args ...string) sample {
 	t.Helper()
 	args = append([]string{"-t", "0.3", "-w", "0.05", "-p", strconv.Itoa(os.Getpid())}, args...)
-	out, err := runClient(client, "", append(args, "127.0.0.1", port)...)
+	out, err := runClient(clientGrace, client, "", append(args, "127.0.0.1", port)...)
 	require.NoError(t, err)
 	var s sample
 	require.NoError(t, json.Unmarshal(out, &s))
@@ -150,7 +150,7 @@ func TestClientOpenLoop(t *testing.T) {
 	})
 	t.Run("a server that cannot keep up", func(t *testing.T) {
 		port := serve(t, func(c net.Conn) { _, _ = io.CopyN(c, c, 50*1024); _, _ = io.Copy(io.Discard, c) })
-		_, err := runClient(client, "", "-c", "1", "-r", "1000", "-t", "0.2", "-w", "0", "127.0.0.1", port)
+		_, err := runClient(clientGrace, client, "", "-c", "1", "-r", "1000", "-t", "0.2", "-w", "0", "127.0.0.1", port)
 		require.ErrorContains(t, err, "could not keep up with 1000 requests a second: 150 of 200 are not answered")
 	})
 }
@@ -160,7 +160,7 @@ func TestClientNoticesFailures(t *testing.T) {
 	client := newClient(t)
 	run := func(port, connections string, args ...string) error {
 		args = append(args, "-s", "1000", "-t", "0.3", "-w", "0.05", "-c", connections, "127.0.0.1", port)
-		_, err := runClient(client, "", args...)
+		_, err := runClient(clientGrace, client, "", args...)
 		return err
 	}
 	t.Run("a server that closes", func(t *testing.T) {
@@ -222,7 +222,13 @@ func TestClientNoticesFailures(t *testing.T) {
 	t.Run("wrong arguments", func(t *testing.T) {
 		require.ErrorContains(t, run("1", "0"), `"0" is not a number of at least 1`)
 		require.ErrorContains(t, run("1", "1", "-p", "4194305"), "no process 4194305")
-		_, err := runClient(client, "")
+		_, err := runClient(clientGrace, client, "")
 		require.ErrorContains(t, err, "usage")
 	})
+}
+
+func TestClientHasALimit(t *testing.T) {
+	require.Equal(t, 100*time.Second+clientGrace, load{seconds: 90, warmup: 10}.limit(), "beyond its seconds")
+	_, err := runClient(10*time.Millisecond, "sleep", "", "60")
+	require.ErrorContains(t, err, "sleep 60: not ended after 10ms")
 }

@@ -24,7 +24,7 @@ func newMeter(t *testing.T) *meter {
 func ready(t *testing.T, entries []entry, names ...string) []contender {
 	t.Helper()
 	rep := &result.Report{}
-	list, err := prepare(entries, names[0], settings{only: names}, rep)
+	list, err := prepare(entries, names[:1], settings{only: names}, rep)
 	require.NoError(t, err)
 	require.Empty(t, rep.Failed)
 	return list
@@ -59,7 +59,7 @@ func TestJobMeasuresInTurn(t *testing.T) {
 func TestServersServe(t *testing.T) {
 	m := newMeter(t)
 	rep := &result.Report{}
-	servers, err := prepare(newBuilder(t).servers(), result.LibuvC, settings{}, rep)
+	servers, err := prepare(newBuilder(t).servers(), []string{result.LibuvC}, settings{}, rep)
 	require.NoError(t, err)
 	require.Empty(t, rep.Failed)
 	for _, c := range servers {
@@ -115,12 +115,52 @@ func TestServersBesideBusyGoroutines(t *testing.T) {
 	}
 }
 
+func TestProcessorsBesideBusyGoroutines(t *testing.T) {
+	for _, c := range []struct {
+		client, server         string
+		procs                  int
+		wantClient, wantServer string
+	}{
+		{"0", "1", 1, "0", "1"},
+		{"0", "1", 2, "0,1", "0,1"},
+		{"", "", 2, "", ""},
+	} {
+		m := &meter{settings: settings{clientCPU: c.client, serverCPU: c.server}}
+		client, server := m.besideCPUs(result.Work{Kind: result.Beside, Procs: c.procs})
+		require.Equal(t, []string{c.wantClient, c.wantServer}, []string{client, server}, "%+v", c)
+	}
+}
+
+func TestControlsAlwaysTakePart(t *testing.T) {
+	b := newBuilder(t)
+	names := func(only, work string) (names []string) {
+		p, err := b.prepare(settings{only: list(only), work: list(work)}, &result.Report{})
+		require.NoError(t, err)
+		for _, c := range p.servers {
+			names = append(names, c.name)
+		}
+		return names
+	}
+	require.Equal(t, []string{result.LibuvC, result.Protocol, result.GoNet}, names(result.Protocol, "beside"))
+	require.Equal(t, []string{result.LibuvC, result.Protocol}, names(result.Protocol, "echo"))
+	require.Equal(t, []string{result.LibuvC, result.LibuvC256}, names(result.LibuvC256, "beside"), "C has no goroutines")
+}
+
+func TestLoopThatHangs(t *testing.T) {
+	begin := time.Now()
+	_, err := output(100*time.Millisecond, nil, []string{"sh", "-c", "sleep 20 & wait"})
+	require.ErrorContains(t, err, "not ended after 100ms")
+	require.Less(t, time.Since(begin), 10*time.Second, "nobody waits for its children")
+	m := &meter{settings: settings{seconds: 30}}
+	require.Equal(t, 5*time.Minute+costGrace, m.costLimit(), "ten times its seconds and more")
+}
+
 // Every loop that is installed times the operations under the names that are known.
 func TestLoopsAreTimed(t *testing.T) {
 	m := newMeter(t)
 	m.seconds = 0.001
 	rep := &result.Report{}
-	loops, err := prepare(newBuilder(t).loops(), result.Asyncio, settings{}, rep)
+	loops, err := prepare(newBuilder(t).loops(), []string{result.Asyncio}, settings{}, rep)
 	require.NoError(t, err)
 	require.Empty(t, rep.Failed)
 	for _, c := range loops {
@@ -142,13 +182,14 @@ func TestWhoFailsIsLeftOut(t *testing.T) {
 	bad := contender{name: "bad"}
 	contenders := []contender{good, bad}
 	turns := map[string]int{}
-	j := job{name: "some work", control: "good", contenders: contenders, rounds: 3, measure: func(c contender) ([]measurement, error) {
+	j := job{name: "some work", control: "good", contenders: contenders, rounds: 3}
+	j.measure = func(c contender) ([]measurement, error) {
 		turns[c.name]++
 		if c.name == "bad" {
 			return nil, fmt.Errorf("no good")
 		}
 		return []measurement{{result.Work{Kind: result.Echo}, c.name, map[result.Metric]float64{result.CPU: 1}}}, nil
-	}}
+	}
 	m.run(j)
 	require.Equal(t, map[string]int{"good": 6, "bad": 1}, turns)
 	require.Equal(t, []result.Failed{{Name: "bad", Work: "some work", Error: "no good"}}, m.report.Failed)
@@ -275,9 +316,11 @@ ok  	example	1.2s
 `)
 	require.NoError(t, err)
 	of := func(name, who string, ns, allocs float64) measurement {
-		return measurement{result.Work{Kind: result.Cost, Name: name}, who, map[result.Metric]float64{result.NS: ns, result.Allocs: allocs}}
+		values := map[result.Metric]float64{result.NS: ns, result.Allocs: allocs}
+		return measurement{result.Work{Kind: result.Cost, Name: name}, who, values}
 	}
-	require.Equal(t, []measurement{of("Switch", result.Asyncio, 120, 0), of("Switch", result.Bare, 100, 0), of("CallSoon", result.Asyncio, 23, 0.002)}, list)
+	require.Equal(t, []measurement{of("Switch", result.Asyncio, 120, 0), of("Switch", result.Bare, 100, 0),
+		of("CallSoon", result.Asyncio, 23, 0.002)}, list)
 
 	_, err = parseBenchmarks("BenchmarkX-2  100  many ns/op\n")
 	require.ErrorContains(t, err, "not understood")

@@ -13,14 +13,6 @@ import (
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// Contenders that no target speaks of.
-const (
-	pureGoStreams  = "asyncio-purego-streams"
-	netpoll        = "netpoll"
-	goja           = "goja"
-	nodeMicrotasks = "node-microtasks"
-)
-
 // contender is a program that is measured: an echo server, which takes a port as its last argument but for args, or one
 // that times a loop's operations, which takes seconds there.
 type contender struct {
@@ -49,16 +41,20 @@ type programs struct{ servers, loops, benchmarks []contender }
 func (b builder) prepare(s settings, rep *result.Report) (p programs, err error) {
 	if s.wantsWork(result.Cost) {
 		benchmarks := []entry{{benchmarksOfRoot, b.benchmarks}}
-		if p.benchmarks, err = prepare(benchmarks, "", s, rep); err != nil {
+		if p.benchmarks, err = prepare(benchmarks, nil, s, rep); err != nil {
 			return p, err
 		}
-		if p.loops, err = prepare(b.loops(), result.Asyncio, s, rep); err != nil {
+		if p.loops, err = prepare(b.loops(), []string{result.Asyncio}, s, rep); err != nil {
 			return p, err
 		}
 	}
 	if s.wantsWork(result.Echo) || s.wantsWork(result.Pipeline) || s.wantsWork(result.Open) || s.wantsWork(result.Beside) ||
 		s.wantsWork(result.Idle) {
-		p.servers, err = prepare(b.servers(), result.LibuvC, s, rep)
+		controls := []string{result.LibuvC}
+		if s.wantsWork(result.Beside) && slices.ContainsFunc(goServers, s.wants) {
+			controls = append(controls, result.GoNet)
+		}
+		p.servers, err = prepare(b.servers(), controls, s, rep)
 	}
 	return p, err
 }
@@ -131,9 +127,9 @@ func (b builder) servers() []entry {
 		{result.Protocol, b.goProgram("servers/asyncio_protocol")},
 		{result.Streams, b.goProgram("servers/asyncio_streams")},
 		{result.PureGo, b.goProgram("servers/asyncio_protocol", pureGo)},
-		{pureGoStreams, b.goProgram("servers/asyncio_streams", pureGo)},
+		{result.PureGoStreams, b.goProgram("servers/asyncio_streams", pureGo)},
 		{result.GoNet, b.goProgram("servers/gonet")},
-		{netpoll, b.goProgram("servers/netpoll")},
+		{result.Netpoll, b.goProgram("servers/netpoll")},
 		{result.Uvloop, b.python("servers/echo_asyncio.py", "uvloop", "protocol")},
 		{result.UvloopStreams, b.python("servers/echo_asyncio.py", "uvloop", "streams")},
 		{result.Python, b.python("servers/echo_asyncio.py", "asyncio", "protocol")},
@@ -147,11 +143,11 @@ func (b builder) loops() []entry {
 		{result.Asyncio, b.goProgram("loops/asyncio")},
 		{result.Bare, b.goProgram("loops/bare")},
 		{result.PureGo, b.goProgram("loops/asyncio", pureGo)},
-		{goja, b.goProgram("loops/goja")},
+		{result.Goja, b.goProgram("loops/goja")},
 		{result.UvloopLoop, b.python("loops/loops.py", "uvloop")},
 		{result.PythonLoop, b.python("loops/loops.py", "asyncio")},
 		{result.Node, b.node("loops/loops.js", "loop")},
-		{nodeMicrotasks, b.node("loops/loops.js", "microtasks")},
+		{result.NodeMicrotasks, b.node("loops/loops.js", "microtasks")},
 	}
 }
 
@@ -207,15 +203,15 @@ func pyenvRoot() string {
 	return filepath.Join(home, ".pyenv")
 }
 
-// prepare makes every contender that ONLY admits ready to start. If there is any, the control takes part as well; empty:
-// there is none.
-func prepare(entries []entry, control string, s settings, rep *result.Report) ([]contender, error) {
+// prepare makes every contender that ONLY admits ready to start. If there is any, the controls take part as well.
+func prepare(entries []entry, controls []string, s settings, rep *result.Report) ([]contender, error) {
 	if !slices.ContainsFunc(entries, func(e entry) bool { return s.wants(e.name) }) {
 		return nil, nil
 	}
 	var ready []contender
 	for _, e := range entries {
-		if e.name != control && !s.wants(e.name) {
+		control := slices.Contains(controls, e.name)
+		if !control && !s.wants(e.name) {
 			continue
 		}
 		c, err := e.make()
@@ -223,8 +219,8 @@ func prepare(entries []entry, control string, s settings, rep *result.Report) ([
 			rep.Absent = append(rep.Absent, result.Absent{Name: e.name, Reason: absent.reason})
 			continue
 		}
-		if err != nil && e.name == control {
-			return nil, fmt.Errorf("the control cannot be built: %w", err)
+		if err != nil && control {
+			return nil, fmt.Errorf("the control %s cannot be built: %w", e.name, err)
 		}
 		if err != nil {
 			rep.Failed = append(rep.Failed, result.Failed{Name: e.name, Work: "build", Error: err.Error()})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
@@ -26,6 +28,17 @@ const (
 
 // benchmarksAbout is how many benchmarks there are, about, for the progress line.
 const benchmarksAbout = 20
+
+// A program that times operations takes about two or three measurements' seconds. It is killed beyond costSlack of them and
+// costGrace, which pays for what it does beside timing.
+const (
+	costSlack = 10
+	costGrace = 2 * time.Minute
+)
+
+func (m *meter) costLimit() time.Duration {
+	return time.Duration(costSlack*m.seconds*float64(time.Second)) + costGrace
+}
 
 // costJobs are the benchmarks of the root package, which go into more detail, and the operations that other loops have too.
 func (m *meter) costJobs(p programs) []job {
@@ -47,8 +60,8 @@ func (m *meter) costJobs(p programs) []job {
 
 // runBenchmarks runs the benchmarks of the root package once.
 func (m *meter) runBenchmarks(c contender) ([]measurement, error) {
-	out, err := c.output(append(slices.Clone(c.command), "-test.run", "^$", "-test.bench", ".", "-test.benchmem",
-		"-test.benchtime", fmt.Sprintf("%gs", m.seconds*benchmarkShare)))
+	out, err := output(m.costLimit(), c.environ(), append(slices.Clone(c.command), "-test.run", "^$", "-test.bench", ".",
+		"-test.benchmem", "-test.benchtime", fmt.Sprintf("%gs", m.seconds*benchmarkShare)))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +71,7 @@ func (m *meter) runBenchmarks(c contender) ([]measurement, error) {
 // timeLoop runs a program of bench/loops.
 func (m *meter) timeLoop(c contender) ([]measurement, error) {
 	argv := append(slices.Clone(c.command), fmt.Sprint(m.seconds*operationShare))
-	out, err := c.output(pinned(m.serverCPU, append(argv, c.args...)))
+	out, err := output(m.costLimit(), c.environ(), pinned(m.serverCPU, append(argv, c.args...)))
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +92,17 @@ func (m *meter) timeLoop(c contender) ([]measurement, error) {
 	return list, nil
 }
 
-// output runs a command in the contender's environment.
-func (c contender) output(argv []string) ([]byte, error) {
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Env = c.environ()
+// output is what a command prints, which is killed when it takes longer than limit.
+func output(limit time.Duration, environ, argv []string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = environ
+	cmd.WaitDelay = time.Second // children that it leaves behind may hold its output open
 	out, err := cmd.Output()
+	if err != nil && ctx.Err() != nil {
+		return nil, fmt.Errorf("%s: not ended after %v", strings.Join(argv, " "), limit)
+	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return nil, fmt.Errorf("%w: %s", err, beginning(exit.Stderr))
 	}

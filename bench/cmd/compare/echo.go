@@ -41,7 +41,8 @@ func (m *meter) openJob(w result.Work, servers []contender) job {
 	rounds, seconds, warmup := m.effort(w)
 	peak := load{bytes: w.Bytes, connections: w.Connections, seconds: seconds / 2, warmup: warmup, cpus: m.clientCPU}
 	return job{
-		name: w.String(), control: result.LibuvC, contenders: servers, rounds: rounds, seconds: 1.5*seconds + 2*warmup + overheadSeconds,
+		name: w.String(), control: result.LibuvC, contenders: servers, rounds: rounds,
+		seconds: 1.5*seconds + 2*warmup + overheadSeconds,
 		measure: func(c contender) (list []measurement, err error) {
 			err = c.on(m.serverCPU, func(srv *server) error {
 				top, err := peak.run(m.client, srv)
@@ -63,7 +64,7 @@ func (m *meter) openJob(w result.Work, servers []contender) job {
 }
 
 // goServers are those that can have goroutines beside them, what all are compared with first.
-var goServers = []string{result.GoNet, netpoll, result.Protocol, result.Streams, result.PureGo}
+var goServers = []string{result.GoNet, result.Netpoll, result.Protocol, result.Streams, result.PureGo}
 
 // besideJob is a server in a process that computes as well. All get the same rate. CPU time is left out: it is not the
 // server's alone.
@@ -76,10 +77,8 @@ func (m *meter) besideJob(w result.Work, servers []contender) job {
 	}
 	rounds, seconds, warmup := m.effort(w)
 	l := load{bytes: w.Bytes, connections: w.Connections, depth: tailDepth, rate: besideRate, seconds: seconds, warmup: warmup}
-	serverCPU := ""
-	if w.Procs == 1 {
-		l.cpus, serverCPU = m.clientCPU, m.serverCPU
-	}
+	var serverCPU string
+	l.cpus, serverCPU = m.besideCPUs(w)
 	return job{
 		name: w.String(), control: result.GoNet, contenders: contenders, rounds: rounds,
 		seconds: seconds + warmup + overheadSeconds,
@@ -96,6 +95,15 @@ func (m *meter) besideJob(w result.Work, servers []contender) job {
 			return list, err
 		},
 	}
+}
+
+// besideCPUs are the processors of client and server: one each, or two that they share.
+func (m *meter) besideCPUs(w result.Work) (client, server string) {
+	if w.Procs == 1 || m.clientCPU == "" || m.serverCPU == "" {
+		return m.clientCPU, m.serverCPU
+	}
+	both := m.clientCPU + "," + m.serverCPU
+	return both, both
 }
 
 // besideBusy is the contender with goroutines that only compute.

@@ -63,10 +63,11 @@ func main() {
 	}
 }
 
-// defaults take about 20 minutes, or below two.
+// defaults take about 24 minutes, or below two.
 func defaults(quick bool) settings {
 	if quick {
-		return settings{quick: true, rounds: 1, seconds: 0.3, warmup: 0.1, idle: 1000, settle: 400 * time.Millisecond, window: 600 * time.Millisecond}
+		return settings{quick: true, rounds: 1, seconds: 0.3, warmup: 0.1, idle: 1000,
+			settle: 400 * time.Millisecond, window: 600 * time.Millisecond}
 	}
 	return settings{rounds: 5, seconds: 1.2, warmup: 0.4, idle: 5000, settle: time.Second, window: 2 * time.Second}
 }
@@ -166,8 +167,8 @@ func measure(s settings) (*result.Report, error) {
 	defer os.RemoveAll(tmp)
 	removeWhenInterrupted(tmp)
 
-	rep := &result.Report{Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(), Kernel: kernel(), Commit: commit(dirs.root),
-		Versions: versions(), Time: time.Now().UTC(), Rounds: s.rounds, Seconds: s.seconds}
+	rep := &result.Report{Go: runtime.Version(), CPU: cpuModel(), CPUs: runtime.NumCPU(), Kernel: kernel(),
+		Commit: commit(dirs.root), Versions: versions(), Time: time.Now().UTC(), Rounds: s.rounds, Seconds: s.seconds}
 	fmt.Printf("%s, %d processors, %s\n", rep.CPU, rep.CPUs, rep.Go)
 	fmt.Fprintln(os.Stderr, "building the contenders")
 	b := builder{dirs: dirs, out: tmp}

@@ -26,17 +26,22 @@ func columnsOf(k result.Kind) []column {
 	}
 	switch k {
 	case result.Open, result.Beside:
-		return append([]column{{"requests/s", result.Rate, "%.0f", 1, false}}, append(tail, column{"p99 to control", result.P99, "%.2f", 1, true})...)
+		head := []column{{"requests/s", result.Rate, "%.0f", 1, false}}
+		return append(append(head, tail...), column{"p99 to control", result.P99, "%.2f", 1, true})
 	case result.Idle:
 		return []column{
 			{"bytes each", result.Bytes, "%.0f", 1, false}, {"after freeing", result.BytesFreed, "%.0f", 1, false},
 			{"wake-ups/s", result.Wakeups, "%.1f", 1, false}, {"CPU %", result.IdleCPU, "%.2f", percent, false},
 		}
 	case result.Cost:
-		return []column{{"ns", result.NS, "%.1f", 1, false}, {"allocations", result.Allocs, "%.3g", 1, false}, {"to control", result.NS, "%.2f", 1, true}}
+		return []column{
+			{"ns", result.NS, "%.1f", 1, false}, {"allocations", result.Allocs, "%.3g", 1, false},
+			{"to control", result.NS, "%.2f", 1, true},
+		}
 	default:
 		head := []column{
-			{"requests/s", result.Rate, "%.0f", 1, false}, {"CPU us/request", result.CPU, "%.2f", 1, false}, {"to control", result.CPU, "%.2f", 1, true},
+			{"requests/s", result.Rate, "%.0f", 1, false}, {"CPU us/request", result.CPU, "%.2f", 1, false},
+			{"to control", result.CPU, "%.2f", 1, true},
 		}
 		return append(append(head, tail...), column{"server busy %", result.Busy, "%.0f", percent, false})
 	}

@@ -119,7 +119,8 @@ func (s *server) checkListener() error {
 	}
 	for _, socket := range sockets {
 		if !s.owns(socket) {
-			return fmt.Errorf("another process listens on port %s: a server of an earlier run? fuser -n tcp %s tells which", s.port, s.port)
+			return fmt.Errorf("another process listens on port %s: a server of an earlier run? fuser -n tcp %s tells which",
+				s.port, s.port)
 		}
 	}
 	if len(sockets) == 0 {

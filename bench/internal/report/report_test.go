@@ -77,7 +77,8 @@ func written() *result.Report {
 	}
 	for i, name := range []string{"call_soon", "call_later and cancel", "sleep(0)", "create_task and await", "gather of 1,000, each", "call_soon_threadsafe"} {
 		row := result.Row{Work: result.Work{Kind: result.Cost, Name: name}, Control: result.Asyncio}
-		for j, who := range []string{result.Asyncio, result.Bare, result.PureGo, "goja", result.UvloopLoop, result.PythonLoop, result.Node, "node-microtasks"} {
+		for j, who := range []string{result.Asyncio, result.Bare, result.PureGo, result.Goja, result.UvloopLoop, result.PythonLoop,
+			result.Node, result.NodeMicrotasks} {
 			if (i+j)%4 != 1 {
 				row.Add(who, 1, map[result.Metric]float64{result.NS: 30 * float64(1+i) * float64(1+j*j*j)})
 			}

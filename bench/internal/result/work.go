@@ -17,21 +17,25 @@ const (
 
 // Names of the contenders, the same in every kind of work.
 const (
-	LibuvC        = "libuv-c" // the control of all works with connections
-	LibuvC256     = "libuv-c-256k"
-	Protocol      = "asyncio-protocol"
-	Streams       = "asyncio-streams"
-	PureGo        = "asyncio-purego"
-	Asyncio       = "asyncio" // where callbacks or streams make no difference: kind Cost
-	GoNet         = "go-net"
-	Bare          = "go-bare" // the nearest thing without a loop, the control of kind Cost: goroutines, channels, iter.Pull
-	Uvloop        = "uvloop-protocol"
-	UvloopStreams = "uvloop-streams"
-	UvloopLoop    = "uvloop"
-	Python        = "python-protocol"
-	PythonLoop    = "python"
-	NodeNet       = "node-net"
-	Node          = "node"
+	LibuvC         = "libuv-c" // the control of all works with connections
+	LibuvC256      = "libuv-c-256k"
+	Protocol       = "asyncio-protocol"
+	Streams        = "asyncio-streams"
+	PureGo         = "asyncio-purego"
+	PureGoStreams  = "asyncio-purego-streams"
+	Asyncio        = "asyncio" // where callbacks or streams make no difference: kind Cost
+	GoNet          = "go-net"
+	Netpoll        = "netpoll"
+	Goja           = "goja"
+	Bare           = "go-bare" // the nearest thing without a loop, the control of kind Cost: goroutines, channels, iter.Pull
+	Uvloop         = "uvloop-protocol"
+	UvloopStreams  = "uvloop-streams"
+	UvloopLoop     = "uvloop"
+	Python         = "python-protocol"
+	PythonLoop     = "python"
+	NodeNet        = "node-net"
+	Node           = "node"
+	NodeMicrotasks = "node-microtasks"
 )
 
 // Work is what is done in a row. What a kind does not have is zero.
