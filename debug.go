@@ -84,12 +84,16 @@ func (l *Loop) idleTimeout() time.Duration {
 	case s.callbacks != l.counters.callbacks || s.since == 0:
 		s.callbacks, s.since = l.counters.callbacks, now
 	}
-	if left := s.since + stallPerSlow*l.slowCallback - now; left > 0 {
+	limit := Forever
+	if l.slowCallback < Forever/stallPerSlow {
+		limit = stallPerSlow * l.slowCallback
+	}
+	if left := limit - (now - s.since); left > 0 {
 		return left
 	}
 	s.reported = l.tasks.last.number
 	l.reportStall()
-	return Forever
+	return 0 // the logger may have woken somebody
 }
 
 // reportStall logs what all tasks wait in.

@@ -31,6 +31,11 @@ func debugLoop(t *testing.T, opts []asyncio.Option) (*asyncio.Loop, *logRecorder
 // blockLoop is the slow callback: it holds the loop, which is what the tests are about.
 func blockLoop() { time.Sleep(slowBlock) }
 
+// slowMethod has a slow method.
+type slowMethod struct{}
+
+func (*slowMethod) run() { blockLoop() }
+
 // here is the line of its caller, offset by some lines.
 func here(offset int) string {
 	_, file, line, _ := runtime.Caller(1)
@@ -86,6 +91,12 @@ func TestDebugSlow(t *testing.T) {
 			require.Regexp(t, `Executing callback .*asyncio_test\.blockLoop took \d+\.\d\d\d seconds`, slow[0])
 			require.Regexp(t, `place=.*/debug_test\.go:\d+`, slow[0])
 			require.Contains(t, slow[0], "source_traceback=")
+
+			log.lines = nil
+			l.CallSoon(new(slowMethod).run) // the compiler's wrapper of a method has no line of its own
+			place := here(-1)
+			turn(t, l)
+			require.Len(t, log.matching("place="+place), 1)
 
 			log.lines = nil
 			l.SetDebug(false)
@@ -234,6 +245,13 @@ func TestDebugStall(t *testing.T) {
 					require.NoError(t, err)
 					loopOf(ctx).CallLater(19*slowLimit, s.Close)
 				},
+				"the deadline of a context": func(t *testing.T, ctx context.Context) {
+					start(ctx, func(ctx context.Context) error {
+						ctx, cancel := context.WithTimeout(ctx, 18*slowLimit)
+						defer cancel()
+						return asyncio.NewEvent().Wait(ctx)
+					})
+				},
 				"a connection": func(t *testing.T, ctx context.Context) { connectToNet(t, ctx, newTap(loopOf(ctx)).factory) },
 				"a function in a thread": func(t *testing.T, ctx context.Context) {
 					asyncio.RunInExecutor(ctx, nil, func() (int, error) { <-time.After(18 * slowLimit); return 0, nil })
@@ -251,6 +269,24 @@ func TestDebugStall(t *testing.T) {
 					turn(t, l)
 				})
 			}
+		})
+		t.Run("not if nothing counts as slow", func(t *testing.T) {
+			l, log := debugLoop(t, opts)
+			l.SetSlowCallbackDuration(asyncio.Forever)
+			task := start(l.Context(), func(ctx context.Context) error { return asyncio.NewEvent().Wait(ctx) })
+			stalledFor(t, l)
+			require.Empty(t, log.lines)
+			task.Cancel()
+			turn(t, l)
+		})
+		t.Run("the report may wake them", func(t *testing.T) {
+			l, log := debugLoop(t, opts)
+			log.fail = func(string) { l.Stop() }
+			task := start(l.Context(), func(ctx context.Context) error { return asyncio.NewEvent().Wait(ctx) })
+			require.NoError(t, l.RunForever())
+			require.Len(t, log.matching("All tasks wait"), 1)
+			task.Cancel()
+			turn(t, l)
 		})
 		t.Run("not without debug mode", func(t *testing.T) {
 			l, log := debugLoop(t, opts)

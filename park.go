@@ -87,12 +87,17 @@ func (a awaiter) park(w aborter) error { return a.task.park(a.foreign, w) }
 // parkWatching is park with a context that the caller derived.
 func (t *task) parkWatching(foreign context.Context, w aborter) error {
 	watch := &contextWatch{task: t, ctx: foreign}
-	watches := false
+	watches, pending := false, 0
 	defer func() {
 		if !watches { // a context of the caller's own making has panicked
 			w.abort(t)
 		}
+		t.loop.counters.pending -= pending
 	}()
+	if _, limited := foreign.Deadline(); limited {
+		pending = 1
+		t.loop.counters.pending += pending
+	}
 	stop := context.AfterFunc(foreign, func() { t.loop.post(watch) })
 	watches = true
 	err := awaiter{task: t}.park(w)

@@ -28,7 +28,7 @@ type LoopStats struct {
 type loopCounters struct {
 	turns, callbacks, wakeups uint64
 
-	pending int           // connects, and functions in executors, whose end the loop has not heard of
+	pending int           // connects, functions in executors and deadlines of derived contexts that the loop has not heard of
 	ran     time.Duration // in runs that have ended
 	since   time.Duration // when this run began
 

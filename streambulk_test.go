@@ -187,6 +187,52 @@ func TestStreamBulk(t *testing.T) {
 	})
 }
 
+// What comes after SetProtocol is for the new protocol, however much the reader has taken before.
+func TestStreamBulkEndsWithSetProtocol(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := newLoop(t, opts...)
+		inTask(t, l, func(ctx context.Context) {
+			for seed := range uint64(20) {
+				random := rand.New(rand.NewPCG(seed, 0))
+				data := randomBytes(3<<20, random)
+				r, w, peer := streamToNet(t, ctx)
+				sent := sendCut(peer, data, random, false)
+				buf := make([]byte, 64<<10)
+				var taken []byte
+				take := func(ctx context.Context) error {
+					n, err := r.Read(ctx, buf)
+					taken = append(taken, buf[:n]...)
+					return err
+				}
+				for range 12 { // most of them find that there is more
+					require.NoError(t, take(ctx))
+				}
+				rest := newTap(l)
+				rest.want, rest.enough = 1, asyncio.NewFuture[asyncio.None](l)
+				some := rest.enough
+				w.Transport().SetProtocol(rest)
+				_, err := some.Await(ctx)
+				require.NoError(t, err)
+				read := start(ctx, func(ctx context.Context) (err error) {
+					for err == nil {
+						err = take(ctx) // what it has already
+					}
+					return err
+				})
+				_, err = rest.lost.Await(ctx)
+				require.NoError(t, err)
+				require.False(t, read.Done(), "the end is the new protocol's, too")
+				read.Cancel()
+				yield(t, ctx, 2)
+				require.True(t, read.Cancelled())
+				require.True(t, bytes.Equal(data, append(taken, rest.received...)), "seed %d", seed)
+				<-sent
+				require.NoError(t, w.Close()) // a writer that is dropped closes its connection
+			}
+		})
+	})
+}
+
 // neverEnding reads for ever.
 type neverEnding struct{}
 

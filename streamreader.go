@@ -169,7 +169,7 @@ func (r *StreamReader) pull(p []byte) int {
 		return 0
 	}
 	t, ok := r.transport.(*streamTransport)
-	if !ok || len(p) < pullBytesMin {
+	if !ok || len(p) < pullBytesMin || !r.fedBy(t) {
 		r.pullable = 0
 		return 0
 	}
@@ -178,6 +178,12 @@ func (r *StreamReader) pull(p []byte) int {
 		r.pullable = 0
 	}
 	return n
+}
+
+// fedBy tells whether what comes on t is for r, and not for a protocol that has been set since.
+func (r *StreamReader) fedBy(t *streamTransport) bool {
+	own, ok := t.protocol.(*streamProtocol)
+	return ok && &own.reader == r
 }
 
 // FeedEOF tells that no more will come: feed_eof.

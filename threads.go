@@ -110,8 +110,8 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	if f.read(1) {
 		return f.retrieve()
 	}
-	defer f.read(-1)
 	if err := mayBlock(); err != nil {
+		f.read(-1)
 		return zero, fmt.Errorf("%w, or await WrapFuture", err)
 	}
 	select {
@@ -119,7 +119,7 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 		return f.retrieve()
 	case <-ctx.Done():
 	}
-	if f.read(0) {
+	if f.read(-1) {
 		return f.retrieve() // just before the end of ctx
 	}
 	return zero, context.Cause(ctx)

@@ -37,6 +37,17 @@ func idle(t *testing.T, l *asyncio.Loop, n int) int {
 	return tasks
 }
 
+// askedContext calls a function when it is asked for a value, as context.Cause does.
+type askedContext struct {
+	context.Context
+	asked func()
+}
+
+func (c askedContext) Value(key any) any {
+	c.asked()
+	return c.Context.Value(key)
+}
+
 func TestThreadsRunCoroutine(t *testing.T) {
 	background := context.Background()
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
@@ -126,6 +137,28 @@ func TestThreadsRunCoroutine(t *testing.T) {
 					assert.Equal(t, "body", p.Value)
 				}
 			})
+		})
+		t.Run("a failure that comes with the end of the context is seen or reported", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			rec := recordErrors(l)
+			gate := asyncio.NewFuture[int](l)
+			f := asyncio.RunCoroutineThreadsafe(l, asyncio.Do(func(ctx context.Context) error {
+				_, err := gate.Await(ctx)
+				return errors.Join(err, errBoom)
+			}))
+			ended, end := context.WithCancel(background)
+			end()
+			besides(t, l, func() {
+				_, err := f.Result(askedContext{ended, func() {
+					_, err := l.CallSoonThreadsafe(func() { _ = gate.SetResult(1) })
+					assert.NoError(t, err)
+					<-f.Done()
+				}})
+				assert.ErrorIs(t, err, context.Canceled)
+			})
+			f = nil
+			require.NoError(t, l.Close())
+			require.ErrorIs(t, rec.one(t).Exception, errBoom)
 		})
 		t.Run("from many goroutines at once", func(t *testing.T) {
 			l := newLoop(t, opts...)
