@@ -183,7 +183,8 @@ func TestSilenceUnclosed(t *testing.T) {
 			limited, cancel := context.WithTimeout(context.Background(), hangLimit)
 			defer cancel()
 			child := exec.CommandContext(limited, os.Args[0])
-			child.Env = append(os.Environ(), childProgram+"=drops its loops", childDriver+"="+strconv.Itoa(int(l.Driver())))
+			child.Env = append(os.Environ(), childProgram+"=drops its loops", childDriver+"="+strconv.Itoa(int(l.Driver())),
+				"ASAN_OPTIONS=detect_leaks=0") // it leaks on purpose
 			said, err := child.Output()
 			var failed *exec.ExitError
 			require.False(t, errors.As(err, &failed), "%v", failed)
