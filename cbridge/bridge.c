@@ -10,6 +10,7 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #endif
 
 static atomic_llong live_allocations;
@@ -72,12 +73,14 @@ br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status) {
   return r;
 }
 
-static void on_wake(uv_poll_t *p, int status, int events) {
+// on_bell ends a wait. The descriptor's number is the handle's data.
+static void on_bell(uv_poll_t *p, int status, int events) {
   (void)status;
   (void)events;
-  br_loop *l = br_loop_of((uv_handle_t *)p);
+  br_polled(br_loop_of((uv_handle_t *)p));
+  int fd = (int)(intptr_t)uv_handle_get_data((uv_handle_t *)p);
   char buf[64];
-  while (read(l->wake_rd, buf, sizeof buf) == (ssize_t)sizeof buf) {
+  while (read(fd, buf, sizeof buf) == (ssize_t)sizeof buf) {
   }
 }
 
@@ -103,6 +106,26 @@ static void on_own_close(uv_handle_t *h) {
   br_free(h);
 }
 
+// bell_open makes a descriptor end waits. What it brings is read and forgotten, and the loop is not alive because of it.
+static int bell_open(br_loop *l, int fd, uv_poll_t **bell) {
+  uv_poll_t *p = br_alloc(uv_handle_size(UV_POLL));
+  int err = uv_poll_init(l->uv, p, fd);
+  if (err != 0) {
+    br_free(p);
+    return err;
+  }
+  l->open++;
+  uv_handle_set_data((uv_handle_t *)p, (void *)(intptr_t)fd);
+  err = uv_poll_start(p, UV_READABLE, on_bell);
+  uv_unref((uv_handle_t *)p);
+  if (err != 0) {
+    uv_close((uv_handle_t *)p, on_own_close);
+    return err;
+  }
+  *bell = p;
+  return 0;
+}
+
 static int loop_init(br_loop *l) {
   int fds[2];
   int err = wake_open(fds);
@@ -112,21 +135,12 @@ static int loop_init(br_loop *l) {
     wake_close(fds);
     return err;
   }
+  l->polled = 1;
   uv_loop_set_data(l->uv, l);
   l->wake_rd = fds[0];
   l->wake_wr = fds[1];
-  l->wake = br_alloc(uv_handle_size(UV_POLL));
-  err = uv_poll_init(l->uv, l->wake, fds[0]);
-  if (err == 0) {
-    l->open++;
-    err = uv_poll_start(l->wake, UV_READABLE, on_wake);
-    uv_unref((uv_handle_t *)l->wake);
-  } else {
-    br_free(l->wake);
-    l->wake = NULL;
-  }
+  err = bell_open(l, fds[0], &l->wake);
   if (err != 0) {
-    if (l->wake != NULL) uv_close((uv_handle_t *)l->wake, on_own_close);
     uv_run(l->uv, UV_RUN_DEFAULT);
     uv_loop_close(l->uv);
     wake_close(fds);
@@ -176,8 +190,10 @@ int br_loop_new(br_loop **out) {
 int br_loop_close(br_loop *l) {
   if (l->sh.handles != 0) return UV_EBUSY;
   uv_close((uv_handle_t *)l->wake, on_own_close);
+  if (l->tick != NULL) uv_close((uv_handle_t *)l->tick, on_own_close);
   uv_close((uv_handle_t *)l->timer, on_own_close);
   while (l->open > 0) uv_run(l->uv, UV_RUN_NOWAIT);
+  if (l->tick != NULL) close(l->tick_fd);
   int err = uv_loop_close(l->uv);
   BR_ASSERT(err == 0);
   if (err == 0) loop_free(l);
@@ -195,6 +211,20 @@ int br_loop_backend_timeout(br_loop *l) { return uv_backend_timeout(l->uv); }
 void br_loop_wake_fds(br_loop *l, int *rd, int *wr) {
   *rd = l->wake_rd;
   *wr = l->wake_wr;
+}
+
+int br_loop_tick_fd(br_loop *l) {
+  if (l->tick != NULL) return l->tick_fd;
+#ifdef __linux__
+  int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (fd < 0) return uv_translate_sys_error(errno);
+  int err = bell_open(l, fd, &l->tick);
+  if (err == 0) return l->tick_fd = fd;
+  close(fd);
+  return err;
+#else
+  return UV_ENOTSUP;
+#endif
 }
 
 void br_loop_update_time(br_loop *l) {
@@ -261,6 +291,24 @@ void br_flush(br_loop *l, uint32_t nops) {
   l->sh.flags = (l->sh.flags & ~(uint32_t)BR_TURN_ALIVE) | (uv_loop_alive(l->uv) ? BR_TURN_ALIVE : 0);
 }
 
+// run_once runs libuv until it has something to do, or the timeout is over.
+static void run_once(br_loop *l, int64_t timeout_ms) {
+  l->polled = 0;
+  uint64_t start = uv_hrtime();
+  if (timeout_ms < 0) {
+    uv_run(l->uv, UV_RUN_ONCE);
+  } else {
+    uv_update_time(l->uv);
+    // uv_run runs timers that are due before it polls, and then polls as if they had never been. When this thread is held
+    // up in between, that is this timer, and without the repetition the poll would have no limit.
+    uv_timer_start(l->timer, on_timer, (uint64_t)timeout_ms, 1);
+    uv_run(l->uv, UV_RUN_ONCE);
+    uv_timer_stop(l->timer);
+  }
+  br_polled(l);
+  l->sh.waited += l->polled - start;
+}
+
 void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, int if_alive) {
   BR_ASSERT(consumed <= l->sh.nrec);
   uint32_t rest = l->sh.nrec - consumed;
@@ -279,15 +327,8 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
   uv_ref((uv_handle_t *)l->wake);
   if (timeout_ms == 0 || l->sh.nrec > 0) {
     uv_run(l->uv, UV_RUN_NOWAIT);
-  } else if (timeout_ms < 0) {
-    uv_run(l->uv, UV_RUN_ONCE);
   } else {
-    uv_update_time(l->uv);
-    // uv_run runs timers that are due before it polls, and then polls as if they had never been. When this thread is held
-    // up in between, that is this timer, and without the repetition the poll would have no limit.
-    uv_timer_start(l->timer, on_timer, (uint64_t)timeout_ms, 1);
-    uv_run(l->uv, UV_RUN_ONCE);
-    uv_timer_stop(l->timer);
+    run_once(l, timeout_ms);
   }
   uint32_t flags = uv_backend_timeout(l->uv) == 0 ? BR_TURN_AGAIN : 0;
   uv_unref((uv_handle_t *)l->wake);

@@ -122,6 +122,7 @@ type Shared struct {
 	WriteCalls uint64
 	NFlush     uint32
 	Handles    uint32
+	Waited     uint64
 }
 
 // Rec is the i'th record. It stays valid until the next call into the bridge.

@@ -129,12 +129,13 @@ typedef struct {
   uint64_t write_calls;  // write(2) and writev(2) asked of libuv
   uint32_t nflush;       // records that the flush has appended, counted from the front
   uint32_t handles;      // slots in use
+  uint64_t waited;       // nanoseconds that br_turn has waited, all in all
 } br_shared;
 
 _Static_assert(sizeof(br_op) == 32, "layout of br_op");
 _Static_assert(sizeof(br_piece) == 12, "layout of br_piece");
 _Static_assert(sizeof(br_rec) == 24, "layout of br_rec");
-_Static_assert(sizeof(br_shared) == 48, "layout of br_shared");
+_Static_assert(sizeof(br_shared) == 56, "layout of br_shared");
 _Static_assert(BR_OPS_MAX <= 65536, "an operation's index fits 16 bits");
 _Static_assert(BR_READ_CHUNK_BYTES <= BR_SLAB_BYTES, "a chunk fits the slab");
 
@@ -151,6 +152,8 @@ void *br_loop_arena(br_loop *l);
 void *br_loop_slab(br_loop *l);
 // The descriptors of the wake-up: eight bytes written to wr end a wait. They are Go's to close after br_loop_close.
 void br_loop_wake_fds(br_loop *l, int *rd, int *wr);
+// br_loop_tick_fd makes a timerfd that ends waits when it expires, and returns it or an error. Go sets it.
+int br_loop_tick_fd(br_loop *l);
 int br_loop_backend_fd(br_loop *l);
 int br_loop_backend_timeout(br_loop *l);
 void br_loop_update_time(br_loop *l);

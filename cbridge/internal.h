@@ -95,7 +95,8 @@ struct br_loop {
   uv_loop_t *uv;
   uv_timer_t *timer;
   uv_poll_t *wake;
-  int wake_rd, wake_wr;
+  uv_poll_t *tick;  // NULL until it is asked for
+  int wake_rd, wake_wr, tick_fd;
   int open;  // libuv handles of the loop itself that are not closed
 
   br_slot *slots;
@@ -105,6 +106,7 @@ struct br_loop {
 
   char *slab;
   size_t slab_used;
+  uint64_t polled;  // when the wait of this turn ended, by uv_hrtime; 0 while it lasts
 
   br_op *ops;
   br_piece *pieces;
@@ -116,6 +118,10 @@ struct br_loop {
 void *br_alloc(size_t n);
 void br_free(void *p);
 br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status);
+// br_polled notes the end of the turn's wait. What can come first after it calls this; a later call changes nothing.
+static inline void br_polled(br_loop *l) {
+  if (l->polled == 0) l->polled = uv_hrtime();
+}
 
 // handle.c
 br_handle *br_handle_new(br_loop *l, int kind, size_t uv_size);

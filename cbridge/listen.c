@@ -65,6 +65,7 @@ static void accept_failed(br_loop *l, br_handle *h, int err) {
 static void on_acceptable(uv_poll_t *p, int status, int events) {
   (void)events;
   br_loop *l = br_loop_of((uv_handle_t *)p);
+  br_polled(l);
   br_handle *h = l->slots[(uintptr_t)uv_handle_get_data((uv_handle_t *)p)].h;
   if (status < 0) {
     accept_failed(l, h, status);

@@ -16,6 +16,7 @@
 static void on_alloc(uv_handle_t *u, size_t hint, uv_buf_t *buf) {
   (void)hint;
   br_loop *l = br_loop_of(u);
+  br_polled(l);
   *buf = uv_buf_init(NULL, 0);
   if (br_of(u)->flags & BR_LARGE) return;
   size_t n = BR_SLAB_BYTES - l->slab_used;

@@ -21,7 +21,7 @@ func TestCrowd(t *testing.T) {
 	var now time.Duration
 	var full load
 	looks := 0
-	c := crowd{probe: func() load { looks++; return full }}
+	c := crowd{probe: func() load { looks++; return full }, yield: func() time.Duration { return computeMin }}
 	look := func(crowded bool) bool {
 		full = loadFull
 		if crowded {
@@ -60,12 +60,44 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
+// Goroutines that want to run, but not for long, are no crowd. Where there was one, that is found out by letting them run.
+func TestCrowdOfShortWork(t *testing.T) {
+	var now, took time.Duration
+	yields := 0
+	c := crowd{probe: func() load { return loadCrowded }, yield: func() time.Duration { yields++; return took }}
+	look := func() bool {
+		now += crowdLookInterval
+		c.look(now)
+		return c.crowded
+	}
+	took = computeMin - 1
+	for range 100 {
+		require.False(t, look())
+	}
+	require.Equal(t, 100, yields)
+	took = computeMin
+	for range crowdedLooksMin {
+		require.False(t, c.crowded)
+		look()
+	}
+	require.True(t, c.crowded)
+	before := yields
+	for since := now; now-since < 3*crowdTryInterval; {
+		require.True(t, look())
+	}
+	require.Equal(t, before+3, yields, "trying costs a time slice")
+	took = 0
+	for since := now; look(); {
+		require.LessOrEqual(t, now-since, crowdTryInterval)
+	}
+}
+
 func newAdaptiveLoop(t *testing.T, probe func() load) (*Loop, *adaptiveWaiter) {
 	l, err := NewLoop()
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, l.Shutdown(context.Background())) })
 	w := l.waiter.(*adaptiveWaiter)
-	w.crowd.probe = probe
+	w.crowd.probe, w.crowd.yield = probe, func() time.Duration { return computeMin }
 	return l, w
 }
 
@@ -115,8 +147,8 @@ func TestAdaptiveWaitPace(t *testing.T) {
 	event := func() {
 		next <- func() { theirs.Write([]byte("x")) }
 		require.NoError(t, l.Poll(time.Second))
-		for range 2 * paceShare { // the machine may be slow
-			w.pace.note(0)
+		for range 10 * paceShare { // the machine may be slow
+			w.pace.note(leisureMin)
 		}
 	}
 	until(true, event)
@@ -131,6 +163,129 @@ func TestAdaptiveWaitPace(t *testing.T) {
 	until(false, event)
 	close(next)
 	producer.Wait()
+}
+
+// swiftLoop is a loop without a spare processor whose events come quickly, so that it keeps its processor while it waits.
+type swiftLoop struct {
+	*Loop
+	*adaptiveWaiter
+	t      *testing.T
+	theirs *os.File
+	next   chan struct{} // to the goroutine that makes the events
+}
+
+func newSwiftLoop(t *testing.T) *swiftLoop {
+	l, w := newAdaptiveLoop(t, func() load { return loadFull })
+	ours, theirs := testPipe(t, l)
+	s := &swiftLoop{l, w, t, theirs, make(chan struct{})}
+	require.NoError(t, ours.ReadStart(func([]byte, error) {}))
+	var producer sync.WaitGroup
+	producer.Go(func() {
+		for range s.next {
+			theirs.Write([]byte("x"))
+		}
+	})
+	t.Cleanup(func() { close(s.next); producer.Wait() })
+	s.hurry()
+	return s
+}
+
+// event lets the loop wait for an event that comes soon, on however slow a machine.
+func (s *swiftLoop) event() {
+	for range 10 * paceShare {
+		s.pace.note(0)
+	}
+	s.next <- struct{}{}
+	require.NoError(s.t, s.Poll(time.Second))
+}
+
+// hurry makes the loop swift.
+func (s *swiftLoop) hurry() {
+	for start := time.Now(); !s.gives; s.event() {
+		require.Less(s.t, time.Since(start), time.Minute)
+	}
+}
+
+// A loop that keeps its processor lets others run before each wait.
+func TestSwiftLoopLetsOthersRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	l := newSwiftLoop(t)
+	for range 100 {
+		l.hurry()
+		var ran atomic.Bool
+		go func() { ran.Store(true) }()
+		for waits := 0; !ran.Load(); waits++ { // now and then the runtime takes the one first that gave way
+			require.Less(t, waits, 10)
+			_, err := l.theirs.Write([]byte("x")) // an event that is there before the wait: it does not take long
+			require.NoError(t, err)
+			require.NoError(t, l.Poll(time.Second))
+		}
+	}
+}
+
+// A goroutine that waits for the network is not left waiting by a loop that keeps the only processor.
+func TestSwiftLoopGivesWayToTheNetwork(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	l := newSwiftLoop(t)
+	r, peer, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer peer.Close()
+	var got atomic.Int64
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		b := make([]byte, 1)
+		for {
+			if _, err := r.Read(b); err != nil {
+				return
+			}
+			got.Add(1)
+		}
+	})
+	for i := range int64(100) {
+		for range 3 { // the reader waits after these
+			l.event()
+		}
+		l.hurry()
+		_, err := peer.Write([]byte("x"))
+		require.NoError(t, err)
+		for waits := 0; got.Load() == i; waits++ {
+			require.Less(t, waits, 5)
+			l.event()
+		}
+		require.False(t, l.company.waits())
+	}
+	peer.Close()
+	for l.company.waits() {
+		l.event()
+	}
+	reader.Wait()
+}
+
+// A wait that lasts gives the processor back, and ends the haste.
+func TestSwiftLoopDoesNotKeepItsProcessorForLong(t *testing.T) {
+	l := newSwiftLoop(t)
+	for range 20 {
+		l.hurry()
+		for start := time.Now(); l.gives; {
+			require.NoError(t, l.Poll(time.Minute))
+			require.Less(t, time.Since(start), 30*time.Second, "nothing has ended the wait")
+		}
+		require.False(t, l.blocks.Load())
+	}
+}
+
+// A loop that cannot know its company parks.
+func TestSwiftLoopAlone(t *testing.T) {
+	l, w := newAdaptiveLoop(t, func() load { return loadFull })
+	w.alone = true
+	for range 100 {
+		w.pace.note(0)
+	}
+	time.AfterFunc(time.Millisecond, l.Wake)
+	require.NoError(t, l.Poll(time.Minute))
+	require.False(t, w.gives)
+	require.False(t, w.blocks.Load())
 }
 
 func TestPace(t *testing.T) {
@@ -152,6 +307,17 @@ func TestPace(t *testing.T) {
 	p.note(time.Hour)
 	p.note(time.Hour)
 	require.False(t, p.brisk)
+	for range 100 {
+		p.note(swiftWaitMax / 2)
+	}
+	require.True(t, p.swift)
+	for range 100 {
+		p.note(leisureMin - 1)
+	}
+	require.True(t, p.swift)
+	p.note(time.Millisecond)
+	require.False(t, p.swift, "one long wait is enough")
+	require.True(t, p.brisk)
 }
 
 // Nothing is lost while the way to wait changes after every wait: neither a wake-up nor an event of a descriptor.
@@ -208,6 +374,7 @@ func TestAdaptiveWaitChanges(t *testing.T) {
 // Goroutines that compute on every processor make the loop block, and their end makes it park again.
 func TestAdaptiveWaitUnderLoad(t *testing.T) {
 	l, w := newAdaptiveLoop(t, newProcessors().load)
+	w.crowd.yield = yield
 	var quit atomic.Bool
 	var all sync.WaitGroup
 	for range 2 * runtime.GOMAXPROCS(0) {

@@ -5,8 +5,8 @@ package uv
 // Waiting: how a loop spends the time until something happens. It is one small part on its own because the best way
 // depends on the program.
 //
-//	WaitAdaptive  parks, but blocks where that is quicker: while goroutines queue for a processor, and while there is one
-//	              to spare and events come briskly. See adapt.go.
+//	WaitAdaptive  parks, but blocks where that is quicker: while goroutines queue for a processor, and while events come
+//	              quickly one after the other. See adapt.go.
 //	WaitNetpoll   the goroutine parks, like one that reads a socket, until libuv's descriptor is readable. No thread
 //	              waits and no processor changes hands.
 //	WaitBlock     the goroutine's thread waits inside libuv. Right for a goroutine that is locked to its thread. The
@@ -63,21 +63,16 @@ func (w blockWaiter) wait(timeout time.Duration, ifAlive bool) {
 		l.turn(0, false)
 		return
 	}
-	start := l.Clock()
+	before := l.b.Waited
 	l.turn(milliseconds(timeout), ifAlive)
-	l.waitedSince(start)
 	l.awake()
+	l.waited += time.Duration(l.b.Waited - before)
+	l.waitEnd = l.Clock()
 }
 
 func (w blockWaiter) wake() { w.l.inbox.signal(w.l.b) }
 
 func (w blockWaiter) close() {}
-
-// waitedSince counts a wait that ends now.
-func (l *Loop) waitedSince(start time.Duration) {
-	l.waitEnd = l.Clock()
-	l.waited += l.waitEnd - start
-}
 
 // eventful reports whether the turn that was just run forbids to wait.
 func (l *Loop) eventful() bool {
@@ -188,7 +183,8 @@ func (w *netWaiter) step(uintptr) bool {
 func (w *netWaiter) rouse() {
 	w.asleep = false
 	w.l.awake()
-	w.l.waitedSince(w.start)
+	w.l.waitEnd = w.l.Clock()
+	w.l.waited += w.l.waitEnd - w.start
 }
 
 // arm sees to it that the deadline is not later than the timeout.

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/timerfd.h>
+#endif
 
 #define CHECK(x)                                                        \
   do {                                                                  \
@@ -205,6 +208,28 @@ static void scenario_wait(void) {
   CHECK(pthread_join(thread, NULL) == 0);
   br_turn(loop, 0, 0, -1, 1);  // returns: nothing is alive
   end();
+}
+
+// The tick ends waits without limit. What the loop has waited is counted, and what it does besides is not.
+static void scenario_tick(void) {
+#ifdef __linux__
+  begin();
+  int fd = br_loop_tick_fd(loop);
+  CHECK(fd >= 0 && br_loop_tick_fd(loop) == fd);
+  for (int i = 0; i < 3; i++) {
+    struct itimerspec spec = {.it_value.tv_nsec = 20000000};
+    CHECK(timerfd_settime(fd, 0, &spec, NULL) == 0);
+    uint64_t start = uv_hrtime(), waited = sh->waited;
+    turn(-1);
+    waited = sh->waited - waited;
+    CHECK(waited > 10000000 && waited <= uv_hrtime() - start);
+    waited = sh->waited;
+    usleep(1000);
+    turn(0);
+    CHECK(sh->waited == waited);
+  }
+  end();
+#endif
 }
 
 // gather makes a write operation of pieces that do not follow each other in the arena.
@@ -438,6 +463,7 @@ int main(void) {
   } all[] = {
       {"empty", scenario_empty},
       {"wait", scenario_wait},
+      {"tick", scenario_tick},
       {"stream", scenario_stream},
       {"close with writes", scenario_close_with_writes},
       {"share the slab", scenario_share_slab},

@@ -1,0 +1,12 @@
+//go:build cgo && !linux
+
+package uv
+
+// company is known on Linux only; without it a loop keeps its processor only while there is one to spare.
+type company struct{}
+
+func newCompany(*Loop, int) (*company, error) { return nil, ENOTSUP }
+
+func (*company) waits() bool { return false }
+
+func (*company) limit(uint64) {}
