@@ -39,4 +39,5 @@ func (t *task) startNow(l *Loop) {
 		l.current, c.nested = outer, false
 	}()
 	c.resume()
+	l.passToDeputy(outer, c)
 }

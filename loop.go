@@ -59,6 +59,8 @@ type Loop struct {
 	transports   transportList
 	buffers      bufferPool // of stream readers
 	current      *task      // the task that runs, nil in a callback
+	deputy       *coroutine // of the task that stands in for the loop
+	unwinding    *coroutine // in a Goexit that the loop has to let go on
 
 	state      atomic.Int32 // a loopState
 	stopping   bool
@@ -235,6 +237,7 @@ func (l *Loop) runTurns() (panicked bool, err error) {
 				r.run(l)
 			} else if c := t.begin(l); c != nil { // this is t.run, without its frame
 				c.resume()
+				l.goOnUnwinding()
 				l.current = nil
 			}
 		}
@@ -249,7 +252,7 @@ func (l *Loop) runTurns() (panicked bool, err error) {
 
 // beginTurn polls, if it is time, and counts the callbacks that are ready.
 func (l *Loop) beginTurn() error {
-	if l.ready.len() == 0 || l.unpolled >= l.pollBudget || l.stopping {
+	if l.mustPoll() || l.stopping {
 		if err := l.poll(); err != nil {
 			return err
 		}
@@ -257,11 +260,17 @@ func (l *Loop) beginTurn() error {
 		l.drainInbox()
 	}
 	l.inTurn = true
+	l.countTurn()
+	return nil
+}
+
+func (l *Loop) mustPoll() bool { return l.ready.len() == 0 || l.unpolled >= l.pollBudget }
+
+func (l *Loop) countTurn() {
 	l.batch = l.ready.len()
 	l.unpolled += l.batch
 	l.counters.turns++
 	l.counters.callbacks += uint64(l.batch)
-	return nil
 }
 
 // poll looks at the outside world and readies the timers that are due.

@@ -128,6 +128,7 @@ func (t *task) run(l *Loop) {
 	outer := l.current
 	if c := t.begin(l); c != nil {
 		c.resume()
+		l.goOnUnwinding()
 		l.current = outer
 	}
 }
@@ -152,7 +153,8 @@ func (t *task) begin(l *Loop) *coroutine {
 
 // execute is the coroutine's first and last frame: whatever way the body ends, the task is done.
 func (t *task) execute() {
-	t.goroutine = t.co.goroutine
+	c := t.co
+	t.goroutine = c.goroutine
 	ended := false
 	defer func() {
 		if p := &t.loop.coroutines; threadLock() != p.lock {
@@ -165,7 +167,8 @@ func (t *task) execute() {
 			t.finish(&PanicError{Value: v, Stack: debug.Stack()})
 			return
 		}
-		t.finish(errGoexit) // and the Goexit goes on through the loop, as t.FailNow expects
+		t.finish(errGoexit)
+		t.loop.unwindLoop(c) // and the Goexit goes on through the loop, as t.FailNow expects
 	}()
 	t.self.call((*taskContext)(t))
 	ended = true
@@ -359,6 +362,9 @@ func (t *task) frames() (*traceback, error) {
 	}
 	if err := t.loop.coroutines.switchable(); err != nil {
 		return nil, err
+	}
+	if t.co == t.loop.deputy {
+		return t.loop.deputyStack(), nil
 	}
 	return t.co.stack(), nil
 }

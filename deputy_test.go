@@ -1,0 +1,370 @@
+// A task that stands in for the loop while it waits: that nobody can tell, whatever the tasks do that it steps.
+package asyncio_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+// underDeputy runs body in a task that the task of ctx awaits in awaitAsDeputy. The awaiting task resumes it itself, since
+// a coroutine is free and both are ready in one turn, so no poll comes between them. So are those of between, which are
+// created before it.
+func underDeputy(t *testing.T, ctx context.Context, body func(ctx context.Context) error, between ...asyncio.Coro[int]) error {
+	t.Helper()
+	_, err := asyncio.CreateTask(ctx, one).Await(ctx) // leaves a free coroutine
+	require.NoError(t, err)
+	l, err := asyncio.GetRunningLoop(ctx)
+	require.NoError(t, err)
+	ready := asyncio.NewFuture[asyncio.None](l)
+	var task *asyncio.Task[asyncio.None]
+	l.CallSoon(func() {
+		require.NoError(t, ready.SetResult(asyncio.None{}))
+		for _, coro := range between {
+			asyncio.CreateTask(l.Context(), coro)
+		}
+		task = asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+			require.Contains(t, allStacks(), "asyncio.(*task).standIn", "there is no deputy")
+			return body(ctx)
+		}))
+	})
+	if _, err = ready.Await(ctx); err != nil {
+		return err
+	}
+	return awaitAsDeputy(ctx, task)
+}
+
+//go:noinline
+func awaitAsDeputy[T any](ctx context.Context, task *asyncio.Task[T]) error {
+	_, err := task.Await(ctx)
+	return err
+}
+
+func allStacks() string {
+	buf := make([]byte, 1<<20)
+	return string(buf[:runtime.Stack(buf, true)])
+}
+
+func TestDeputyStack(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := newLoop(t, opts...)
+		// looks tells that watcher sees where the deputy waits, as often as it likes, and runs on.
+		looks := func(t *testing.T, watcher context.Context, deputy asyncio.AnyTask) {
+			for range 2 {
+				require.Contains(t, deputy.Stack(), "awaitAsDeputy")
+				require.NotNil(t, asyncio.CurrentTask(watcher), "the caller still runs")
+			}
+		}
+		t.Run("in its first step", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				deputy := asyncio.CurrentTask(ctx)
+				require.NoError(t, underDeputy(t, ctx, func(ctx context.Context) error {
+					looks(t, ctx, deputy)
+					return asyncio.Sleep(ctx, 0)
+				}))
+				require.Same(t, deputy, asyncio.CurrentTask(ctx))
+			})
+		})
+		t.Run("in later steps", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				deputy := asyncio.CurrentTask(ctx)
+				require.NoError(t, underDeputy(t, ctx, func(ctx context.Context) error {
+					for range 3 {
+						yield(t, ctx, 1)
+						looks(t, ctx, deputy)
+					}
+					return nil
+				}))
+			})
+		})
+		t.Run("in a task that has taken over the coroutine of one that ended", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				deputy := asyncio.CurrentTask(ctx)
+				ended := 0
+				end := func(context.Context) (int, error) { ended++; return 0, nil }
+				require.NoError(t, underDeputy(t, ctx, func(ctx context.Context) error {
+					require.Equal(t, 2, ended)
+					looks(t, ctx, deputy)
+					return nil
+				}, end, end))
+			})
+		})
+		t.Run("in an eager task of an eager task", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				deputy := asyncio.CurrentTask(ctx)
+				var tr trace
+				require.NoError(t, underDeputy(t, ctx, func(ctx context.Context) error {
+					asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
+						inner := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
+							looks(t, ctx, deputy)
+							tr.add("innermost")
+							yield(t, ctx, 1)
+							looks(t, ctx, deputy)
+							tr.add("innermost again")
+							return nil
+						}), eagerly)
+						tr.add("inner")
+						_, err := inner.Await(ctx)
+						return err
+					}), eagerly)
+					tr.add("creator")
+					yield(t, ctx, 3)
+					return nil
+				}))
+				tr.equal(t, "innermost", "inner", "creator", "innermost again")
+			})
+		})
+		t.Run("in a call graph", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				deputy := asyncio.CurrentTask(ctx)
+				require.NoError(t, underDeputy(t, ctx, func(ctx context.Context) error {
+					g := asyncio.CaptureCallGraph(asyncio.CurrentTask(ctx))
+					require.Len(t, g.AwaitedBy, 1)
+					require.Same(t, deputy, g.AwaitedBy[0].Future)
+					require.NotEmpty(t, g.AwaitedBy[0].Stack)
+					require.Contains(t, g.AwaitedBy[0].Stack[0].Function, "awaitAsDeputy")
+					return nil
+				}))
+			})
+		})
+	})
+}
+
+func TestDeputyGoexit(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		// goexit runs main, which a Goexit above it does not end, on a loop that the Goexit unwinds; then again to main's end.
+		goexit := func(t *testing.T, main func(ctx context.Context, tr *trace) error, before ...string) {
+			l := newLoop(t, opts...)
+			var tr trace
+			task := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+				defer tr.mark("main ends")()
+				return main(ctx, &tr)
+			}))
+			unwinds(t, func() { _, _ = asyncio.RunUntilComplete(l, task) })
+			tr.equal(t, before...)
+			require.False(t, l.IsRunning())
+			require.False(t, task.Done(), "the deputy ended too")
+			_, err := asyncio.RunUntilComplete(l, task)
+			errorSays(t, err, "Goexit")
+			tr.equal(t, append(before, "main ends")...)
+			inTask(t, l, func(ctx context.Context) {
+				require.NoError(t, underDeputy(t, ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }))
+			})
+		}
+		t.Run("of the task above", func(t *testing.T) {
+			goexit(t, func(ctx context.Context, tr *trace) error {
+				return underDeputy(t, ctx, func(ctx context.Context) error {
+					defer tr.mark("deferred")()
+					runtime.Goexit()
+					return nil
+				})
+			}, "deferred")
+		})
+		t.Run("of an eager task, which ends its creator", func(t *testing.T) {
+			goexit(t, func(ctx context.Context, tr *trace) error {
+				return underDeputy(t, ctx, func(ctx context.Context) error {
+					defer tr.mark("creator")()
+					asyncio.CreateTask(ctx, asyncio.Do(func(context.Context) error {
+						defer tr.mark("eager")()
+						runtime.Goexit()
+						return nil
+					}), eagerly)
+					return nil
+				})
+			}, "eager", "creator")
+		})
+		t.Run("in debug mode, switched off by the deputy", func(t *testing.T) {
+			l := newLoop(t, append(opts, asyncio.WithDebug(true))...)
+			ready := asyncio.NewFuture[int](l)
+			task := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+				_, err := asyncio.CreateTask(ctx, one).Await(ctx)
+				require.NoError(t, err)
+				var above *asyncio.Task[int]
+				l.CallSoon(func() {
+					require.NoError(t, ready.SetResult(1))
+					above = asyncio.CreateTask(ctx, func(context.Context) (int, error) { runtime.Goexit(); return 0, nil })
+				})
+				_, err = ready.Await(ctx)
+				require.NoError(t, err)
+				l.SetDebug(false) // in the step that goes on to make the next one
+				return awaitAsDeputy(ctx, above)
+			}))
+			unwinds(t, func() { _, _ = asyncio.RunUntilComplete(l, task) })
+			require.False(t, task.Done(), "the Goexit was held up")
+			_, err := asyncio.RunUntilComplete(l, task)
+			errorSays(t, err, "Goexit")
+		})
+	})
+}
+
+func TestDeputyYieldsToTheLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := newLoop(t, opts...)
+		t.Run("a lone task that yields, for a timer and for another goroutine", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				left := 2
+				l.CallLater(time.Millisecond, func() { left-- })
+				go func() { _, _ = l.CallSoonThreadsafe(func() { left-- }) }()
+				for left > 0 {
+					yield(t, ctx, 1)
+				}
+			})
+		})
+		t.Run("a call from another goroutine is in the next turn", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				yield(t, ctx, 3)
+				called := false
+				onGoroutine(func() { _, _ = l.CallSoonThreadsafe(func() { called = true }) })
+				yield(t, ctx, 2)
+				require.True(t, called)
+			})
+		})
+		t.Run("the creator of an eager task goes on first", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				var tr trace
+				ready := asyncio.NewFuture[int](l)
+				other := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) {
+					defer tr.mark("other")()
+					return ready.Await(ctx)
+				})
+				l.CallSoon(func() { require.NoError(t, ready.SetResult(1)) })
+				_, err := ready.Await(ctx)
+				require.NoError(t, err)
+				eager := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
+					defer tr.mark("eager again")()
+					tr.add("eager")
+					return asyncio.Sleep(ctx, 0)
+				}), eagerly)
+				tr.add("creator")
+				require.NoError(t, awaitAsDeputy(ctx, eager))
+				require.True(t, other.Done())
+				tr.equal(t, "eager", "creator", "other", "eager again")
+			})
+		})
+		t.Run("turns are counted as ever", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				before := l.Stats()
+				yield(t, ctx, 10)
+				_, err := asyncio.CreateTask(ctx, one).Await(ctx)
+				require.NoError(t, err)
+				after := l.Stats()
+				require.EqualValues(t, 12, after.Turns-before.Turns, "a turn for each yield, for the task, and for who awaits it")
+				require.EqualValues(t, 12, after.Callbacks-before.Callbacks)
+			})
+		})
+		t.Run("a task that is cancelled before its first step", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				require.NoError(t, underDeputy(t, ctx, func(ctx context.Context) error {
+					_, err := asyncio.CreateTask(ctx, one).Await(ctx)
+					require.NoError(t, err)
+					began := false
+					task := asyncio.CreateTask(ctx, asyncio.Do(func(context.Context) error { began = true; return nil }))
+					task.Cancel()
+					require.ErrorIs(t, awaitAsDeputy(ctx, task), context.Canceled)
+					require.False(t, began)
+					return nil
+				}))
+			})
+		})
+		t.Run("debug mode times the steps one by one", func(t *testing.T) {
+			logs, logger := recordLog()
+			l := newLoop(t, append(opts, asyncio.WithDebug(true), logger)...)
+			l.SetSlowCallbackDuration(0)
+			inTask(t, l, func(ctx context.Context) {
+				_, err := asyncio.CreateTask(ctx, one).Await(ctx)
+				require.NoError(t, err)
+				_, err = asyncio.CreateTask(ctx, one, asyncio.WithName("above")).Await(ctx)
+				require.NoError(t, err)
+				require.Len(t, logs.matching("above"), 1)
+			})
+		})
+		t.Run("Stop takes effect at the end of the turn", func(t *testing.T) {
+			var tr trace
+			task := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+				return underDeputy(t, ctx, func(ctx context.Context) error {
+					l.Stop()
+					tr.add("stops")
+					yield(t, ctx, 1)
+					tr.add("goes on")
+					return nil
+				})
+			}))
+			require.NoError(t, l.RunForever())
+			tr.equal(t, "stops")
+			run(t, l, task.Await)
+			tr.equal(t, "stops", "goes on")
+		})
+		t.Run("Cancel and a timeout reach it", func(t *testing.T) {
+			inTask(t, l, func(ctx context.Context) {
+				deputy := asyncio.CurrentTask(ctx)
+				err := underDeputy(t, ctx, func(ctx context.Context) error {
+					deputy.Cancel("enough")
+					return asyncio.Sleep(ctx, time.Hour)
+				})
+				var cancelled *asyncio.CancelledError
+				require.ErrorAs(t, err, &cancelled)
+				require.Equal(t, "enough", cancelled.Msg)
+				deputy.Uncancel()
+				err = asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+					return underDeputy(t, ctx, func(ctx context.Context) error {
+						for {
+							if err := asyncio.Sleep(ctx, 0); err != nil {
+								return err
+							}
+						}
+					})
+				})
+				require.ErrorIs(t, err, asyncio.ErrTimeout)
+			})
+		})
+		t.Run("Close ends it like any other", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			recordErrors(l)
+			var above, below error
+			asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+				below = underDeputy(t, ctx, func(ctx context.Context) error {
+					l.Stop()
+					above = asyncio.Sleep(ctx, time.Hour)
+					return above
+				})
+				return nil
+			}))
+			require.NoError(t, l.RunForever())
+			require.NoError(t, l.Close())
+			require.ErrorIs(t, above, asyncio.ErrLoopClosed)
+			require.ErrorIs(t, below, asyncio.ErrLoopClosed)
+		})
+		t.Run("there is none while the loop is closed", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			recordErrors(l)
+			closing := false
+			refused := 0
+			for range 2 {
+				asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+					for !closing {
+						_ = asyncio.Sleep(ctx, 0)
+					}
+					for range 2 {
+						require.ErrorIs(t, asyncio.Sleep(ctx, 0), asyncio.ErrLoopClosed)
+						refused++
+					}
+					return nil
+				}))
+			}
+			asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
+				yield(t, ctx, 20)
+				l.Stop()
+				return nil
+			}))
+			require.NoError(t, l.RunForever())
+			closing = true
+			require.NoError(t, l.Close())
+			require.Equal(t, 4, refused)
+		})
+	})
+}
