@@ -63,7 +63,7 @@ func main() {
 	}
 }
 
-// defaults take about 24 minutes, or below two.
+// defaults take about 28 minutes, or below two.
 func defaults(quick bool) settings {
 	if quick {
 		return settings{quick: true, rounds: 1, seconds: 0.3, warmup: 0.1, idle: 1000,
