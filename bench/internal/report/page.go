@@ -58,7 +58,7 @@ func (d *document) machine(r *result.Report) {
 	add("commit", r.Commit)
 	add("date", r.Time.UTC().Format("2006-01-02 15:04 MST"))
 	if r.Rounds > 0 {
-		add("measured", fmt.Sprintf("%s of %g s each for the echo rows with goals, at most that for the others", count(r.Rounds, "round"), r.Seconds))
+		add("measured", fmt.Sprintf("%s of %g s each for the echo rows with goals, more and shorter at a fixed rate, at most that for the others", count(r.Rounds, "round"), r.Seconds))
 	}
 	d.line("")
 	d.line("| | |\n|---|---|")
