@@ -31,25 +31,25 @@ const (
 )
 
 // task is the part of Task that does not depend on the type of the result. As a *taskContext the same memory is the
-// context of its coroutine.
+// context of its coroutine. With a result of one word it fills 256 bytes, which is a size class of the allocator.
 type task struct {
 	future
 	self      typedTask
 	parent    context.Context // where the values come from that the context has
-	name      string
-	number    uint64 // names a task without a name
+	name      *string         // nil or empty: Task- and its number
+	number    uint64          // names a task without a name
 	co        *coroutine
 	goroutine uintptr // that runs the body; stays when the task is done
 	waiting   aborter // suspended: what to undo
 	wakeErr   error   // what park returns
 	scopes    *scope  // the innermost context that Timeout or TaskGroup has open
 	ended     doneSignal
-	requests  int // Cancel minus Uncancel
 
 	interrupted *CancelledError // to be delivered; nil: none
 	quiet       bool            // no report if it is pending when the loop closes
 	passing     bool            // a cancellation is being passed on to what the task awaits
 	phase       taskPhase
+	requests    int32 // Cancel minus Uncancel
 
 	prev, next *task // in Loop.tasks
 }
@@ -97,7 +97,10 @@ func newTask[T any](l *Loop, ctx context.Context, coro Coro[T], opts []TaskOptio
 		for _, opt := range opts {
 			opt(&c)
 		}
-		t.name, eager = c.name, c.eager
+		eager = c.eager
+		if c.name != "" {
+			t.name = &c.name
+		}
 	}
 	t.number = taskNumber.Add(1)
 	l.tasks.add(&t.task)
@@ -300,7 +303,7 @@ func (t *task) interrupt(msg any) {
 }
 
 // Cancelling counts the requests that are not taken back: Task.cancelling.
-func (t *task) Cancelling() int { return t.requests }
+func (t *task) Cancelling() int { return int(t.requests) }
 
 // Uncancel takes one request back and returns how many are left: Task.uncancel. At 0 an interrupt that was not delivered
 // yet is dropped.
@@ -314,20 +317,20 @@ func (t *task) Uncancel() int {
 			t.interrupted = nil
 		}
 	}
-	return t.requests
+	return int(t.requests)
 }
 
 // Name is the task's name: Task.get_name.
 func (t *task) Name() string {
-	if t.name == "" {
+	if t.name == nil || *t.name == "" {
 		return "Task-" + strconv.FormatUint(t.number, 10)
 	}
-	return t.name
+	return *t.name
 }
 
 // SetName names the task: Task.set_name.
 func (t *task) SetName(name string) {
-	t.name = name
+	t.name = &name
 	if t.loop.labels && t.runsHere() {
 		t.label()
 	}

@@ -63,7 +63,7 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 	if a.task == nil {
 		return fmt.Errorf("%w: a Timeout needs the context of a task", ErrNotCurrentTask)
 	}
-	s.requests = a.task.requests
+	s.requests = a.task.Cancelling()
 	s.state = timeoutEntered
 	if s.delay != Forever {
 		s.when = time.Duration(a.task.loop.deadline(s.delay))
