@@ -187,6 +187,64 @@ func TestStreamBulk(t *testing.T) {
 	})
 }
 
+// Messages of all sizes, each answered before the next one comes: whether the reader takes them itself depends on their sizes.
+func TestStreamMessages(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		inTask(t, newLoop(t, opts...), func(ctx context.Context) {
+			for seed := range uint64(4) {
+				random := rand.New(rand.NewPCG(seed, 3))
+				r, w, peer := streamToNet(t, ctx)
+				sent := make(chan error, 1)
+				go func() {
+					messages := rand.New(rand.NewPCG(seed, 4))
+					for range 300 {
+						message := randomBytes(1+messages.IntN(40_000)>>messages.IntN(8), messages)
+						if _, err := peer.Write(message); err != nil {
+							sent <- err
+							return
+						}
+						answer := make([]byte, len(message))
+						if _, err := io.ReadFull(peer, answer); err != nil || !bytes.Equal(message, answer) {
+							sent <- errors.Join(errors.New("not the message"), err)
+							return
+						}
+					}
+					sent <- peer.CloseWrite()
+				}()
+				buf := make([]byte, 32<<10)
+				for {
+					room := 1 + random.IntN(len(buf))>>random.IntN(6)
+					read := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return r.Read(ctx, buf[:room]) })
+					if random.IntN(4) == 0 {
+						yield(t, ctx, random.IntN(3))
+						read.Cancel()
+					}
+					n, err := read.Await(ctx)
+					if errors.Is(err, context.Canceled) {
+						continue
+					}
+					if err != nil {
+						require.ErrorIs(t, err, io.EOF)
+						break
+					}
+					for b := buf[:n]; len(b) > 0; { // in several pieces at times
+						k := len(b)
+						if random.IntN(3) == 0 {
+							k = 1 + random.IntN(k)
+						}
+						_, err := w.Write(b[:k])
+						require.NoError(t, err)
+						b = b[k:]
+					}
+				}
+				require.NoError(t, <-sent)
+				require.NoError(t, w.Close())
+				require.NoError(t, w.WaitClosed(ctx))
+			}
+		})
+	})
+}
+
 // What comes after SetProtocol is for the new protocol, however much the reader has taken before.
 func TestStreamBulkEndsWithSetProtocol(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {

@@ -39,7 +39,7 @@ enum {
                                   // broadcast of 2 KiB to 100 streams takes twice the system time, as fewer writes meet in it
   BR_SLAB_BYTES = 256 * 1024,     // what one turn may read into the slab
   BR_READ_CHUNK_BYTES = 64 * 1024,  // one read(2) into the slab
-  BR_LARGE_BYTES_MIN = 16 * 1024,   // a read that brings as much leaves the next one to br_read
+  BR_LARGE_BYTES_MIN = 1024,        // a read that brings as much leaves the next one to br_read
   BR_READ_MIN_BYTES = 4 * 1024,   // with less room than this a read is not worth its system call
   BR_WRITE_CHUNK_BYTES = 256 * 1024,  // size of the blocks that hold what the kernel has not taken
   BR_TURN_ACCEPT_MAX = 64,        // connections one listener may accept in a turn

@@ -33,6 +33,7 @@ type Stream struct {
 	gathered uint32 // bytes in the coming flush
 	op       uint16 // index of this stream's write operation in it
 	flags    uint8
+	several  bool // a write has come behind the first one before a flush
 }
 
 // StreamHandler hears of a stream. It is an alternative to callbacks for code that has an object for each stream anyway.

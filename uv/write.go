@@ -8,14 +8,21 @@ package uv
 // which offers all of a stream's pieces to the kernel in one writev. Large ones are offered at once from the caller's
 // memory, together with what was gathered before them. What the kernel does not take, the bridge copies and keeps.
 //
+// A write of medium size is offered at once if it is likely to be the only one until the flush: then gathering saves no
+// system call and costs a copy, and the peer begins later. It is likely when it is the first, and when none has come behind
+// the last first one. So a stream that writes in many pieces makes one system call too many, once.
+//
 // Bytes outstanding are queued, which the bridge keeps, and gathered, while the stream's seq is that of the coming flush.
 // They leave in order, so the callback of a write is due when as many bytes have left as were outstanding behind it.
 
 import "github.com/seed-a026a017/asyncio/cbridge"
 
 const (
-	// writeDirectMin is the size from which a write is not gathered: copying costs more than the crossing then.
+	// writeDirectMin is the size from which a write is not gathered: copying costs more than a system call then.
 	writeDirectMin = 16 * 1024
+	// writeAloneMin is the size from which a write is not gathered if it is likely to be the only one until the flush. Echoes
+	// of 1 KiB gain 2 to 5 % by that, of 10 KiB 6 to 14 %.
+	writeAloneMin = 1024
 	// gatherBytesMax is what a stream gathers before it is flushed early, so that the peer can begin.
 	gatherBytesMax = 64 * 1024
 )
@@ -56,9 +63,13 @@ func (s *Stream) Write(p []byte, done func(error)) error {
 			return err
 		}
 	}
-	if len(p) >= writeDirectMin {
+	switch {
+	case len(p) >= writeDirectMin:
 		s.direct(p)
-	} else if len(p) > 0 {
+	case len(p) >= writeAloneMin && s.alone():
+		s.direct(p)
+		s.mark()
+	case len(p) > 0:
 		s.gather(p)
 	}
 	if s.dones != nil || done != nil {
@@ -72,6 +83,7 @@ func (s *Stream) WriteV(bufs [][]byte, done func(error)) error {
 	if len(bufs) == 0 {
 		return s.Write(nil, done)
 	}
+	s.several = s.several || len(bufs) > 1
 	for _, b := range bufs[:len(bufs)-1] {
 		if err := s.Write(b, nil); err != nil {
 			return err
@@ -96,29 +108,45 @@ func (s *Stream) mayWrite(done func(error)) (bool, error) {
 	return false, nil
 }
 
+// alone tells whether a write is likely to be the only one until the coming flush: it is the first one, and the last time
+// none came behind the first.
+func (s *Stream) alone() bool {
+	if s.seq == s.loop.seq || s.queued > 0 {
+		return false
+	}
+	several := s.several
+	s.several = false
+	return !several
+}
+
+// mark shows that the stream has written before the coming flush: by an operation that does nothing until more is gathered.
+func (s *Stream) mark() {
+	l := s.loop
+	l.submit(cbridge.OpNop, 0, 0, 0)
+	s.seq, s.op, s.gathered = l.seq, uint16(l.nops-1), 0
+}
+
 // gather copies p into the arena, as part of this stream's operation in the coming flush.
 func (s *Stream) gather(p []byte) {
 	l := s.loop
-	if l.arenaUsed+uint32(len(p)) > cbridge.ArenaBytes || l.npieces == cbridge.PiecesMax {
+	if l.arenaUsed+uint32(len(p)) > cbridge.ArenaBytes || l.npieces == cbridge.PiecesMax || l.nops == cbridge.OpsMax && s.seq != l.seq {
 		l.flush()
 	}
 	off, n := l.arenaUsed, uint32(len(p))
-	if s.seq != l.seq {
-		if l.nops == cbridge.OpsMax {
-			l.flush()
-			off = 0
-		}
-		copy(l.arena[off:], p)
-		l.arenaUsed = off + n
-		l.ops[l.nops] = cbridge.Op{Kind: cbridge.OpWrite, Slot: s.slot, Gen: s.gen, Off: off, Len: n}
-		s.seq, s.op, s.gathered = l.seq, uint16(l.nops), n
-		l.nops++
-		return
-	}
 	copy(l.arena[off:], p)
 	l.arenaUsed = off + n
+	if s.seq != l.seq {
+		s.seq, s.op, s.gathered = l.seq, uint16(l.nops), 0
+		l.nops++
+	} else {
+		s.several = true
+	}
+	if s.gathered == 0 {
+		l.ops[s.op] = cbridge.Op{Kind: cbridge.OpWrite, Slot: s.slot, Gen: s.gen, Off: off, Len: n}
+	} else {
+		l.extend(&l.ops[s.op], off, n)
+	}
 	s.gathered += n
-	l.extend(&l.ops[s.op], off, n)
 	if s.gathered >= gatherBytesMax {
 		s.direct(nil)
 	}
@@ -148,7 +176,7 @@ func (l *Loop) extend(op *cbridge.Op, off, n uint32) {
 func (s *Stream) direct(p []byte) {
 	l := s.loop
 	op, failed := -1, 0
-	if s.seq == l.seq {
+	if s.seq == l.seq && s.gathered > 0 {
 		op = int(s.op)
 		s.seq = 0
 	} else if p, failed = s.writeNow(p); len(p) == 0 {
@@ -195,7 +223,7 @@ func (s *Stream) Flush() error {
 	if err := s.check("Stream.Flush"); err != nil {
 		return err
 	}
-	if s.seq == s.loop.seq {
+	if s.seq == s.loop.seq && s.gathered > 0 {
 		s.direct(nil)
 	}
 	return nil

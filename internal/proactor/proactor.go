@@ -99,8 +99,9 @@ type Stream interface {
 	// stream and failures of reading come behind them. Idempotent.
 	ReadStop()
 	// Write queues p and takes no hold of it: p may be reused when Write returns. Small writes of one turn are gathered
-	// and leave together at the next Poll, large ones are tried at once. A failure is told by a later Poll, to
-	// Handler.Failed; until Close, Buffered goes on counting what is written. After CloseWrite, Write fails with EPIPE.
+	// and leave together at the next Poll; large ones, and one that is probably alone in its turn, may be tried at once. A
+	// failure is told by a later Poll, to Handler.Failed; until Close, Buffered goes on counting what is written. After
+	// CloseWrite, Write fails with EPIPE.
 	Write(p []byte)
 	// WriteV is Write of several pieces in order.
 	WriteV(bufs [][]byte)

@@ -45,11 +45,7 @@ func (s *stream) ReadStop() { _ = s.conn.ReadStop() } // it fails on a closed st
 
 func (s *stream) Write(p []byte) { _ = s.conn.Write(p, nil) } // a failure is told by OnWritten
 
-func (s *stream) WriteV(bufs [][]byte) {
-	for _, b := range bufs {
-		s.Write(b)
-	}
-}
+func (s *stream) WriteV(bufs [][]byte) { _ = s.conn.WriteV(bufs, nil) }
 
 func (s *stream) Flush() { _ = s.conn.Flush() }
 
