@@ -40,7 +40,25 @@ func benchLoop(b *testing.B, fn func(l *asyncio.Loop)) {
 	}
 }
 
+// BenchmarkSwitch is one switch of two tasks that take turns.
 func BenchmarkSwitch(b *testing.B) {
+	benchTask(b, func(ctx context.Context) {
+		b.ResetTimer()
+		other := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
+			for range b.N / 2 {
+				_ = asyncio.Sleep(ctx, 0)
+			}
+			return nil
+		}))
+		for range b.N - b.N/2 {
+			_ = asyncio.Sleep(ctx, 0)
+		}
+		_, _ = other.Await(ctx)
+	})
+}
+
+// BenchmarkYield is a task that lets others run when there are none.
+func BenchmarkYield(b *testing.B) {
 	benchTask(b, func(ctx context.Context) {
 		for b.Loop() {
 			_ = asyncio.Sleep(ctx, 0)
