@@ -135,7 +135,6 @@ static int loop_init(br_loop *l) {
     wake_close(fds);
     return err;
   }
-  l->polled = 1;
   uv_loop_set_data(l->uv, l);
   l->wake_rd = fds[0];
   l->wake_wr = fds[1];

@@ -152,7 +152,7 @@ void *br_loop_arena(br_loop *l);
 void *br_loop_slab(br_loop *l);
 // The descriptors of the wake-up: eight bytes written to wr end a wait. They are Go's to close after br_loop_close.
 void br_loop_wake_fds(br_loop *l, int *rd, int *wr);
-// br_loop_tick_fd makes a timerfd that ends waits when it expires, and returns it or an error. Go sets it.
+// br_loop_tick_fd makes a timerfd that ends waits when it expires, and returns it or an error. Go sets it; br_loop_close closes it.
 int br_loop_tick_fd(br_loop *l);
 int br_loop_backend_fd(br_loop *l);
 int br_loop_backend_timeout(br_loop *l);
@@ -176,8 +176,8 @@ int br_close_reset(br_loop *l, uint64_t id);
 // Streams.
 // br_listen listens and accepts up to room connections, -1 without limit; if stopped, after BR_OP_ACCEPT_START.
 int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped);
-// br_read reads at most len bytes of a stream that is started. Go may read its descriptor itself. It returns their number, 0 if there are none or the stream
-// is at its end, or an error, after which reading has stopped.
+// br_read reads at most len bytes of a stream that is started. Go may read its descriptor itself. It returns their number, 0 if there
+// are none or the stream is at its end, or an error, after which reading has stopped.
 int64_t br_read(br_loop *l, uint64_t id, void *p, size_t len);
 // br_write writes the pieces of operation `op` (-1: none), which becomes a NOP, and then p[0..len), and keeps a copy of
 // what the kernel does not take. It returns the number of bytes kept, or an error.

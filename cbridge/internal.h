@@ -106,7 +106,7 @@ struct br_loop {
 
   char *slab;
   size_t slab_used;
-  uint64_t polled;  // when the wait of this turn ended, by uv_hrtime; 0 while it lasts
+  uint64_t polled;  // when the last wait ended, by uv_hrtime; 0 while one lasts
 
   br_op *ops;
   br_piece *pieces;
@@ -118,7 +118,8 @@ struct br_loop {
 void *br_alloc(size_t n);
 void br_free(void *p);
 br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status);
-// br_polled notes the end of the turn's wait. What can come first after it calls this; a later call changes nothing.
+// br_polled notes the end of the turn's wait; a later call changes nothing. What comes first after a wait calls it, but for the end
+// of a write: libuv has written when it tells, so a wait that room for writing ends counts that one write.
 static inline void br_polled(br_loop *l) {
   if (l->polled == 0) l->polled = uv_hrtime();
 }

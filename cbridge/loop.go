@@ -55,7 +55,7 @@ func (l *Loop) Turn(nops, consumed uint32, timeoutMS int64, ifAlive bool) {
 // Flush executes the first nops operations now.
 func (l *Loop) Flush(nops uint32) { C.br_flush(l.c, C.uint32_t(nops)) }
 
-// TickFD makes a timerfd that ends waits when it expires, or returns an error. The caller sets it.
+// TickFD makes a timerfd that ends waits when it expires, or returns an error. The caller sets it; Close closes it.
 func (l *Loop) TickFD() int { return int(C.br_loop_tick_fd(l.c)) }
 
 // BackendFD is the descriptor of the kernel's queue, as uv_backend_fd.

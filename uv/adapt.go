@@ -45,22 +45,24 @@ type adaptiveWaiter struct {
 	block   blockWaiter
 	crowd   crowd
 	pace    pace
-	gives   bool // it blocks, but gives way to others before each wait
-	company *company
-	alone   bool // company cannot be known
+	company *company // nil if it cannot be known
+	keeps   bool     // the loop keeps its processor through waits, and gives way to the company before each
 	// blocks tells how the loop waits now. A wake-up may find that it has changed; then it ends a later wait in vain, for
 	// the pending bit, which was set first, has ended the wait that it was for.
 	blocks atomic.Bool
 }
 
 func newAdaptiveWaiter(n *netWaiter, probe func() load) *adaptiveWaiter {
-	return &adaptiveWaiter{net: n, block: blockWaiter{n.l}, crowd: crowd{probe: probe, yield: yield}, pace: pace{mean: paceWaitMax}}
+	return &adaptiveWaiter{
+		net: n, block: blockWaiter{n.l}, company: newCompany(n.l, n.gate.fd),
+		crowd: crowd{probe: probe, yield: yield}, pace: pace{mean: paceWaitMax},
+	}
 }
 
 func (w *adaptiveWaiter) wait(timeout time.Duration, ifAlive bool) {
 	l := w.net.l
 	before := l.waited
-	if w.gives && timeout != 0 {
+	if w.keeps && timeout != 0 {
 		w.giveWay()
 	}
 	if w.blocks.Load() {
@@ -79,8 +81,8 @@ func (w *adaptiveWaiter) wait(timeout time.Duration, ifAlive bool) {
 	}
 	w.pace.note(took)
 	w.crowd.look(l.waitEnd)
-	w.gives = !w.crowd.crowded && !w.crowd.spare && w.pace.swift && w.meet()
-	w.choose(w.crowd.crowded || w.crowd.spare && w.pace.brisk || w.gives)
+	w.keeps = !w.crowd.crowded && !w.crowd.spare && w.pace.swift && w.company != nil
+	w.choose(w.crowd.crowded || w.crowd.spare && w.pace.brisk || w.keeps)
 }
 
 // choose blocks or parks from now on.
@@ -91,25 +93,16 @@ func (w *adaptiveWaiter) choose(block bool) {
 	}
 }
 
-// meet reports whether the loop knows its company.
-func (w *adaptiveWaiter) meet() bool {
-	if w.company == nil && !w.alone {
-		var err error
-		w.company, err = newCompany(w.net.l, w.net.gate.fd)
-		w.alone = err != nil
-	}
-	return !w.alone
-}
-
-// giveWay lets others run before the loop keeps the processor: those that can, and by parking once those for whom the network
-// has something.
+// giveWay lets others run before the loop keeps the processor: those that can, and by parking those for whom the network has
+// something. A loop that finds something to do before it parks goes on with that, and the next time with those that can run. If
+// it always finds something, the runtime's monitor asks the network for the others, every 10 ms.
 func (w *adaptiveWaiter) giveWay() {
-	if w.company.waits() {
-		w.choose(false)
-		return
+	parks := w.blocks.Load() && w.company.waits()
+	w.choose(!parks)
+	if !parks {
+		w.company.limit()
+		runtime.Gosched()
 	}
-	w.company.limit(w.net.l.b.Now)
-	runtime.Gosched()
 }
 
 func (w *adaptiveWaiter) wake() {
@@ -133,7 +126,7 @@ const (
 	briskWaitMax = 500 * time.Microsecond // on average, to begin to be brisk
 	slowWaitMin  = time.Millisecond       // to end
 	swiftWaitMax = 50 * time.Microsecond  // the same for swift
-	leisureMin   = 100 * time.Microsecond
+	unhurriedMin = 100 * time.Microsecond
 	paceWaitMax  = 4 * time.Millisecond // a longer wait counts as one like this, so that two of them end it
 	paceShare    = 8                    // one wait's share in the mean
 )
@@ -141,7 +134,7 @@ const (
 func (p *pace) note(took time.Duration) {
 	p.mean += (min(took, paceWaitMax) - p.mean) / paceShare
 	p.brisk = p.below(p.brisk, briskWaitMax, slowWaitMin)
-	p.swift = p.below(p.swift, swiftWaitMax, leisureMin)
+	p.swift = p.below(p.swift, swiftWaitMax, unhurriedMin)
 }
 
 // below is an opinion on the mean that begins below one value and ends at another, larger one.
@@ -162,42 +155,38 @@ const (
 )
 
 // crowd is the opinion whether the processors are crowded with goroutines that compute. Single looks see a moment, so some in a
-// row decide. A look sees only that goroutines wait; whether they keep a processor for long shows when the loop lets them run.
-// A loop that blocks lets nobody run, and then all that is to be done waits, however little it is; so it tries again from
-// time to time.
+// row decide. A goroutine that waits for a processor may have little to do. So a look that finds one lets all of them run that
+// wait, and looks again: those that compute wait again then. A loop that blocks seldom lets others run, and whatever they have
+// to do waits; so it goes on to try, as often as costs it a hundredth of the time.
 type crowd struct {
-	probe   func() load
-	yield   func() time.Duration // lets others run and tells for how long
-	crowded bool
-	spare   bool          // the last look found an idle processor
-	against int           // looks in a row that were of another opinion
-	next    time.Duration // when to look again
-	try     time.Duration // when to try again
+	probe    func() load
+	yield    func() time.Duration // lets others run and tells for how long
+	crowded  bool
+	spare    bool          // the last look found an idle processor
+	against  int           // looks in a row that were of another opinion
+	nextLook time.Duration // when to look again
+	nextTry  time.Duration // when to let others run again
 }
 
 const (
 	crowdLookInterval = 10 * time.Millisecond // the runtime's time slice; a look costs 0.2 us
-	crowdTryInterval  = 2 * time.Second       // costs a time slice if they compute
-	computeMin        = time.Millisecond
+	crowdTryShare     = 100                   // what a try has taken, times this, is when the next one comes
 	crowdedLooksMin   = 2
 	freeLooksMin      = 8
 )
 
 // look is called after a wait. Whoever waits to run at that moment would have the processor if the loop had not woken up.
 func (c *crowd) look(now time.Duration) {
-	if now < c.next {
+	if now < c.nextLook {
 		return
 	}
-	c.next = now + crowdLookInterval
+	c.nextLook = now + crowdLookInterval
 	found := c.probe()
-	c.spare = found == loadSpare
-	if found == loadCrowded && (!c.crowded || now >= c.try) {
-		c.try = now + crowdTryInterval
-		if c.yield() < computeMin {
-			c.crowded, c.against = false, 0
-			return
-		}
+	if found == loadCrowded && (!c.crowded || c.against > 0 || now >= c.nextTry) {
+		c.nextTry = now + crowdTryShare*c.yield()
+		found = c.probe()
 	}
+	c.spare = found == loadSpare
 	if c.crowded == (found == loadCrowded) {
 		c.against = 0
 		return

@@ -2,11 +2,11 @@
 
 package uv
 
-// company is known on Linux only; without it a loop keeps its processor only while there is one to spare.
+// company is known on Linux only. Without it a loop keeps its processor only while there is one to spare.
 type company struct{}
 
-func newCompany(*Loop, int) (*company, error) { return nil, ENOTSUP }
+func newCompany(*Loop, int) *company { return nil }
 
 func (*company) waits() bool { return false }
 
-func (*company) limit(uint64) {}
+func (*company) limit() {}

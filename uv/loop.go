@@ -282,8 +282,8 @@ func (l *Loop) Now() time.Duration { return time.Duration(l.b.Now) * time.Millis
 // Clock is the time since the loop was made, from the monotonic clock that timers use. It may be called from any goroutine.
 func (l *Loop) Clock() time.Duration { return time.Since(l.base) }
 
-// Waited is how long the turns so far have waited, all in all, and when, by Clock, the last wait ended;
-// uv_metrics_idle_time.
+// Waited is how long the turns so far have waited, all in all, and when, by Clock, the last wait was over and its events
+// read; uv_metrics_idle_time.
 func (l *Loop) Waited() (total, until time.Duration) {
 	l.use("Loop.Waited")
 	return l.waited, l.waitEnd
