@@ -4,10 +4,13 @@ package asyncio
 // the scheduler: 87 ns for a resume and a suspend, where a hand-off through channels takes 326 ns. A coroutine whose task
 // has ended is kept and runs the next task, which makes a spawn 90 ns instead of 220 to 370.
 //
-// The runtime's rules: coroutines are made and resumed only on the goroutine that runs the loop; a panic in one would
-// surface in resume, so tasks recover theirs; a Goexit does surface there and unwinds the loop. Whether a goroutine is
-// locked to its thread, to which one and how often, must be the same whenever a coroutine is made, suspends, is resumed or
-// ends; else the runtime ends the process. So runs and tasks that differ are refused.
+// Who resumes a coroutine waits for it to suspend or to end, so there is one thread of control, which is the loop's. It is
+// resumed by the loop; for its task's first step by the creator, if the task is eager; or by the deputy, see there.
+//
+// The runtime's rules: a panic in a coroutine would surface in resume, so tasks recover theirs; a Goexit does surface there
+// and unwinds the loop. Whether a goroutine is locked to its thread, to which one and how often, must be the same whenever a
+// coroutine is made, suspends, is resumed or ends; else the runtime ends the process. So runs and tasks that differ are
+// refused.
 
 import (
 	"fmt"
@@ -26,8 +29,8 @@ type coroutine struct {
 	task   *task
 	next   *coroutine // in the pool
 
-	nested    bool // resumed by the creator of its task, not by the loop
-	inspect   bool // resumed only to look at its frames
+	nested    bool // its task is eager, and in its first step: the creator has resumed it, and goes on next
+	inspect   bool // it is to look at its own frames, and then to give control back
 	frames    *traceback
 	goroutine uintptr // whose stack this is
 }
@@ -42,28 +45,42 @@ func (c *coroutine) stack() *traceback {
 	return frames
 }
 
-// main runs one task after another.
-func (c *coroutine) main(yield func(struct{}) bool) {
+// main is what the coroutine runs: one task after another. Its frame lies below all others on a stack of 2 KiB, so it is a
+// small one.
+func (c *coroutine) main() iter.Seq[struct{}] {
+	return func(yield func(struct{}) bool) {
+		c.begin(yield)
+		returned := false
+		defer func() { c.end(returned) }()
+		for again := true; again; again = c.takeNext() || c.pool.put(c) && yield(struct{}{}) {
+			c.task.execute()
+		}
+		returned = true
+	}
+}
+
+func (c *coroutine) begin(yield func(struct{}) bool) {
 	c.yield, c.goroutine = yield, goroutineSelf()
 	goroutineLoops.Store(c.goroutine, c.task.loop)
-	defer goroutineLoops.Delete(c.goroutine)
-	defer func() { c.pool.live-- }()
-	for {
-		t := c.task
-		if t.loop.labels {
-			t.label()
-		}
-		t.execute()
-		if t.loop.labels {
-			unlabel()
-		}
-		if c.task = t.loop.takeNewTask(c); c.task != nil {
-			continue
-		}
-		if !c.pool.put(c) || !yield(struct{}{}) {
-			return
-		}
+}
+
+// end is deferred: a Goexit, or a panic that is not the task's, goes on in whoever has resumed c.
+func (c *coroutine) end(returned bool) {
+	c.pool.live--
+	goroutineLoops.Delete(c.goroutine)
+	if !returned {
+		c.task.loop.unwindLoop(c)
 	}
+}
+
+// takeNext gives c, whose task has ended, the next one, if that is to begin now.
+func (c *coroutine) takeNext() bool {
+	l := c.task.loop
+	if l.labels {
+		unlabel()
+	}
+	c.task = l.takeNewTask(c)
+	return c.task != nil
 }
 
 // takeNewTask is the next entry of the turn's batch, if that is a task's first step: then the coroutine that calls it, whose
@@ -76,11 +93,17 @@ func (l *Loop) takeNewTask(c *coroutine) *task {
 	if !ok || t.co != nil || t.interrupted != nil {
 		return nil
 	}
+	t.co = c
+	l.startStep(t)
+	return t
+}
+
+// startStep takes t, which is the next entry, out of the turn's batch, and makes it the task that runs.
+func (l *Loop) startStep(t *task) {
 	l.ready.pop()
 	l.batch--
-	t.co, t.phase = c, taskRunning
+	t.phase = taskRunning
 	l.current = t
-	return t
 }
 
 type coroutinePool struct {
@@ -100,7 +123,7 @@ func (p *coroutinePool) get(t *task) *coroutine {
 		}
 		p.live++
 		c = &coroutine{pool: p, task: t}
-		c.resume, c.stop = iter.Pull(c.main)
+		c.resume, c.stop = iter.Pull(c.main())
 		return c
 	}
 	p.free, c.next = c.next, nil

@@ -31,11 +31,11 @@ func (l *Loop) SetDebug(on bool) { l.debug = on }
 // something that only another goroutine can make happen, debug mode logs that too, with their stacks, once for each task.
 func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.slowCallback = d }
 
-// runTimed runs r and logs it if it was slow.
+// runTimed runs r and logs it if it was slow. A step that ends debug mode may go on to make the next ones, as the deputy.
 func (l *Loop) runTimed(r runnable) {
 	start := l.pro.Now()
 	defer func() {
-		if took := l.pro.Now() - start; took >= l.slowCallback {
+		if took := l.pro.Now() - start; l.debug && took >= l.slowCallback {
 			s := describe(r)
 			l.logSlow(s.name, s.place(), took, s.source)
 		}

@@ -10,12 +10,18 @@ package asyncio
 //
 // There is one deputy at most. A task that it has resumed suspends to it, so that each step still costs two switches at
 // most. The deputy cannot be resumed as long as it waits for the task above it; whoever wants to look at its stack, or to
-// unwind the loop, comes down to it first. While the loop itself is in control there is no deputy.
+// unwind the loop, comes down to it first: each coroutine of the row suspends to the one before it. While the loop itself
+// is in control there is no deputy.
+//
+// A Goexit, and a panic that is not a task's, would end the deputy on the way to the loop. So the coroutine in which it
+// happens suspends once more, as the last thing it does; then so does the deputy, and the loop lets it go on.
 
-// goesOn makes the steps that come next. True: now it is t's own turn; false: t has to suspend.
-func (t *task) goesOn() bool { return t.loop.deputy == nil && t.standIn() }
+// standIn makes the steps that come next, if it may. True: now it is t's own turn; false: t has to suspend. It is small
+// enough to be inlined, and stands where t suspends: "t.standIn() || t.co.yield(struct{}{})" is true as soon as t may go on,
+// and false when the loop was closed.
+func (t *task) standIn() bool { return t.loop.deputy == nil && t.stepOthers() }
 
-func (t *task) standIn() bool {
+func (t *task) stepOthers() bool {
 	l, d := t.loop, t.co
 	if d.nested {
 		return false // its creator goes on first
@@ -47,10 +53,7 @@ func (l *Loop) takeStep() *task {
 	if l.batch == 0 {
 		l.countTurn()
 	}
-	l.ready.pop()
-	l.batch--
-	t.phase = taskRunning
-	l.current = t
+	l.startStep(t)
 	return t
 }
 
@@ -69,8 +72,8 @@ func (p *coroutinePool) giveFree(t *task) bool {
 	return true
 }
 
-// unwindLoop is called on c, in a Goexit. It returns when no deputy is left below, which would end with it. An eager task's
-// creator is to end with it, and calls this itself.
+// unwindLoop is called on c at the end of a Goexit or panic. It returns when no deputy is left below, which would end with
+// it. Where c's task is eager and in its first step, the creator is to end with it, and comes here itself.
 func (l *Loop) unwindLoop(c *coroutine) {
 	if l.deputy != nil && !c.nested {
 		l.unwinding = c
@@ -78,7 +81,7 @@ func (l *Loop) unwindLoop(c *coroutine) {
 	}
 }
 
-// goOnUnwinding lets the Goexit of a coroutine reach the loop, which calls this after each step.
+// goOnUnwinding lets the Goexit or panic of a coroutine reach the loop, which calls this after each step.
 func (l *Loop) goOnUnwinding() {
 	if c := l.unwinding; c != nil {
 		l.unwinding = nil
@@ -86,7 +89,8 @@ func (l *Loop) goOnUnwinding() {
 	}
 }
 
-// deputyStack lets the deputy look at its own frames. The caller is the task that runs.
+// deputyStack lets the deputy look at its own frames: down from the inspector, which is the task that runs, by way of the
+// creators that wait for it, if it is eager, to the deputy, and the same way up again.
 func (l *Loop) deputyStack() *traceback {
 	d := l.deputy
 	d.inspect = true
@@ -96,7 +100,7 @@ func (l *Loop) deputyStack() *traceback {
 	return frames
 }
 
-// passToDeputy is called by the creator of an eager task that has suspended to it, perhaps on the way to the deputy.
+// passToDeputy goes on with a deputyStack: the creator calls it when its eager task, on c, has suspended to it.
 func (l *Loop) passToDeputy(creator *task, c *coroutine) {
 	for l.deputy != nil && l.deputy.inspect {
 		creator.co.yield(struct{}{})

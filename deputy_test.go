@@ -29,7 +29,7 @@ func underDeputy(t *testing.T, ctx context.Context, body func(ctx context.Contex
 			asyncio.CreateTask(l.Context(), coro)
 		}
 		task = asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
-			require.Contains(t, allStacks(), "asyncio.(*task).standIn", "there is no deputy")
+			require.Contains(t, allStacks(), "asyncio.(*task).stepOthers", "there is no deputy")
 			return body(ctx)
 		}))
 	})
@@ -137,8 +137,9 @@ func TestDeputyStack(t *testing.T) {
 
 func TestDeputyGoexit(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		// goexit runs main, which a Goexit above it does not end, on a loop that the Goexit unwinds; then again to main's end.
-		goexit := func(t *testing.T, main func(ctx context.Context, tr *trace) error, before ...string) {
+		// goexit runs main, which a Goexit above it does not end, on a loop that the Goexit unwinds; then again to main's end,
+		// an error that says how the task above has ended.
+		goexit := func(t *testing.T, says string, main func(ctx context.Context, tr *trace) error, before ...string) {
 			l := newLoop(t, opts...)
 			var tr trace
 			task := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
@@ -150,14 +151,14 @@ func TestDeputyGoexit(t *testing.T) {
 			require.False(t, l.IsRunning())
 			require.False(t, task.Done(), "the deputy ended too")
 			_, err := asyncio.RunUntilComplete(l, task)
-			errorSays(t, err, "Goexit")
+			errorSays(t, err, says)
 			tr.equal(t, append(before, "main ends")...)
 			inTask(t, l, func(ctx context.Context) {
 				require.NoError(t, underDeputy(t, ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }))
 			})
 		}
 		t.Run("of the task above", func(t *testing.T) {
-			goexit(t, func(ctx context.Context, tr *trace) error {
+			goexit(t, "Goexit", func(ctx context.Context, tr *trace) error {
 				return underDeputy(t, ctx, func(ctx context.Context) error {
 					defer tr.mark("deferred")()
 					runtime.Goexit()
@@ -166,7 +167,7 @@ func TestDeputyGoexit(t *testing.T) {
 			}, "deferred")
 		})
 		t.Run("of an eager task, which ends its creator", func(t *testing.T) {
-			goexit(t, func(ctx context.Context, tr *trace) error {
+			goexit(t, "Goexit", func(ctx context.Context, tr *trace) error {
 				return underDeputy(t, ctx, func(ctx context.Context) error {
 					defer tr.mark("creator")()
 					asyncio.CreateTask(ctx, asyncio.Do(func(context.Context) error {
@@ -177,6 +178,29 @@ func TestDeputyGoexit(t *testing.T) {
 					return nil
 				})
 			}, "eager", "creator")
+		})
+		t.Run("whose deferred function panics", func(t *testing.T) {
+			goexit(t, "deferred panic", func(ctx context.Context, tr *trace) error {
+				return underDeputy(t, ctx, func(ctx context.Context) error {
+					defer func() { panic("deferred panic") }()
+					defer tr.mark("deferred")()
+					runtime.Goexit()
+					return nil
+				})
+			}, "deferred")
+		})
+		t.Run("whose deferred function panics in an eager task", func(t *testing.T) {
+			goexit(t, "Goexit", func(ctx context.Context, tr *trace) error {
+				return underDeputy(t, ctx, func(ctx context.Context) error {
+					defer tr.mark("creator")()
+					asyncio.CreateTask(ctx, asyncio.Do(func(context.Context) error {
+						defer func() { panic("deferred panic") }()
+						runtime.Goexit()
+						return nil
+					}), eagerly)
+					return nil
+				})
+			}, "creator")
 		})
 		t.Run("in debug mode, switched off by the deputy", func(t *testing.T) {
 			l := newLoop(t, append(opts, asyncio.WithDebug(true))...)
@@ -198,6 +222,76 @@ func TestDeputyGoexit(t *testing.T) {
 			require.False(t, task.Done(), "the Goexit was held up")
 			_, err := asyncio.RunUntilComplete(l, task)
 			errorSays(t, err, "Goexit")
+		})
+	})
+}
+
+// panickingError panics when it is compared.
+type panickingError struct{ error }
+
+func (panickingError) Is(error) bool { panic("Is panics") }
+
+// panickingValues is a context whose values panic from some moment on.
+type panickingValues struct {
+	context.Context
+	on *bool
+}
+
+func (c panickingValues) Value(key any) any {
+	if *c.on {
+		panic("Value panics")
+	}
+	return c.Context.Value(key)
+}
+
+func TestDeputyOutlivesPanics(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		// reported runs the task of the name above, which cannot be finished, until the loop has told so.
+		reported := func(t *testing.T, l *asyncio.Loop) {
+			var reports []asyncio.ErrorContext
+			l.SetExceptionHandler(func(l *asyncio.Loop, c asyncio.ErrorContext) {
+				errorSays(t, asyncio.Sleep(c.Context, 0), "no task runs")
+				reports = append(reports, c)
+				l.Stop()
+			})
+			require.NoError(t, l.RunForever())
+			require.Len(t, reports, 1)
+			require.Equal(t, "Exception in step of above", reports[0].Message)
+			errorSays(t, reports[0].Exception, "Is panics")
+			recordErrors(l) // hears at the end that the task is pending
+		}
+		unfinishable := func(ctx context.Context) error {
+			asyncio.CurrentTask(ctx).SetName("above")
+			asyncio.CurrentTask(ctx).Cancel()
+			panic(panickingError{errBoom})
+		}
+		t.Run("that end a task's coroutine, which the loop reports", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			deputy := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error { return underDeputy(t, ctx, unfinishable) }))
+			reported(t, l)
+			require.False(t, deputy.Done(), "the deputy ended too")
+			require.Contains(t, deputy.Stack(), "awaitAsDeputy")
+			inTask(t, l, func(ctx context.Context) {
+				require.NoError(t, underDeputy(t, ctx, func(ctx context.Context) error { return asyncio.Sleep(ctx, 0) }))
+			})
+		})
+		t.Run("that the loop reports without a deputy", func(t *testing.T) {
+			l := newLoop(t, opts...)
+			asyncio.CreateTask(l.Context(), asyncio.Do(unfinishable))
+			reported(t, l)
+		})
+		t.Run("of a context's values, asked for labels, which are the task's", func(t *testing.T) {
+			l := newLoop(t, append(opts, asyncio.WithProfileLabels())...)
+			errs := recordErrors(l)
+			inTask(t, l, func(ctx context.Context) {
+				_, err := asyncio.CreateTask(ctx, one).Await(ctx)
+				require.NoError(t, err)
+				panics := false
+				task := asyncio.CreateTask(panickingValues{ctx, &panics}, one)
+				panics = true
+				errorSays(t, awaitAsDeputy(ctx, task), "Value panics")
+			})
+			errs.none(t)
 		})
 	})
 }
@@ -282,6 +376,20 @@ func TestDeputyYieldsToTheLoop(t *testing.T) {
 				require.NoError(t, err)
 				require.Len(t, logs.matching("above"), 1)
 			})
+		})
+		t.Run("a step that ends debug mode is not blamed for those that it goes on to make", func(t *testing.T) {
+			logs, logger := recordLog()
+			l := newLoop(t, append(opts, asyncio.WithDebug(true), logger)...)
+			inTask(t, l, func(ctx context.Context) {
+				_, err := asyncio.CreateTask(ctx, one).Await(ctx)
+				require.NoError(t, err)
+				l.SetSlowCallbackDuration(0)
+				asyncio.CurrentTask(ctx).SetName("below")
+				l.SetDebug(false)
+				_, err = asyncio.CreateTask(ctx, one).Await(ctx)
+				require.NoError(t, err)
+			})
+			require.Empty(t, logs.matching("below"))
 		})
 		t.Run("Stop takes effect at the end of the turn", func(t *testing.T) {
 			var tr trace

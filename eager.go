@@ -6,7 +6,7 @@ package asyncio
 //
 // A body must be able to suspend at any point, so it cannot run on its creator's stack. It gets a coroutine of the pool,
 // which the creator resumes instead of the loop: 0.1 us for the two switches. Coroutines nest this way as deep as eager
-// tasks make eager tasks; from the first suspension on the loop resumes them.
+// tasks make eager tasks; from the first suspension on they are resumed like any other.
 
 // WithEagerTasks makes all tasks of the loop eager, unless EagerStart says otherwise: asyncio.eager_task_factory.
 func WithEagerTasks() Option { return func(c *config) { c.eager = true } }

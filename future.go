@@ -130,14 +130,21 @@ func (f *future) wait(a awaiter, w aborter) error {
 		return nil
 	}
 	t := a.task
-	if f.loop != t.loop {
-		return fmt.Errorf("%w: %s awaits a future of another one; use RunCoroutineThreadsafe to reach it", ErrWrongLoop, t.Name())
-	}
-	if &t.future == f {
-		return fmt.Errorf("%w: %s awaits itself", ErrInvalidState, t.Name())
+	if f.loop != t.loop || &t.future == f {
+		return f.refuse(t)
 	}
 	f.addWaiter(t)
 	return a.park(w)
+}
+
+// refuse tells why t cannot await f. It is no part of wait, whose frame stays on the stack of a task that waits.
+//
+//go:noinline
+func (f *future) refuse(t *task) error {
+	if f.loop != t.loop {
+		return fmt.Errorf("%w: %s awaits a future of another one; use RunCoroutineThreadsafe to reach it", ErrWrongLoop, t.Name())
+	}
+	return fmt.Errorf("%w: %s awaits itself", ErrInvalidState, t.Name())
 }
 
 // Future is a result that is not there yet: asyncio.Future. Its methods are for its loop's goroutine; Await works

@@ -60,7 +60,7 @@ type Loop struct {
 	buffers      bufferPool // of stream readers
 	current      *task      // the task that runs, nil in a callback
 	deputy       *coroutine // of the task that stands in for the loop
-	unwinding    *coroutine // in a Goexit that the loop has to let go on
+	unwinding    *coroutine // suspended in a Goexit or panic; the loop resumes it once the deputy has suspended
 
 	state      atomic.Int32 // a loopState
 	stopping   bool
@@ -217,6 +217,9 @@ func (l *Loop) runTurns() (panicked bool, err error) {
 		}
 		if v := recover(); v != nil {
 			panicked = true
+			if t := l.current; t != nil { // not always the one that the loop has resumed
+				r, l.current = t, nil
+			}
 			l.callbackPanicked(r, v)
 		}
 	}()

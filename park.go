@@ -110,7 +110,7 @@ func (t *task) parkWatching(foreign context.Context, w aborter) error {
 func (a awaiter) yield() error {
 	t := a.task
 	t.requeue()
-	return t.resumed(t.goesOn() || t.co.yield(struct{}{}))
+	return t.resumed(t.standIn() || t.co.yield(struct{}{}))
 }
 
 // contextWatch ends a park when a context ends.
@@ -136,7 +136,7 @@ func (t *task) park(foreign context.Context, w aborter) error {
 		t.interrupted = nil
 		t.interrupt(e.Msg)
 	}
-	return t.resumed(t.goesOn() || t.co.yield(struct{}{}))
+	return t.resumed(t.standIn() || t.co.yield(struct{}{}))
 }
 
 // requeue makes a running task ready, to go on in the next turn.

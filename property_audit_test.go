@@ -103,6 +103,8 @@ type audit struct {
 // Audit tells what is wrong with l's tasks, and with the primitives and futures that they wait for; nil: nothing.
 func Audit(l *Loop, primitives ...any) error {
 	a := &audit{loop: l, ready: map[runnable]int{}}
+	a.must(l.current != nil || l.deputy == nil, "no task runs, and there is a deputy")
+	a.must(l.unwinding == nil, "a coroutine is left suspended in a Goexit")
 	q := &l.ready
 	for seq := q.head; seq != q.tail; seq++ {
 		switch r := q.ring[seq&uint64(len(q.ring)-1)].(type) {

@@ -4,7 +4,7 @@ package asyncio
 // the task. States and moves:
 //
 //	ready      waits in the ready queue          -> running (step)
-//	running    the loop has switched to it        -> suspended (park), ready (yield), done (execute)
+//	running    control was switched to it         -> suspended (park), ready (yield), done (execute)
 //	suspended  something will wake it             -> ready (wake)
 //	done
 //
@@ -154,10 +154,9 @@ func (t *task) begin(l *Loop) *coroutine {
 	return t.co
 }
 
-// execute is the coroutine's first and last frame: whatever way the body ends, the task is done.
+// execute runs the body: whatever way that ends, the task is done.
 func (t *task) execute() {
-	c := t.co
-	t.goroutine = c.goroutine
+	t.goroutine = t.co.goroutine
 	ended := false
 	defer func() {
 		if p := &t.loop.coroutines; threadLock() != p.lock {
@@ -170,9 +169,11 @@ func (t *task) execute() {
 			t.finish(&PanicError{Value: v, Stack: debug.Stack()})
 			return
 		}
-		t.finish(errGoexit)
-		t.loop.unwindLoop(c) // and the Goexit goes on through the loop, as t.FailNow expects
+		t.finish(errGoexit) // and the Goexit goes on through the loop, as t.FailNow expects
 	}()
+	if t.loop.labels {
+		t.label() // which asks the parent for its values: code of the user's
+	}
 	t.self.call((*taskContext)(t))
 	ended = true
 }

@@ -136,7 +136,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		t := a.task // this is a.yield, without its frame
 		t.requeue()
-		return t.resumed(t.goesOn() || t.co.yield(struct{}{}))
+		return t.resumed(t.standIn() || t.co.yield(struct{}{}))
 	}
 	l := a.task.loop
 	s := l.newSleeper(a.task)
