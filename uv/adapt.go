@@ -25,10 +25,10 @@ package uv
 //
 // Swift: there is no processor to spare, but waits are so short that keeping one costs nobody much. The monitor does not
 // notice them either. On a single processor a request over one connection costs 1.26 times what it costs a C server,
-// instead of 1.76 times, and at 25,000 requests a second over ten connections 1.3 instead of 1.9 times; at 12,000, with
-// waits of 75 us, there is no difference. The loop gives way to others before each wait, see company_linux.go: beside such a
-// loop an echo of package net took 36 us where it takes 33 beside an idle one, and 480 us when the loop looked for the others
-// twice a millisecond only.
+// instead of 1.76 times, and at 25,000 requests a second over ten connections 1.3 instead of 1.9 times; at 12,000 there is
+// no difference. The loop gives way to others before each wait, see company_linux.go: beside such a loop an echo of package
+// net took 36 us where it takes 33 beside an idle one, and 480 us when the loop looked for the others twice a millisecond
+// only.
 //
 // To poll for 30 us before blocking was no faster, and cost up to twice the CPU time.
 

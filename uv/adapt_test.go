@@ -181,19 +181,6 @@ func TestAdaptiveWaitPace(t *testing.T) {
 	producer.Wait()
 }
 
-// A loop that cannot know its company parks, however quickly events come.
-func TestSwiftLoopOfUnknownCompany(t *testing.T) {
-	l, w := newAdaptiveLoop(t, func() load { return loadFull })
-	w.company = nil
-	for range 100 {
-		w.pace.note(0)
-	}
-	time.AfterFunc(time.Millisecond, l.Wake)
-	require.NoError(t, l.Poll(time.Minute))
-	require.False(t, w.keeps)
-	require.False(t, w.blocks.Load())
-}
-
 func TestPace(t *testing.T) {
 	p := pace{mean: paceWaitMax}
 	for range 100 {

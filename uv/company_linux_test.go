@@ -122,3 +122,31 @@ func TestSwiftLoopDoesNotKeepItsProcessorForLong(t *testing.T) {
 		require.False(t, l.blocks.Load())
 	}
 }
+
+// A loop that cannot know its company parks, however quickly events come.
+func TestSwiftLoopOfUnknownCompany(t *testing.T) {
+	l := newSwiftLoop(t)
+	l.company, l.keeps = nil, false
+	l.choose(false)
+	swift := 0
+	for range 20 {
+		l.event()
+		if l.pace.swift {
+			swift++
+		}
+		require.False(t, l.keeps)
+		require.False(t, l.blocks.Load())
+	}
+	require.Positive(t, swift)
+}
+
+func BenchmarkCompanyWaits(b *testing.B) {
+	l, err := NewLoop()
+	require.NoError(b, err)
+	c := l.waiter.(*adaptiveWaiter).company
+	require.NotNil(b, c)
+	for b.Loop() {
+		c.waits()
+	}
+	require.NoError(b, l.Close())
+}

@@ -29,7 +29,7 @@ type Stream struct {
 	dones    *doneQueue // while writes with a callback are outstanding, see write.go
 	requests *streamRequests
 	queued   int    // bytes that the bridge keeps because the kernel has not taken them
-	seq      uint64 // the flush that gathered and op belong to
+	seq      uint64 // the flush that gathered and op belong to, and before which the stream has written
 	gathered uint32 // bytes in the coming flush
 	op       uint16 // index of this stream's write operation in it
 	flags    uint8
@@ -246,7 +246,7 @@ func (s *Stream) Abort() {
 	if s.check("Stream.Abort") != nil {
 		return
 	}
-	if s.seq == s.loop.seq {
+	if s.hasOp() {
 		s.loop.ops[s.op].Kind = cbridge.OpNop
 		s.seq = 0
 	}

@@ -48,7 +48,7 @@ type submission struct {
 	nops      uint32
 	npieces   uint32
 	arenaUsed uint32
-	seq       uint64 // number of the coming flush: what a stream has gathered under an older one is gone
+	seq       uint64 // number of the coming flush, which each turn is: what a stream has gathered under an older one is gone
 }
 
 func (q *submission) init(b *cbridge.Loop) {
@@ -104,8 +104,8 @@ func (l *Loop) turn(ms int64, ifAlive bool) {
 	flushed := l.nops > 0
 	l.b.Turn(l.nops, l.cur, ms, ifAlive)
 	l.cur, l.lim = 0, l.b.NRec
+	l.flushed()
 	if flushed {
-		l.flushed()
 		l.absorb(0, l.b.NFlush)
 	}
 }

@@ -68,7 +68,7 @@ func (s *Stream) Write(p []byte, done func(error)) error {
 		s.direct(p)
 	case len(p) >= writeAloneMin && s.alone():
 		s.direct(p)
-		s.mark()
+		s.seq, s.gathered = s.loop.seq, 0
 	case len(p) > 0:
 		s.gather(p)
 	}
@@ -119,32 +119,29 @@ func (s *Stream) alone() bool {
 	return !several
 }
 
-// mark shows that the stream has written before the coming flush: by an operation that does nothing until more is gathered.
-func (s *Stream) mark() {
-	l := s.loop
-	l.submit(cbridge.OpNop, 0, 0, 0)
-	s.seq, s.op, s.gathered = l.seq, uint16(l.nops-1), 0
-}
+// hasOp tells whether this stream has an operation in the coming flush. One that has written alone has none.
+func (s *Stream) hasOp() bool { return s.seq == s.loop.seq && s.gathered > 0 }
 
 // gather copies p into the arena, as part of this stream's operation in the coming flush.
 func (s *Stream) gather(p []byte) {
 	l := s.loop
-	if l.arenaUsed+uint32(len(p)) > cbridge.ArenaBytes || l.npieces == cbridge.PiecesMax || l.nops == cbridge.OpsMax && s.seq != l.seq {
+	if l.arenaUsed+uint32(len(p)) > cbridge.ArenaBytes || l.npieces == cbridge.PiecesMax || l.nops == cbridge.OpsMax && !s.hasOp() {
 		l.flush()
 	}
 	off, n := l.arenaUsed, uint32(len(p))
 	copy(l.arena[off:], p)
 	l.arenaUsed = off + n
-	if s.seq != l.seq {
-		s.seq, s.op, s.gathered = l.seq, uint16(l.nops), 0
-		l.nops++
-	} else {
-		s.several = true
-	}
-	if s.gathered == 0 {
-		l.ops[s.op] = cbridge.Op{Kind: cbridge.OpWrite, Slot: s.slot, Gen: s.gen, Off: off, Len: n}
-	} else {
+	if s.hasOp() {
 		l.extend(&l.ops[s.op], off, n)
+	} else {
+		s.op = uint16(l.nops)
+		l.ops[s.op] = cbridge.Op{Kind: cbridge.OpWrite, Slot: s.slot, Gen: s.gen, Off: off, Len: n}
+		l.nops++
+	}
+	if s.seq == l.seq {
+		s.several = true
+	} else {
+		s.seq, s.gathered = l.seq, 0
 	}
 	s.gathered += n
 	if s.gathered >= gatherBytesMax {
@@ -176,7 +173,7 @@ func (l *Loop) extend(op *cbridge.Op, off, n uint32) {
 func (s *Stream) direct(p []byte) {
 	l := s.loop
 	op, failed := -1, 0
-	if s.seq == l.seq && s.gathered > 0 {
+	if s.hasOp() {
 		op = int(s.op)
 		s.seq = 0
 	} else if p, failed = s.writeNow(p); len(p) == 0 {
@@ -223,7 +220,7 @@ func (s *Stream) Flush() error {
 	if err := s.check("Stream.Flush"); err != nil {
 		return err
 	}
-	if s.seq == s.loop.seq && s.gathered > 0 {
+	if s.hasOp() {
 		s.direct(nil)
 	}
 	return nil
