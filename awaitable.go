@@ -7,7 +7,8 @@ import (
 	"fmt"
 )
 
-// Coro is a coroutine function. As an Awaitable it runs inline in the awaiting task; combinators start it as a task.
+// Coro is a coroutine function. As an Awaitable it runs inline in the awaiting task;
+// combinators start it as a task.
 type Coro[T any] func(ctx context.Context) (T, error)
 
 // None is the result of a coroutine that has none.
@@ -24,14 +25,16 @@ func (c Coro[T]) Await(ctx context.Context) (T, error) { return c(ctx) }
 
 func (c Coro[T]) sealed() {}
 
-// Awaitable is a Coro, a *Future or a *Task: what asyncio awaits, and its combinators take.
+// Awaitable is a Coro, a *Future or a *Task: what asyncio awaits, and its combinators
+// take.
 type Awaitable[T any] interface {
 	// Await waits for the result: await. See Coro.Await, Future.Await and Task.Await.
 	Await(ctx context.Context) (T, error)
 	sealed()
 }
 
-// AnyFuture is a *Future or *Task of any type: what Wait takes and reports name. The methods are those of Future and Task.
+// AnyFuture is a *Future or *Task of any type: what Wait takes and reports name. The
+// methods are those of Future and Task.
 type AnyFuture interface {
 	Done() bool
 	Cancelled() bool
@@ -42,7 +45,8 @@ type AnyFuture interface {
 	base() *future
 }
 
-// AnyTask is a *Task of any type: what CurrentTask and AllTasks return. The methods are those of Task.
+// AnyTask is a *Task of any type: what CurrentTask and AllTasks return. The methods are
+// those of Task.
 type AnyTask interface {
 	AnyFuture
 	Name() string
@@ -60,7 +64,8 @@ type promise[T any] interface {
 	Result() (T, error)
 }
 
-// ensureFuture is aw itself, or the task that it starts for a Coro: asyncio.ensure_future.
+// ensureFuture is aw itself, or the task that it starts for a Coro:
+// asyncio.ensure_future.
 func ensureFuture[T any](l *Loop, ctx context.Context, aw Awaitable[T]) promise[T] {
 	switch a := aw.(type) {
 	case promise[T]:

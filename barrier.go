@@ -8,8 +8,9 @@ package asyncio
 //	draining, resetting -> filling  the last that waited has left; or by Reset, resetting; or by Abort, broken
 //	broken    -> filling    by Reset when nobody waits; else resetting
 //
-// Who comes while the barrier drains or resets waits until it fills again. All stand in one line and look at the state when
-// they are woken, as with asyncio's condition. Its lock is never held across a wait, so there is none here.
+// Who comes while the barrier drains or resets waits until it fills again. All stand in
+// one line and look at the state when they are woken, as with asyncio's condition. Its
+// lock is never held across a wait, so there is none here.
 
 import (
 	"context"
@@ -25,7 +26,8 @@ const (
 	barrierBroken
 )
 
-// Barrier lets a fixed number of tasks wait for each other, again and again: asyncio.Barrier. It is for tasks of one loop.
+// Barrier lets a fixed number of tasks wait for each other, again and again:
+// asyncio.Barrier. It is for tasks of one loop.
 type Barrier struct {
 	loopBinding
 	line    waitQueue
@@ -35,8 +37,8 @@ type Barrier struct {
 	state   barrierState
 }
 
-// NewBarrier makes a barrier for a number of tasks: asyncio.Barrier(parties). It panics with ErrInvalidState unless that is
-// at least 1.
+// NewBarrier makes a barrier for a number of tasks: asyncio.Barrier(parties). It panics
+// with ErrInvalidState unless that is at least 1.
 func NewBarrier(parties int) *Barrier {
 	if parties < 1 {
 		panic(misuse(ErrInvalidState, "a Barrier was made for %d parties; it needs 1 or more", parties))
@@ -44,10 +46,11 @@ func NewBarrier(parties int) *Barrier {
 	return &Barrier{parties: parties}
 }
 
-// Wait waits until all parties have come and returns a number from 0 to parties-1, another one for each of them:
-// Barrier.wait. Who comes while the last ones leave waits for them first. The error
-// is ErrBrokenBarrier after Abort, and if Reset or Abort comes while Wait waits; ErrNotCurrentTask outside a task;
-// ErrWrongLoop if tasks of another loop have waited.
+// Wait waits until all parties have come and returns a number from 0 to parties-1,
+// another one for each of them: Barrier.wait. Who comes while the last ones leave waits
+// for them first. The error is ErrBrokenBarrier after Abort, and if Reset or Abort comes
+// while Wait waits; ErrNotCurrentTask outside a task; ErrWrongLoop if tasks of another
+// loop have waited.
 // Suspends. Cancelled: the task is not counted any more, and the barrier is not broken.
 func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	a, err := enterTask(ctx, "Barrier.Wait")
@@ -106,7 +109,8 @@ func (b *Barrier) exit() {
 	b.line.wakeAll()
 }
 
-// wait waits for a change of the state, or for nothing: who is cancelled passes a wake on that may have been meant for it.
+// wait waits for a change of the state, or for nothing: who is cancelled passes a wake on
+// that may have been meant for it.
 func (b *Barrier) wait(a awaiter) error {
 	if err := b.bind(a.task.loop, "Barrier"); err != nil {
 		return err
@@ -118,7 +122,8 @@ func (b *Barrier) wait(a awaiter) error {
 	return err
 }
 
-// Reset makes the barrier empty and usable: Barrier.reset. Tasks that wait get ErrBrokenBarrier.
+// Reset makes the barrier empty and usable: Barrier.reset. Tasks that wait get
+// ErrBrokenBarrier.
 func (b *Barrier) Reset() {
 	if b.count > 0 {
 		b.state = barrierResetting
@@ -128,7 +133,8 @@ func (b *Barrier) Reset() {
 	b.line.wakeAll()
 }
 
-// Abort breaks the barrier: Barrier.abort. Tasks that wait, and those that come, get ErrBrokenBarrier, until Reset.
+// Abort breaks the barrier: Barrier.abort. Tasks that wait, and those that come, get
+// ErrBrokenBarrier, until Reset.
 func (b *Barrier) Abort() {
 	b.state = barrierBroken
 	b.line.wakeAll()
@@ -145,5 +151,5 @@ func (b *Barrier) NWaiting() int {
 	return 0
 }
 
-// Broken tells whether the barrier was aborted: Barrier.broken.
+// Broken reports whether the barrier was aborted: Barrier.broken.
 func (b *Barrier) Broken() bool { return b.state == barrierBroken }

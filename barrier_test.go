@@ -30,7 +30,8 @@ func parties(t *testing.T, ctx context.Context, b *asyncio.Barrier, n int) []*as
 	return tasks
 }
 
-// passed fails the test unless all tasks have passed the barrier, with different numbers from 0 on.
+// passed fails the test unless all tasks have passed the barrier, with different numbers
+// from 0 on.
 func passed(t *testing.T, tasks ...*asyncio.Task[int]) {
 	t.Helper()
 	var numbers, want []int
@@ -269,7 +270,8 @@ func TestBarrierDraining(t *testing.T) {
 	})
 }
 
-// TestBarrierProperties: tasks come, are cancelled, and pass in groups as large as the barrier with numbers of their own.
+// TestBarrierProperties: tasks come, are cancelled, and pass in groups as large as the
+// barrier with numbers of their own.
 func TestBarrierProperties(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, opts...)
@@ -323,7 +325,8 @@ func checkBarrier(ctx context.Context, ops []lineOp, n int) error {
 	return checkNumbers(ctx, b)
 }
 
-// checkNumbers fills the barrier, with tasks that are cancelled in between, and proves that no number is given twice.
+// checkNumbers fills the barrier, with tasks that are cancelled in between, and proves
+// that no number is given twice.
 func checkNumbers(ctx context.Context, b *asyncio.Barrier) error {
 	var tasks []*asyncio.Task[int]
 	for i := range b.Parties() - 1 {

@@ -1,7 +1,7 @@
 package asyncio_test
 
-// The costs of the loop itself, beside what bare Go pays for the like. Compare the rows of one run: on a shared machine
-// absolute times mean little.
+// The costs of the loop itself, beside what bare Go pays for the like. Compare the rows
+// of one run: on a shared machine absolute times mean little.
 
 import (
 	"context"
@@ -203,7 +203,8 @@ func perItem(b *testing.B, items int, unit string) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*items), unit)
 }
 
-// BenchmarkLockBare, BenchmarkQueueBare and BenchmarkEventBare are for the benchmarks beside the tests of those types.
+// BenchmarkLockBare, BenchmarkQueueBare and BenchmarkEventBare are for the benchmarks
+// beside the tests of those types.
 func BenchmarkLockBare(b *testing.B) {
 	var mu sync.Mutex
 	n := 0
@@ -222,7 +223,8 @@ func BenchmarkQueueBare(b *testing.B) {
 	}
 }
 
-// BenchmarkEventWidth shows that to wake a task costs the same whatever the number of those that wait.
+// BenchmarkEventWidth shows that to wake a task costs the same whatever the number of
+// those that wait.
 func BenchmarkEventWidth(b *testing.B) {
 	for _, width := range []int{10, 1000, 10_000} {
 		b.Run(strconv.Itoa(width), func(b *testing.B) {
@@ -287,7 +289,8 @@ func BenchmarkEventBare(b *testing.B) {
 	perItem(b, width, "ns/waiter")
 }
 
-// BenchmarkCallSoonThreadsafe is a call from another goroutine, with the loop busy or asleep as it comes.
+// BenchmarkCallSoonThreadsafe is a call from another goroutine, with the loop busy or
+// asleep as it comes.
 func BenchmarkCallSoonThreadsafe(b *testing.B) {
 	benchLoop(b, func(l *asyncio.Loop) {
 		ended := make(chan error, 1)

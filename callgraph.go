@@ -1,8 +1,8 @@
 package asyncio
 
-// Who awaits what. Nothing is kept for this: whatever waits for a future stands in that future's list, and says here for
-// which future or task it stands there. So an edge is there exactly as long as the wait, and costs nothing until somebody
-// looks.
+// Who awaits what. Nothing is kept for this: whatever waits for a future stands in that
+// future's list, and says here for which future or task it stands there. So an edge is
+// there exactly as long as the wait, and costs nothing until somebody looks.
 
 import (
 	"fmt"
@@ -16,25 +16,29 @@ type FrameCallGraph struct {
 	Line           int
 }
 
-// CallGraph is a future or task with what awaits it: asyncio.FutureCallGraph. It is a copy: later events do not change it.
+// CallGraph is a future or task with what awaits it: asyncio.FutureCallGraph. It is a
+// copy: later events do not change it.
 type CallGraph struct {
 	Future AnyFuture
 	Name   string // a task's; "" for a future
-	// Stack is where a task is suspended, newest call first, without the calls of this package. It is nil for a future,
-	// for a task that is done or has not begun, and for one that is creating an eager task.
+	// Stack is where a task is suspended, newest call first, without the calls of this
+	// package. It is nil for a future, for a task that is done or has not begun, and for
+	// one that is creating an eager task.
 	Stack []FrameCallGraph
-	// AwaitedBy is what waits for Future, in the order in which it began to wait. One that waits for it on several ways
-	// is the same *CallGraph everywhere.
+	// AwaitedBy is what waits for Future, in the order in which it began to wait. One
+	// that waits for it on several ways is the same *CallGraph everywhere.
 	AwaitedBy []*CallGraph
-	// Cycle tells that Future waits, in the end, for itself: it is one of those through which this place was reached.
-	// Stack and AwaitedBy are left out here.
+	// Cycle tells that Future waits, in the end, for itself: it is one of those through
+	// which this place was reached. Stack and AwaitedBy are left out here.
 	Cycle bool
 }
 
-// CaptureCallGraph is f with its stack and all that awaits it, directly or not: asyncio.capture_call_graph. The edges are
-// Await, Gather, Shield, Wait, AsCompleted and TaskGroup. For nil it is the graph of the current task, nil in a callback;
-// it panics with ErrNoRunningLoop where no loop runs. Any goroutine: one that is not the loop's waits until the loop is
-// between two callbacks. If the loop was closed meanwhile, only Future is set.
+// CaptureCallGraph is f with its stack and all that awaits it, directly or not:
+// asyncio.capture_call_graph. The edges are Await, Gather, Shield, Wait, AsCompleted and
+// TaskGroup. For nil it is the graph of the current task, nil in a callback; it panics
+// with ErrNoRunningLoop where no loop runs. Any goroutine: one that is not the loop's
+// waits until the loop is between two callbacks. If the loop was closed meanwhile, only
+// Future is set.
 func CaptureCallGraph(f AnyFuture) *CallGraph {
 	if f == nil {
 		l := loopHere()
@@ -122,8 +126,8 @@ func (f *future) waiters() []waiter {
 	return append([]waiter{f.first}, f.rest...)
 }
 
-// Format is the graph as text, one line for each call and each thing that waits: asyncio.format_call_graph. Tasks that
-// await each other in a circle are named.
+// Format is the graph as text, one line for each call and each thing that waits:
+// asyncio.format_call_graph. Tasks that await each other in a circle are named.
 func (g *CallGraph) Format() string {
 	w := graphWriter{written: make(map[*CallGraph]bool)}
 	w.write(g)

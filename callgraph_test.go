@@ -42,7 +42,8 @@ func stuck(ctx context.Context, name string, gate *asyncio.Future[int]) *asyncio
 //go:noinline
 func awaitGate(ctx context.Context, gate *asyncio.Future[int]) (int, error) { return gate.Await(ctx) }
 
-// lookAt runs body as the task "main" of a loop, and check in a callback once body is suspended. Then gate opens.
+// lookAt runs body as the task "main" of a loop, and check in a callback once body is
+// suspended. Then gate opens.
 func lookAt(t *testing.T, l *asyncio.Loop, body func(ctx context.Context, gate *asyncio.Future[int]) error, check func(main asyncio.AnyTask)) {
 	t.Helper()
 	inTask(t, l, func(ctx context.Context) {

@@ -1,5 +1,5 @@
-// Cancellation of tasks: at which moment it arrives, what it interrupts, what it counts, and what Go code sees of it
-// through the task's context.
+// Cancellation of tasks: at which moment it arrives, what it interrupts, what it counts,
+// and what Go code sees of it through the task's context.
 package asyncio_test
 
 import (
@@ -15,7 +15,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// wantCancelled fails the test unless err is a cancellation with this message; nil stands for none.
+// wantCancelled fails the test unless err is a cancellation with this message; nil stands
+// for none.
 func wantCancelled(t *testing.T, err error, msg any) {
 	t.Helper()
 	var cancelled *asyncio.CancelledError
@@ -356,8 +357,8 @@ func TestCancelPayload(t *testing.T) {
 	})
 }
 
-// TestCancelMoments cancels the same task at every moment of its life. It awaits a future, cleans up with a second
-// await if that fails, and tells how far it came.
+// TestCancelMoments cancels the same task at every moment of its life. It awaits a
+// future, cleans up with a second await if that fails, and tells how far it came.
 func TestCancelMoments(t *testing.T) {
 	type life struct {
 		l             *asyncio.Loop
@@ -443,7 +444,8 @@ func TestCancelMoments(t *testing.T) {
 	})
 }
 
-// TestCancelOvertakesWake cancels a task that was woken with an error: that error must not come out of a later await.
+// TestCancelOvertakesWake cancels a task that was woken with an error: that error must
+// not come out of a later await.
 func TestCancelOvertakesWake(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		barrier, queue := asyncio.NewBarrier(2), asyncio.NewQueue[int](0)
@@ -500,7 +502,8 @@ func TestCancelOvertakesWake(t *testing.T) {
 	})
 }
 
-// TestCancelTaskContext is about the task's own context: what foreign Go code sees of a cancellation.
+// TestCancelTaskContext is about the task's own context: what foreign Go code sees of a
+// cancellation.
 func TestCancelTaskContext(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("Cancel ends it at once, so that foreign code stops", func(t *testing.T) {
@@ -562,7 +565,8 @@ func TestCancelTaskContext(t *testing.T) {
 	})
 }
 
-// TestCancelUserContext is about contexts that a user derived with package context: they end an Await as Go expects.
+// TestCancelUserContext is about contexts that a user derived with package context: they
+// end an Await as Go expects.
 func TestCancelUserContext(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("WithCancelCause ends every await with its cause", func(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// notified starts a task that waits for the condition, notes its name and gives the lock back.
+// notified starts a task that waits for the condition, notes its name and gives the lock
+// back.
 func notified(ctx context.Context, tr *trace, name string, c *asyncio.Condition) *asyncio.Task[asyncio.None] {
 	return start(ctx, func(ctx context.Context) error {
 		return c.With(ctx, func() error {

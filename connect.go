@@ -42,13 +42,15 @@ func (l *Loop) refuse(a awaiter, method string) error {
 	return fmt.Errorf("%w: %s was called by a task of another loop", ErrWrongLoop, method)
 }
 
-// CreateConnection connects to address and returns the transport with the protocol that factory has made for it:
-// loop.create_connection, and create_unix_connection. network is "tcp", "tcp4", "tcp6" or "unix"; address is as in
-// package net, and an empty host is this one. If a name stands for several addresses they are tried in order, see also
-// WithHappyEyeballs. The error is that of the only one; if several failed, the first if all read alike, else one that
-// joins them.
+// CreateConnection connects to address and returns the transport with the protocol that
+// factory has made for it: loop.create_connection, and create_unix_connection. network is
+// "tcp", "tcp4", "tcp6" or "unix"; address is as in package net, and an empty host is
+// this one. If a name stands for several addresses they are tried in order, see also
+// WithHappyEyeballs. The error is that of the only one; if several failed, the first if
+// all read alike, else one that joins them.
 // It is for a task of the loop. ConnectionMade has returned when CreateConnection does.
-// Suspends. Cancelled: the connection is closed; a protocol whose ConnectionMade was called hears ConnectionLost.
+// Suspends. Cancelled: the connection is closed; a protocol whose ConnectionMade was
+// called hears ConnectionLost.
 func (l *Loop) CreateConnection(ctx context.Context, factory func() Protocol, network, address string, opts ...ConnOption) (Transport, Protocol, error) {
 	if factory == nil {
 		panic(misuse(ErrInvalidState, "CreateConnection was given a nil factory"))

@@ -1,9 +1,10 @@
 package asyncio
 
-// The contexts of this package. A coroutine's context is its task; the body of a Timeout or TaskGroup gets a scope. Both
-// are contexts of our own making, so that Await recognises them, Done costs nothing until somebody asks for it, and a
-// deadline is a timer of the loop. Values come from the context below, which is what makes asyncio's copy of the context
-// at create_task free.
+// The contexts of this package. A coroutine's context is its task; the body of a Timeout
+// or TaskGroup gets a scope. Both are contexts of our own making, so that Await
+// recognises them, Done costs nothing until somebody asks for it, and a deadline is a
+// timer of the loop. Values come from the context below, which is what makes asyncio's
+// copy of the context at create_task free.
 
 import (
 	"context"
@@ -12,7 +13,8 @@ import (
 	"time"
 )
 
-// ownKey finds the innermost context of ours below a context that the caller derived; loopKey finds the loop.
+// ownKey finds the innermost context of ours below a context that the caller derived;
+// loopKey finds the loop.
 type (
 	ownKey  struct{}
 	loopKey struct{}
@@ -43,7 +45,8 @@ func (c *taskContext) Err() error { return c.ended.err() }
 // AfterFunc lets package context follow the task without a goroutine.
 func (c *taskContext) AfterFunc(fn func()) (stop func() bool) { return c.ended.afterFunc(fn) }
 
-// Value implements context.Context: the values of the context that the task was made with.
+// Value implements context.Context: the values of the context that the task was made
+// with.
 func (c *taskContext) Value(key any) any {
 	switch key.(type) {
 	case ownKey:
@@ -54,8 +57,9 @@ func (c *taskContext) Value(key any) any {
 	return c.parent.Value(key)
 }
 
-// valuesOf is where ctx's values come from, below the contexts of ours. A task that kept the context of the task that made
-// it would keep that alive, and so a chain of tasks that grows for ever where each starts the next.
+// valuesOf is where ctx's values come from, below the contexts of ours. A task that kept
+// the context of the task that made it would keep that alive, and so a chain of tasks
+// that grows for ever where each starts the next.
 func valuesOf(ctx context.Context) context.Context {
 	for {
 		switch c := ctx.(type) {
@@ -69,7 +73,8 @@ func valuesOf(ctx context.Context) context.Context {
 	}
 }
 
-// scope is the context of a body that can be interrupted on its own: by a deadline, or because a sibling failed.
+// scope is the context of a body that can be interrupted on its own: by a deadline, or
+// because a sibling failed.
 type scope struct {
 	parent  context.Context
 	task    *task
@@ -172,8 +177,8 @@ func loopOf(ctx context.Context) *Loop {
 	return l
 }
 
-// doneSignal is the Done of a context: made when first asked for, and ended at most once, from any goroutine. Its zero
-// value has not ended.
+// doneSignal is the Done of a context: made when first asked for, and ended at most once,
+// from any goroutine. Its zero value has not ended.
 type doneSignal struct{ state atomic.Pointer[doneState] }
 
 // doneState is a signal that was asked for, or has ended.
@@ -272,8 +277,8 @@ func (d *doneSignal) afterFunc(fn func()) (stop func() bool) {
 	}
 }
 
-// follow makes the end of ctx, always the same one, end the signal. A signal that has ended lets go of ctx, which may live
-// much longer.
+// follow makes the end of ctx, always the same one, end the signal. A signal that has
+// ended lets go of ctx, which may live much longer.
 func (d *doneSignal) follow(ctx context.Context) {
 	s := d.get()
 	s.mu.Lock()

@@ -1,5 +1,6 @@
-// Contexts that a task derives with package context. Every operation that awaits ends with the cause of such a context, at
-// every moment, again and again, and whatever it waited for is still there for the next.
+// Contexts that a task derives with package context. Every operation that awaits ends
+// with the cause of such a context, at every moment, again and again, and whatever it
+// waited for is still there for the next.
 package asyncio_test
 
 import (
@@ -13,7 +14,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// awaiting is an operation that awaits, and what it may take: permits, items, places, bytes.
+// awaiting is an operation that awaits, and what it may take: permits, items, places,
+// bytes.
 type awaiting struct {
 	wait      func(ctx context.Context) (taken int, err error)
 	give      func()                        // lets one wait succeed; nil: nothing does so on the spot
@@ -139,7 +141,8 @@ var awaitingPrimitives = map[string]awaitingCase{
 	},
 }
 
-// awaitingReads are the ways to read a stream, each of which takes the three bytes that come.
+// awaitingReads are the ways to read a stream, each of which takes the three bytes that
+// come.
 var awaitingReads = map[string]func(ctx context.Context, r *asyncio.StreamReader) (int, error){
 	"Read": func(ctx context.Context, r *asyncio.StreamReader) (int, error) { return r.Read(ctx, make([]byte, 10)) },
 	"ReadExactly": func(ctx context.Context, r *asyncio.StreamReader) (int, error) {
@@ -378,7 +381,8 @@ var endings = []struct {
 	}},
 }
 
-// settle ends the test of w: with the task's own context it gets what was given, of which taken is gone already.
+// settle ends the test of w: with the task's own context it gets what was given, of which
+// taken is gone already.
 func (w *awaiting) settle(t *testing.T, ctx context.Context, given bool, taken int) {
 	t.Helper()
 	if w.check != nil {
@@ -451,8 +455,9 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
-// endAndGive ends the context of the first of two tasks that wait, and lets one wait succeed, both in one turn. Either may
-// win, but nothing is lost: what the first does not get goes to the second.
+// endAndGive ends the context of the first of two tasks that wait, and lets one wait
+// succeed, both in one turn. Either may win, but nothing is lost: what the first does not
+// get goes to the second.
 func endAndGive(t *testing.T, ctx context.Context, w *awaiting) {
 	if w.give == nil {
 		return

@@ -1,16 +1,19 @@
 package asyncio
 
-// Coroutines: stacks that the loop switches to and back. The mechanism is iter.Pull's, which switches goroutines without
-// the scheduler: 87 ns for a resume and a suspend, where a hand-off through channels takes 326 ns. A coroutine whose task
-// has ended is kept and runs the next task, which makes a spawn 90 ns instead of 220 to 370.
+// Coroutines: stacks that the loop switches to and back. The mechanism is iter.Pull's,
+// which switches goroutines without the scheduler: 87 ns for a resume and a suspend,
+// where a hand-off through channels takes 326 ns. A coroutine whose task has ended is
+// kept and runs the next task, which makes a spawn 90 ns instead of 220 to 370.
 //
-// Who resumes a coroutine waits for it to suspend or to end, so there is one thread of control, which is the loop's. It is
-// resumed by the loop; for its task's first step by the creator, if the task is eager; or by the deputy, see there.
+// Who resumes a coroutine waits for it to suspend or to end, so there is one thread of
+// control, which is the loop's. It is resumed by the loop; for its task's first step by
+// the creator, if the task is eager; or by the deputy, see there.
 //
-// The runtime's rules: a panic in a coroutine would surface in resume, so tasks recover theirs; a Goexit does surface there
-// and unwinds the loop. Whether a goroutine is locked to its thread, to which one and how often, must be the same whenever a
-// coroutine is made, suspends, is resumed or ends; else the runtime ends the process. So runs and tasks that differ are
-// refused.
+// The runtime's rules: a panic in a coroutine would surface in resume, so tasks recover
+// theirs; a Goexit does surface there and unwinds the loop. Whether a goroutine is locked
+// to its thread, to which one and how often, must be the same whenever a coroutine is
+// made, suspends, is resumed or ends; else the runtime ends the process. So runs and
+// tasks that differ are refused.
 
 import (
 	"fmt"
@@ -45,8 +48,8 @@ func (c *coroutine) stack() *traceback {
 	return frames
 }
 
-// main is what the coroutine runs: one task after another. Its frame lies below all others on a stack of 2 KiB, so it is a
-// small one.
+// main is what the coroutine runs: one task after another. Its frame lies below all
+// others on a stack of 2 KiB, so it is a small one.
 func (c *coroutine) main() iter.Seq[struct{}] {
 	return func(yield func(struct{}) bool) {
 		c.begin(yield)
@@ -64,7 +67,8 @@ func (c *coroutine) begin(yield func(struct{}) bool) {
 	goroutineLoops.Store(c.goroutine, c.task.loop)
 }
 
-// end is deferred: a Goexit, or a panic that is not the task's, goes on in whoever has resumed c.
+// end is deferred: a Goexit, or a panic that is not the task's, goes on in whoever has
+// resumed c.
 func (c *coroutine) end(returned bool) {
 	c.pool.live--
 	goroutineLoops.Delete(c.goroutine)
@@ -83,8 +87,9 @@ func (c *coroutine) takeNext() bool {
 	return c.task != nil
 }
 
-// takeNewTask is the next entry of the turn's batch, if that is a task's first step: then the coroutine that calls it, whose
-// own task has ended, runs the new task without a switch to the loop and back.
+// takeNewTask is the next entry of the turn's batch, if that is a task's first step: then
+// the coroutine that calls it, whose own task has ended, runs the new task without a
+// switch to the loop and back.
 func (l *Loop) takeNewTask(c *coroutine) *task {
 	if l.batch == 0 || l.debug || c.nested {
 		return nil
@@ -98,7 +103,8 @@ func (l *Loop) takeNewTask(c *coroutine) *task {
 	return t
 }
 
-// startStep takes t, which is the next entry, out of the turn's batch, and makes it the task that runs.
+// startStep takes t, which is the next entry, out of the turn's batch, and makes it the
+// task that runs.
 func (l *Loop) startStep(t *task) {
 	l.ready.pop()
 	l.batch--
@@ -155,7 +161,8 @@ func (p *coroutinePool) switchable() error {
 		"locked as it was then", ErrWrongLoop)
 }
 
-// restoreLock makes good for a task that ends with its goroutine locked to a thread, or unlocked, unlike it began.
+// restoreLock makes good for a task that ends with its goroutine locked to a thread, or
+// unlocked, unlike it began.
 func (p *coroutinePool) restoreLock() {
 	if p.lock != 0 {
 		runtime.LockOSThread()

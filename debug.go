@@ -1,8 +1,9 @@
 package asyncio
 
-// Debug mode. Callbacks and steps that hold the loop for too long are logged, with the place to look at; so are tasks that
-// wait for something that cannot happen, and what a loop that is closed has left open. Calls from the wrong goroutine
-// panic, and reports say where the failing thing was made.
+// Debug mode. Callbacks and steps that hold the loop for too long are logged, with the
+// place to look at; so are tasks that wait for something that cannot happen, and what a
+// loop that is closed has left open. Calls from the wrong goroutine panic, and reports
+// say where the failing thing was made.
 
 import (
 	"fmt"
@@ -15,23 +16,27 @@ import (
 // slowCallbackDefault is how long a callback may hold the loop before debug mode says so.
 const slowCallbackDefault = 100 * time.Millisecond
 
-// stallPerSlow is how long all tasks may wait for nothing before debug mode says so, in slow callbacks: a second, if they
-// have their default. Other goroutines may still wake the tasks, and mostly do so earlier.
+// stallPerSlow is how long all tasks may wait for nothing before debug mode says so, in
+// slow callbacks: a second, if they have their default. Other goroutines may still wake
+// the tasks, and mostly do so earlier.
 const stallPerSlow = 10
 
-// Debug tells whether the loop is in debug mode: loop.get_debug.
+// Debug reports whether the loop is in debug mode: loop.get_debug.
 func (l *Loop) Debug() bool { return l.debug }
 
-// SetDebug turns debug mode on or off: loop.set_debug. Callbacks, futures and tasks that exist keep what was, or was not,
-// noted of where they were made.
+// SetDebug turns debug mode on or off: loop.set_debug. Callbacks, futures and tasks that
+// exist keep what was, or was not, noted of where they were made.
 func (l *Loop) SetDebug(on bool) { l.debug = on }
 
-// SetSlowCallbackDuration sets from which duration on debug mode logs a callback, a step of a task, or a callback of a
-// protocol. The default is 100 ms; 0 logs all: loop.slow_callback_duration. If all tasks have waited ten times as long for
-// something that only another goroutine can make happen, debug mode logs that too, with their stacks, once for each task.
+// SetSlowCallbackDuration sets from which duration on debug mode logs a callback, a step
+// of a task, or a callback of a protocol. The default is 100 ms; 0 logs all:
+// loop.slow_callback_duration. If all tasks have waited ten times as long for something
+// that only another goroutine can make happen, debug mode logs that too, with their
+// stacks, once for each task.
 func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.slowCallback = d }
 
-// runTimed runs r and logs it if it was slow. A step that ends debug mode may go on to make the next ones, as the deputy.
+// runTimed runs r and logs it if it was slow. A step that ends debug mode may go on to
+// make the next ones, as the deputy.
 func (l *Loop) runTimed(r runnable) {
 	start := l.pro.Now()
 	defer func() {
@@ -43,7 +48,8 @@ func (l *Loop) runTimed(r runnable) {
 	r.run(l)
 }
 
-// timed begins to time a method of a protocol; what it returns ends that. It is for debug mode.
+// timed begins to time a method of a protocol; what it returns ends that. It is for debug
+// mode.
 func (l *Loop) timed(protocol any, method string) (end func()) {
 	start := l.pro.Now()
 	return func() {
@@ -71,8 +77,8 @@ type stallWatch struct {
 	reported  uint64        // the youngest task that was reported
 }
 
-// idleTimeout is how long a poll may wait while no callback is ready and no timer is armed: for ever, unless debug mode
-// wants to see whether the loop has stalled.
+// idleTimeout is how long a poll may wait while no callback is ready and no timer is
+// armed: for ever, unless debug mode wants to see whether the loop has stalled.
 func (l *Loop) idleTimeout() time.Duration {
 	if !l.debug || l.tasks.last == nil || l.outside() > 0 {
 		return Forever
@@ -114,8 +120,8 @@ type unclosedLoop struct {
 	source *traceback
 }
 
-// watchUnclosed tells when the garbage collector finds the loop. Once it has run a task it has coroutines, which refer to
-// it: then those are the leak to look for.
+// watchUnclosed tells when the garbage collector finds the loop. Once it has run a task
+// it has coroutines, which refer to it: then those are the leak to look for.
 func (l *Loop) watchUnclosed() runtime.Cleanup {
 	return runtime.AddCleanup(l, (*unclosedLoop).report, &unclosedLoop{logger: l.logger, driver: l.driver, source: l.callerTraceback()})
 }

@@ -1,4 +1,5 @@
-// Debug mode: what it logs of slow code and of tasks that wait for nothing, and which calls it refuses.
+// Debug mode: what it logs of slow code and of tasks that wait for nothing, and which
+// calls it refuses.
 package asyncio_test
 
 import (
@@ -208,7 +209,8 @@ func TestDebugSlowProtocol(t *testing.T) {
 
 func TestDebugStall(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		// stalledFor runs l until another goroutine stops it, after twice the time that a stall takes to be seen.
+		// stalledFor runs l until another goroutine stops it, after twice the time that a
+		// stall takes to be seen.
 		stalledFor := func(t *testing.T, l *asyncio.Loop) {
 			besides(t, l, func() { <-time.After(20 * slowLimit) })
 		}
@@ -363,7 +365,8 @@ func TestDebugGoroutine(t *testing.T) {
 	})
 }
 
-// TestDebugCapturedContext awaits with a context that another goroutine, or another task, was given.
+// TestDebugCapturedContext awaits with a context that another goroutine, or another task,
+// was given.
 func TestDebugCapturedContext(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l, _ := debugLoop(t, opts)

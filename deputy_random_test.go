@@ -1,5 +1,6 @@
-// Random programs with and without a deputy: debug mode has none, and must leave the same trace. Tasks make others, eager
-// ones too, wait, cancel, look at each other's stacks, panic, and end with Goexit, also from deferred functions.
+// Random programs with and without a deputy: debug mode has none, and must leave the same
+// trace. Tasks make others, eager ones too, wait, cancel, look at each other's stacks,
+// panic, and end with Goexit, also from deferred functions.
 package asyncio_test
 
 import (
@@ -53,7 +54,8 @@ func (p *deputyProgram) say(format string, args ...any) {
 	p.addf("turn %d: %s", p.loop.Stats().Turns, fmt.Sprintf(format, args...))
 }
 
-// runDeputyProgram returns what happened. The loop is audited before each poll and after each run.
+// runDeputyProgram returns what happened. The loop is audited before each poll and after
+// each run.
 func runDeputyProgram(t *testing.T, seed uint64, opts ...asyncio.Option) []string {
 	t.Helper()
 	l, err := asyncio.NewEventLoop(opts...)

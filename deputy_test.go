@@ -1,4 +1,5 @@
-// A task that stands in for the loop while it waits: that nobody can tell, whatever the tasks do that it steps.
+// A task that stands in for the loop while it waits: that nobody can tell, whatever the
+// tasks do that it steps.
 package asyncio_test
 
 import (
@@ -12,9 +13,10 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// underDeputy runs body in a task that the task of ctx awaits in awaitAsDeputy. The awaiting task resumes it itself, since
-// a coroutine is free and both are ready in one turn, so no poll comes between them. So are those of between, which are
-// created before it.
+// underDeputy runs body in a task that the task of ctx awaits in awaitAsDeputy. The
+// awaiting task resumes it itself, since a coroutine is free and both are ready in one
+// turn, so no poll comes between them. So are those of between, which are created before
+// it.
 func underDeputy(t *testing.T, ctx context.Context, body func(ctx context.Context) error, between ...asyncio.Coro[int]) error {
 	t.Helper()
 	_, err := asyncio.CreateTask(ctx, one).Await(ctx) // leaves a free coroutine
@@ -53,7 +55,8 @@ func allStacks() string {
 func TestDeputyStack(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, opts...)
-		// looks tells that watcher sees where the deputy waits, as often as it likes, and runs on.
+		// looks tells that watcher sees where the deputy waits, as often as it likes, and
+		// runs on.
 		looks := func(t *testing.T, watcher context.Context, deputy asyncio.AnyTask) {
 			for range 2 {
 				require.Contains(t, deputy.Stack(), "awaitAsDeputy")
@@ -137,8 +140,9 @@ func TestDeputyStack(t *testing.T) {
 
 func TestDeputyGoexit(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		// goexit runs main, which a Goexit above it does not end, on a loop that the Goexit unwinds; then again to main's end,
-		// an error that says how the task above has ended.
+		// goexit runs main, which a Goexit above it does not end, on a loop that the
+		// Goexit unwinds; then again to main's end, an error that says how the task above
+		// has ended.
 		goexit := func(t *testing.T, says string, main func(ctx context.Context, tr *trace) error, before ...string) {
 			l := newLoop(t, opts...)
 			var tr trace
@@ -246,7 +250,8 @@ func (c panickingValues) Value(key any) any {
 
 func TestDeputyOutlivesPanics(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		// reported runs the task of the name above, which cannot be finished, until the loop has told so.
+		// reported runs the task of the name above, which cannot be finished, until the
+		// loop has told so.
 		reported := func(t *testing.T, l *asyncio.Loop) {
 			var reports []asyncio.ErrorContext
 			l.SetExceptionHandler(func(l *asyncio.Loop, c asyncio.ErrorContext) {

@@ -15,7 +15,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// blackhole is a port at which connecting to ::1 hangs, since the backlog of who listens there is full.
+// blackhole is a port at which connecting to ::1 hangs, since the backlog of who listens
+// there is full.
 func blackhole(t *testing.T) int {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_STREAM, 0)

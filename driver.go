@@ -1,6 +1,7 @@
 package asyncio
 
-// The choice of what a loop runs on. The two drivers behave alike; docs/divergences.md lists where they cannot.
+// The choice of what a loop runs on. The two drivers behave alike; docs/divergences.md
+// lists where they cannot.
 
 import (
 	"fmt"

@@ -1,4 +1,5 @@
-// Eager tasks: the first step runs inside the call that makes the task, and only there and then does it differ.
+// Eager tasks: the first step runs inside the call that makes the task, and only there
+// and then does it differ.
 package asyncio_test
 
 import (
@@ -237,7 +238,8 @@ func TestEagerEnds(t *testing.T) {
 	})
 }
 
-// countTree gathers the nodes below one of width^depth, and counts the tasks that wait to be started.
+// countTree gathers the nodes below one of width^depth, and counts the tasks that wait to
+// be started.
 func countTree(ctx context.Context, width, depth int, scheduled *int) (int, error) {
 	if depth == 0 {
 		return 1, nil

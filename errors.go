@@ -1,8 +1,9 @@
 package asyncio
 
-// The errors of this package. Misuse panics with one of the sentinels below, wrapped in what was misused and what to do;
-// what a correct program can meet is returned. A cancellation is a *CancelledError and nothing else: whether a task ended
-// cancelled is decided by its error alone, as in asyncio.
+// The errors of this package. Misuse panics with one of the sentinels below, wrapped in
+// what was misused and what to do; what a correct program can meet is returned. A
+// cancellation is a *CancelledError and nothing else: whether a task ended cancelled is
+// decided by its error alone, as in asyncio.
 
 import (
 	"context"
@@ -11,8 +12,9 @@ import (
 	"strings"
 )
 
-// CancelledError is what a cancelled Await returns: asyncio.CancelledError. Msg is what Cancel was given, nil for none.
-// errors.Is(err, ErrCancelled) and errors.Is(err, context.Canceled) hold for it.
+// CancelledError is what a cancelled Await returns: asyncio.CancelledError. Msg is what
+// Cancel was given, nil for none. errors.Is(err, ErrCancelled) and errors.Is(err,
+// context.Canceled) hold for it.
 type CancelledError struct{ Msg any }
 
 func (e *CancelledError) Error() string {
@@ -27,8 +29,8 @@ func (e *CancelledError) Is(target error) bool {
 	return target == ErrCancelled || target == context.Canceled
 }
 
-// PanicError is a panic of a task or callback, kept with the stack of the place that panicked. asyncio has no counterpart:
-// there a task fails with the exception itself.
+// PanicError is a panic of a task or callback, kept with the stack of the place that
+// panicked. asyncio has no counterpart: there a task fails with the exception itself.
 type PanicError struct {
 	Value any
 	Stack []byte
@@ -42,7 +44,8 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// ExceptionGroup holds the errors of several tasks: ExceptionGroup. errors.Is and errors.As look into it.
+// ExceptionGroup holds the errors of several tasks: ExceptionGroup. errors.Is and
+// errors.As look into it.
 type ExceptionGroup struct {
 	Message string
 	Errs    []error
@@ -65,8 +68,8 @@ func (e *ExceptionGroup) Error() string {
 // Unwrap gives the errors of the group.
 func (e *ExceptionGroup) Unwrap() []error { return e.Errs }
 
-// Split parts the group into the errors that match and the rest, nested groups included: ExceptionGroup.split. A part
-// without errors is nil.
+// Split parts the group into the errors that match and the rest, nested groups included:
+// ExceptionGroup.split. A part without errors is nil.
 func (e *ExceptionGroup) Split(match func(error) bool) (matched, rest *ExceptionGroup) {
 	var yes, no []error
 	for _, err := range e.Errs {
@@ -94,8 +97,8 @@ func (e *ExceptionGroup) derive(errs []error) *ExceptionGroup {
 	return &ExceptionGroup{Message: e.Message, Errs: errs}
 }
 
-// timeoutError is what a scope returns whose time is over. It matches ErrTimeout but is no cancellation, although one
-// caused it.
+// timeoutError is what a scope returns whose time is over. It matches ErrTimeout but is
+// no cancellation, although one caused it.
 type timeoutError struct{ cause error }
 
 func (e *timeoutError) Error() string { return "asyncio: timed out" }
@@ -113,18 +116,22 @@ func (e *timeoutError) Is(target error) bool {
 	return target == ErrTimeout || target == context.DeadlineExceeded
 }
 
-// Sentinels for errors.Is. Those without a name of asyncio's stand for its RuntimeErrors and ValueErrors.
+// Sentinels for errors.Is. Those without a name of asyncio's stand for its RuntimeErrors
+// and ValueErrors.
 var (
 	// ErrCancelled matches every *CancelledError: except asyncio.CancelledError.
 	ErrCancelled = errors.New("asyncio: cancelled")
-	// ErrTimeout matches every timeout of this package; context.DeadlineExceeded does so too: TimeoutError.
+	// ErrTimeout matches every timeout of this package; context.DeadlineExceeded does so
+	// too: TimeoutError.
 	ErrTimeout error = &timeoutError{}
-	// ErrInvalidState: a future was asked for what its state does not allow, asyncio.InvalidStateError; or an argument or
-	// another object does not allow it, where asyncio has ValueError and RuntimeError.
+	// ErrInvalidState: a future was asked for what its state does not allow,
+	// asyncio.InvalidStateError; or an argument or another object does not allow it,
+	// where asyncio has ValueError and RuntimeError.
 	ErrInvalidState = errors.New("asyncio: invalid state")
 	// ErrLoopClosed: the loop was closed.
 	ErrLoopClosed = errors.New("asyncio: event loop is closed")
-	// ErrInboxFull: as many calls from other goroutines as WithInboxLimit allows wait for the loop.
+	// ErrInboxFull: as many calls from other goroutines as WithInboxLimit allows wait for
+	// the loop.
 	ErrInboxFull = errors.New("asyncio: inbox is full")
 	// ErrLoopRunning: the loop, or another one in this goroutine, runs already.
 	ErrLoopRunning = errors.New("asyncio: event loop is running")
@@ -132,21 +139,27 @@ var (
 	ErrLoopStopped = errors.New("asyncio: event loop stopped before Future completed")
 	// ErrNoRunningLoop: the context belongs to no running loop.
 	ErrNoRunningLoop = errors.New("asyncio: no running event loop")
-	// ErrWrongLoop: what belongs to one loop was used with another, or in a goroutine that is not the loop's.
+	// ErrWrongLoop: what belongs to one loop was used with another, or in a goroutine
+	// that is not the loop's.
 	ErrWrongLoop = errors.New("asyncio: wrong event loop")
-	// ErrNotCurrentTask: a call that suspends was given the context of a task that is not running.
+	// ErrNotCurrentTask: a call that suspends was given the context of a task that is not
+	// running.
 	ErrNotCurrentTask = errors.New("asyncio: not the current task")
-	// ErrNotLocked: a lock or semaphore was released, or a condition used, that was not acquired.
+	// ErrNotLocked: a lock or semaphore was released, or a condition used, that was not
+	// acquired.
 	ErrNotLocked = errors.New("asyncio: not locked")
-	// ErrBrokenBarrier: the barrier was aborted, or reset while tasks waited: asyncio.BrokenBarrierError.
+	// ErrBrokenBarrier: the barrier was aborted, or reset while tasks waited:
+	// asyncio.BrokenBarrierError.
 	ErrBrokenBarrier = errors.New("asyncio: barrier is broken")
 	// ErrQueueFull: PutNowait found no free place: asyncio.QueueFull.
 	ErrQueueFull = errors.New("asyncio: queue is full")
 	// ErrQueueEmpty: GetNowait found no item: asyncio.QueueEmpty.
 	ErrQueueEmpty = errors.New("asyncio: queue is empty")
-	// ErrQueueShutDown: the queue takes no more items, and has none left to give: asyncio.QueueShutDown.
+	// ErrQueueShutDown: the queue takes no more items, and has none left to give:
+	// asyncio.QueueShutDown.
 	ErrQueueShutDown = errors.New("asyncio: queue is shut down")
-	// ErrGroupClosed: a task group takes no tasks, because it was not entered, is shutting down or is finished.
+	// ErrGroupClosed: a task group takes no tasks, because it was not entered, is
+	// shutting down or is finished.
 	ErrGroupClosed = errors.New("asyncio: task group is not open")
 	// ErrExecutorShutdown: an executor was given a function after its Shutdown.
 	ErrExecutorShutdown = errors.New("asyncio: executor was shut down")
@@ -154,8 +167,9 @@ var (
 	ErrRunnerClosed = errors.New("asyncio: runner is closed")
 )
 
-// asCancelled finds a cancellation in err's chain. A group that holds a cancellation among other errors is not one; a
-// join of one error is that error. An error whose Unwrap panics, as a typed nil may, is not one.
+// asCancelled finds a cancellation in err's chain. A group that holds a cancellation
+// among other errors is not one; a join of one error is that error. An error whose Unwrap
+// panics, as a typed nil may, is not one.
 func asCancelled(err error) *CancelledError {
 	if err == nil {
 		return nil

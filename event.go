@@ -4,7 +4,8 @@ package asyncio
 
 import "context"
 
-// Event is a flag that tasks wait for: asyncio.Event. It is for tasks of one loop. The zero value is not set.
+// Event is a flag that tasks wait for: asyncio.Event. It is for tasks of one loop. The
+// zero value is not set.
 type Event struct {
 	loopBinding
 	line waitQueue
@@ -14,7 +15,8 @@ type Event struct {
 // NewEvent makes an event that is not set: asyncio.Event().
 func NewEvent() *Event { return &Event{} }
 
-// Set sets the flag: Event.set. All tasks that wait return from Wait, also if Clear follows at once.
+// Set sets the flag: Event.set. All tasks that wait return from Wait, also if Clear
+// follows at once.
 func (e *Event) Set() {
 	e.set = true
 	e.line.wakeAll()
@@ -23,11 +25,12 @@ func (e *Event) Set() {
 // Clear takes the flag back: Event.clear.
 func (e *Event) Clear() { e.set = false }
 
-// IsSet tells whether the flag is set: Event.is_set.
+// IsSet reports whether the flag is set: Event.is_set.
 func (e *Event) IsSet() bool { return e.set }
 
-// Wait waits until the flag is set: Event.wait. If it is, Wait does not yield to the loop. The error is ErrNotCurrentTask
-// outside a task, and ErrWrongLoop if tasks of another loop have waited for the event.
+// Wait waits until the flag is set: Event.wait. If it is, Wait does not yield to the
+// loop. The error is ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of
+// another loop have waited for the event.
 // Suspends. Cancelled: nothing changes.
 func (e *Event) Wait(ctx context.Context) error {
 	a, err := enterTask(ctx, "Event.Wait")

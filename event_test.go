@@ -106,7 +106,8 @@ func TestEvent(t *testing.T) {
 	})
 }
 
-// TestEventWrongGoroutine proves that debug mode names who wakes a task of a loop from outside of it.
+// TestEventWrongGoroutine proves that debug mode names who wakes a task of a loop from
+// outside of it.
 func TestEventWrongGoroutine(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, append(opts, asyncio.WithDebug(true))...)

@@ -1,8 +1,9 @@
 package asyncio
 
-// From a loop to other goroutines: functions that block run in an executor, a pool of goroutines, and their results come
-// back as futures. A goroutine needs no pool to be cheap; the bound is there so that a burst of calls does not open a
-// thousand files, or block a thousand threads of the system, at once.
+// From a loop to other goroutines: functions that block run in an executor, a pool of
+// goroutines, and their results come back as futures. A goroutine needs no pool to be
+// cheap; the bound is there so that a burst of calls does not open a thousand files, or
+// block a thousand threads of the system, at once.
 
 import (
 	"context"
@@ -16,20 +17,25 @@ import (
 
 // Executor runs functions on other goroutines: concurrent.futures.Executor.
 type Executor interface {
-	// Submit runs fn later, on another goroutine. It does not block. The error is ErrExecutorShutdown after Shutdown. A
-	// panic of fn ends the program, as in any goroutine; RunInExecutor and ToThread recover those of their functions.
+	// Submit runs fn later, on another goroutine. It does not block. The error is
+	// ErrExecutorShutdown after Shutdown. A panic of fn ends the program, as in any
+	// goroutine; RunInExecutor and ToThread recover those of their functions.
 	Submit(fn func()) error
-	// Shutdown refuses further functions. Those that were submitted still run; wait waits for them.
+	// Shutdown refuses further functions. Those that were submitted still run; wait waits
+	// for them.
 	Shutdown(wait bool)
 }
 
-// threadPoolMax bounds the default executor, which has four workers more than there are processors: as many as CPython's.
+// threadPoolMax bounds the default executor, which has four workers more than there are
+// processors: as many as CPython's.
 const threadPoolMax = 32
 
-// executorShutdownTimeout is how long a Runner waits for functions in the default executor.
+// executorShutdownTimeout is how long a Runner waits for functions in the default
+// executor.
 const executorShutdownTimeout = 300 * time.Second
 
-// threadPool runs at most max functions at once. A worker ends when nothing waits, so an idle pool holds no goroutine.
+// threadPool runs at most max functions at once. A worker ends when nothing waits, so an
+// idle pool holds no goroutine.
 type threadPool struct {
 	max     int
 	mu      sync.Mutex
@@ -39,8 +45,9 @@ type threadPool struct {
 	idle    sync.Cond // workers fell to 0
 }
 
-// NewThreadPool makes an executor that runs at most workers functions at once: concurrent.futures.ThreadPoolExecutor. It
-// panics with ErrInvalidState unless that is at least 1.
+// NewThreadPool makes an executor that runs at most workers functions at once:
+// concurrent.futures.ThreadPoolExecutor. It panics with ErrInvalidState unless that is at
+// least 1.
 func NewThreadPool(workers int) Executor {
 	if workers < 1 {
 		panic(misuse(ErrInvalidState, "NewThreadPool needs at least one worker, not %d", workers))
@@ -87,7 +94,8 @@ func (p *threadPool) work() {
 	}
 }
 
-// call runs fn. If that ends the goroutine with runtime.Goexit, another one takes the worker's place.
+// call runs fn. If that ends the goroutine with runtime.Goexit, another one takes the
+// worker's place.
 func (p *threadPool) call(fn func()) {
 	returned := false
 	defer func() {
@@ -108,8 +116,8 @@ func (p *threadPool) Shutdown(wait bool) {
 	}
 }
 
-// SetDefaultExecutor sets the executor of ToThread and of RunInExecutor without one: loop.set_default_executor. The loop
-// shuts it down when it closes.
+// SetDefaultExecutor sets the executor of ToThread and of RunInExecutor without one:
+// loop.set_default_executor. The loop shuts it down when it closes.
 func (l *Loop) SetDefaultExecutor(ex Executor) {
 	if ex == nil {
 		panic(misuse(ErrInvalidState, "SetDefaultExecutor was given nil"))
@@ -126,9 +134,10 @@ func (l *Loop) defaultExecutor() Executor {
 	return l.executor
 }
 
-// ShutdownDefaultExecutor waits until the functions in the default executor have returned:
-// loop.shutdown_default_executor. From then on RunInExecutor without an executor, and ToThread, fail with
-// ErrExecutorShutdown. If ctx, derived by the caller, ends first, the functions run on.
+// ShutdownDefaultExecutor waits until the functions in the default executor have
+// returned: loop.shutdown_default_executor. From then on RunInExecutor without an
+// executor, and ToThread, fail with ErrExecutorShutdown. If ctx, derived by the caller,
+// ends first, the functions run on.
 // Suspends. Cancelled: the functions run on.
 func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
 	ex := l.defaultExecutor()
@@ -162,9 +171,9 @@ type executorJob[T any] struct {
 	dropped bool        // it was cancelled: nobody asks for the result
 }
 
-// RunInExecutor runs fn in ex, or in the loop's default executor if ex is nil: loop.run_in_executor. Cancelling the future
-// keeps fn from beginning, but does not stop it. A panic of fn is the future's *PanicError. fn sees nothing of ctx; see
-// ToThread.
+// RunInExecutor runs fn in ex, or in the loop's default executor if ex is nil:
+// loop.run_in_executor. Cancelling the future keeps fn from beginning, but does not stop
+// it. A panic of fn is the future's *PanicError. fn sees nothing of ctx; see ToThread.
 func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)) *Future[T] {
 	l := loopOf(ctx)
 	if l == nil {
@@ -232,9 +241,10 @@ func (j *executorJob[T]) cancel(msg any) bool {
 	return true
 }
 
-// ToThread runs fn in the loop's default executor and awaits it: asyncio.to_thread. fn's context has the values of ctx and
-// ends when the await is cancelled; an Await with it blocks fn's goroutine. A panic of fn is returned as a *PanicError. In
-// a goroutine that is no task it calls fn.
+// ToThread runs fn in the loop's default executor and awaits it: asyncio.to_thread. fn's
+// context has the values of ctx and ends when the await is cancelled; an Await with it
+// blocks fn's goroutine. A panic of fn is returned as a *PanicError. In a goroutine that
+// is no task it calls fn.
 // Suspends. Cancelled: fn runs on until it heeds its context, and its result is dropped.
 func ToThread[T any](ctx context.Context, fn func(ctx context.Context) (T, error)) (T, error) {
 	a, err := enter(ctx)

@@ -1,7 +1,8 @@
 package asyncio
 
-// Futures. A future goes from pending to finished or cancelled, once. Whoever waits for it stands in one list, tasks and
-// done-callbacks alike, and is moved to the ready queue in that order: nothing runs inside SetResult.
+// Futures. A future goes from pending to finished or cancelled, once. Whoever waits for
+// it stands in one list, tasks and done-callbacks alike, and is moved to the ready queue
+// in that order: nothing runs inside SetResult.
 
 import (
 	"context"
@@ -40,17 +41,18 @@ func (f *future) base() *future { return f }
 
 func (f *future) sealed() {}
 
-// Done tells whether the future has a result, an error, or was cancelled: Future.done.
+// Done reports whether the future has a result, an error, or was cancelled: Future.done.
 func (f *future) Done() bool { return f.state != pending }
 
-// Cancelled tells whether the future was cancelled: Future.cancelled.
+// Cancelled reports whether the future was cancelled: Future.cancelled.
 func (f *future) Cancelled() bool { return f.state == cancelled }
 
 // Loop is the loop that the future belongs to: Future.get_loop. Any goroutine.
 func (f *future) Loop() *Loop { return f.loop }
 
-// Exception is the future's error: nil on success, a *CancelledError if cancelled, ErrInvalidState while pending:
-// Future.exception. A failure that was asked for is not reported as lost.
+// Exception is the future's error: nil on success, a *CancelledError if cancelled,
+// ErrInvalidState while pending: Future.exception. A failure that was asked for is not
+// reported as lost.
 func (f *future) Exception() error {
 	if f.state == pending {
 		return fmt.Errorf("%w: the exception of a pending future was asked for; await it first", ErrInvalidState)
@@ -75,7 +77,7 @@ func (f *future) addWaiter(w waiter) {
 	}
 }
 
-// removeWaiter takes out w and tells whether it was there.
+// removeWaiter takes out w and reports whether it was there.
 func (f *future) removeWaiter(w waiter) bool {
 	if f.first == w {
 		f.first = nil
@@ -124,7 +126,8 @@ func (f *future) cancel(msg any) bool {
 // abort implements aborter: the task no longer waits, the future lives on.
 func (f *future) abort(t *task) bool { return f.removeWaiter(t) }
 
-// wait suspends the task of a until f is done. a waits on behalf of w, which is f or the task around it.
+// wait suspends the task of a until f is done. a waits on behalf of w, which is f or the
+// task around it.
 func (f *future) wait(a awaiter, w aborter) error {
 	if f.state != pending {
 		return nil
@@ -137,7 +140,8 @@ func (f *future) wait(a awaiter, w aborter) error {
 	return a.park(w)
 }
 
-// refuse tells why t cannot await f. It is no part of wait, whose frame stays on the stack of a task that waits.
+// refuse tells why t cannot await f. It is no part of wait, whose frame stays on the
+// stack of a task that waits.
 //
 //go:noinline
 func (f *future) refuse(t *task) error {
@@ -147,14 +151,15 @@ func (f *future) refuse(t *task) error {
 	return fmt.Errorf("%w: %s awaits itself", ErrInvalidState, t.Name())
 }
 
-// Future is a result that is not there yet: asyncio.Future. Its methods are for its loop's goroutine; Await works
-// everywhere.
+// Future is a result that is not there yet: asyncio.Future. Its methods are for its
+// loop's goroutine; Await works everywhere.
 type Future[T any] struct {
 	future
 	value T
 }
 
-// NewFuture makes a pending future of loop l: loop.create_future. It panics with ErrNoRunningLoop if l is nil.
+// NewFuture makes a pending future of loop l: loop.create_future. It panics with
+// ErrNoRunningLoop if l is nil.
 func NewFuture[T any](l *Loop) *Future[T] {
 	f := &Future[T]{}
 	f.init(l)
@@ -171,10 +176,13 @@ func (f *future) init(l *Loop) {
 	}
 }
 
-// Await waits until the future is done and returns its result: await future. A future that is done already does not yield
-// to the loop. In a goroutine that is no task it blocks that goroutine until the result is there. Errors of its own are
-// ErrNotCurrentTask for the context of another task, and ErrWrongLoop for a future of another loop.
-// Suspends. Cancelled: the future is cancelled too, see Shield; if ctx, derived by the caller, ends, the future lives on.
+// Await waits until the future is done and returns its result: await future. A future
+// that is done already does not yield to the loop. In a goroutine that is no task it
+// blocks that goroutine until the result is there. Errors of its own are
+// ErrNotCurrentTask for the context of another task, and ErrWrongLoop for a future of
+// another loop.
+// Suspends. Cancelled: the future is cancelled too, see Shield; if ctx, derived by the
+// caller, ends, the future lives on.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	a, err := enter(ctx)
 	if err == nil {
@@ -189,7 +197,8 @@ func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	return zero, err
 }
 
-// Result is the future's value or error; ErrInvalidState while it is pending: Future.result.
+// Result is the future's value or error; ErrInvalidState while it is pending:
+// Future.result.
 func (f *Future[T]) Result() (T, error) {
 	if f.state == pending {
 		var zero T
@@ -199,8 +208,8 @@ func (f *Future[T]) Result() (T, error) {
 	return f.value, f.err
 }
 
-// SetResult makes the future finished with v: Future.set_result. Who awaits it runs in the next turn. The error is
-// ErrInvalidState if it was done.
+// SetResult makes the future finished with v: Future.set_result. Who awaits it runs in
+// the next turn. The error is ErrInvalidState if it was done.
 func (f *Future[T]) SetResult(v T) error {
 	if f.state != pending {
 		return f.doneAlready("SetResult")
@@ -210,8 +219,9 @@ func (f *Future[T]) SetResult(v T) error {
 	return nil
 }
 
-// SetException makes the future finished with err: Future.set_exception. If nobody ever looks at it, the exception handler
-// hears of err. The error is ErrInvalidState if the future was done; a nil err panics with ErrInvalidState.
+// SetException makes the future finished with err: Future.set_exception. If nobody ever
+// looks at it, the exception handler hears of err. The error is ErrInvalidState if the
+// future was done; a nil err panics with ErrInvalidState.
 func (f *Future[T]) SetException(err error) error {
 	if err == nil {
 		panic(misuse(ErrInvalidState, "SetException was given a nil error; use SetResult"))
@@ -232,8 +242,9 @@ func (f *future) doneAlready(method string) error {
 	return fmt.Errorf("%w: %s on a future that is %s", ErrInvalidState, method, how)
 }
 
-// Cancel makes a pending future cancelled and wakes who awaits it: Future.cancel. It is false if the future was done. The
-// first msg is the Msg of the CancelledError. A future of Gather passes the request on, as described there.
+// Cancel makes a pending future cancelled and wakes who awaits it: Future.cancel. It is
+// false if the future was done. The first msg is the Msg of the CancelledError. A future
+// of Gather passes the request on, as described there.
 func (f *Future[T]) Cancel(msg ...any) bool { return f.cancel(firstOf(msg)) }
 
 func firstOf(msg []any) any {
@@ -243,8 +254,9 @@ func firstOf(msg []any) any {
 	return msg[0]
 }
 
-// AddDoneCallback calls fn in the turn after the future is done, also if it is done already, in order of registration:
-// Future.add_done_callback. It panics with ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil.
+// AddDoneCallback calls fn in the turn after the future is done, also if it is done
+// already, in order of registration: Future.add_done_callback. It panics with
+// ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil.
 func (f *Future[T]) AddDoneCallback(fn func(*Future[T]), opts ...CallOption) *DoneCallback {
 	if fn == nil {
 		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
@@ -252,11 +264,12 @@ func (f *Future[T]) AddDoneCallback(fn func(*Future[T]), opts ...CallOption) *Do
 	return f.addCallback(fn, func() { fn(f) }, opts)
 }
 
-// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if the future is done or it was
-// removed before: Future.remove_done_callback.
+// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0
+// if the future is done or it was removed before: Future.remove_done_callback.
 func (f *Future[T]) RemoveDoneCallback(c *DoneCallback) int { return f.removeCallback(c) }
 
-// DoneCallback is one registration of a done-callback. asyncio has none: it compares functions.
+// DoneCallback is one registration of a done-callback. asyncio has none: it compares
+// functions.
 type DoneCallback struct{ call runnable }
 
 func (c *DoneCallback) futureDone(f *future) { f.loop.ready.push(c.call) }

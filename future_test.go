@@ -1,4 +1,5 @@
-// Futures: their states, done callbacks that never run at once, and awaiting from tasks and from plain goroutines.
+// Futures: their states, done callbacks that never run at once, and awaiting from tasks
+// and from plain goroutines.
 package asyncio_test
 
 import (
@@ -167,7 +168,8 @@ func TestFutureCallbackOrder(t *testing.T) {
 	})
 }
 
-// dropFailed makes a future that fails and is reachable no more when the function returns.
+// dropFailed makes a future that fails and is reachable no more when the function
+// returns.
 //
 //go:noinline
 func dropFailed(l *asyncio.Loop, use func(*asyncio.Future[int])) {
@@ -175,7 +177,8 @@ func dropFailed(l *asyncio.Loop, use func(*asyncio.Future[int])) {
 	use(f)
 }
 
-// collect runs the garbage collector and the loop until done tells that it saw enough, but not for ever.
+// collect runs the garbage collector and the loop until done tells that it saw enough,
+// but not for ever.
 func collect(t *testing.T, l *asyncio.Loop, done func() bool) {
 	t.Helper()
 	for range 20 {

@@ -1,26 +1,32 @@
 package asyncio
 
-// Gather: several awaitables at once, results in the order of the arguments. The rules are asyncio's, and easily got wrong:
+// Gather: several awaitables at once, results in the order of the arguments. The rules
+// are asyncio's, and easily got wrong:
 //
-//   - the first failure completes the gathering future at once; the siblings run on, and their failures are not reported;
-//   - a child that was cancelled counts as one that failed with a CancelledError: the gathering future is not "cancelled";
-//   - cancelling the gathering future only asks every child to end; it completes as its children's ends make it, and
-//     then with a CancelledError, whatever they returned.
+//   - the first failure completes the gathering future at once; the siblings run on, and
+//     their failures are not reported;
+//   - a child that was cancelled counts as one that failed with a CancelledError: the
+//     gathering future is not "cancelled";
+//   - cancelling the gathering future only asks every child to end; it completes as its
+//     children's ends make it, and then with a CancelledError, whatever they returned.
 
 import "context"
 
-// Result is a value or an error: what return_exceptions=True puts into the list of asyncio.gather.
+// Result is a value or an error: what return_exceptions=True puts into the list of
+// asyncio.gather.
 type Result[T any] struct {
 	Value T
 	Err   error
 }
 
-// Gather starts every Coro as a task and returns a future of all results, in order: asyncio.gather. The first child that
-// fails or is cancelled makes the future fail with its error at once; the others run on, and what becomes of them is not
-// reported. To cancel the future cancels all children that are not done; it then fails with a *CancelledError when the
-// first of them has ended so, or all have ended. One future or task given twice is one child. Without arguments the future
-// is done. Gather panics with ErrWrongLoop for a future of another loop, with ErrNoRunningLoop if ctx belongs to none, and
-// with ErrInvalidState for a nil argument.
+// Gather starts every Coro as a task and returns a future of all results, in order:
+// asyncio.gather. The first child that fails or is cancelled makes the future fail with
+// its error at once; the others run on, and what becomes of them is not reported. To
+// cancel the future cancels all children that are not done; it then fails with a
+// *CancelledError when the first of them has ended so, or all have ended. One future or
+// task given twice is one child. Without arguments the future is done. Gather panics with
+// ErrWrongLoop for a future of another loop, with ErrNoRunningLoop if ctx belongs to
+// none, and with ErrInvalidState for a nil argument.
 func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 	g := newGathering(ctx, len(aws))
 	children := addChildren(g, ctx, aws)
@@ -33,8 +39,9 @@ func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 	})
 }
 
-// GatherResults is Gather that waits for every child and keeps its error beside its value: asyncio.gather with
-// return_exceptions=True. Its future fails only if it is cancelled itself, and then when all children have ended.
+// GatherResults is Gather that waits for every child and keeps its error beside its
+// value: asyncio.gather with return_exceptions=True. Its future fails only if it is
+// cancelled itself, and then when all children have ended.
 func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Result[T]] {
 	g := newGathering(ctx, len(aws))
 	children := addChildren(g, ctx, aws)
@@ -56,7 +63,8 @@ func newGathering(ctx context.Context, n int) *gathering {
 	return &gathering{loop: l, links: make([]gatherLink, 0, n)}
 }
 
-// addChildren checks all awaitables before it starts the first, so that a panic leaves nothing half done.
+// addChildren checks all awaitables before it starts the first, so that a panic leaves
+// nothing half done.
 func addChildren[T any](g *gathering, ctx context.Context, aws []Awaitable[T]) []promise[T] {
 	for i, aw := range aws {
 		checkAwaitable(g.loop, i, aw)
@@ -137,7 +145,8 @@ type gatherLink struct {
 	child AnyFuture
 }
 
-// watch begins to wait. Children that are done already count at once, the others in a turn after they are done.
+// watch begins to wait. Children that are done already count at once, the others in a
+// turn after they are done.
 func (g *gathering) watch() {
 	g.left = len(g.links)
 	for i := range g.links {
@@ -196,7 +205,8 @@ func cancelFuture(f AnyFuture, msg any) bool {
 	return f.Cancel(msg)
 }
 
-// Gather2 awaits two awaitables of different types at once, with the rules of Gather: await asyncio.gather(a, b).
+// Gather2 awaits two awaitables of different types at once, with the rules of Gather:
+// await asyncio.gather(a, b).
 // Suspends. Cancelled: so are both.
 func Gather2[A, B any](ctx context.Context, a Awaitable[A], b Awaitable[B]) (va A, vb B, err error) {
 	g := newGathering(ctx, 2)

@@ -1,5 +1,5 @@
-// Gather and its kin: results in the order of the arguments, the first failure, and what a cancellation of either side
-// does to the other.
+// Gather and its kin: results in the order of the arguments, the first failure, and what
+// a cancellation of either side does to the other.
 package asyncio_test
 
 import (
@@ -28,7 +28,8 @@ func failing[T any](err error, n int) asyncio.Coro[T] {
 	}
 }
 
-// stubborn is a coroutine that keeps a cancellation back until f is done, and then returns what end makes of it.
+// stubborn is a coroutine that keeps a cancellation back until f is done, and then
+// returns what end makes of it.
 func stubborn[T any](f *asyncio.Future[T], end func(v T, cancelled error) (T, error)) asyncio.Coro[T] {
 	return func(ctx context.Context) (v T, _ error) {
 		cancelled := sleepsLong(ctx)

@@ -1,8 +1,10 @@
 package asyncio
 
-// Which goroutine is this? A loop and each of its coroutines is tied to one, and a call from another would switch stacks
-// under a running goroutine's feet, which the runtime cannot survive. So Await compares goroutines, on every call. The
-// runtime keeps the current goroutine in a register or in thread-local storage; goroutineSelf reads it, which costs 1 ns.
+// Which goroutine is this? A loop and each of its coroutines is tied to one, and a call
+// from another would switch stacks under a running goroutine's feet, which the runtime
+// cannot survive. So Await compares goroutines, on every call. The runtime keeps the
+// current goroutine in a register or in thread-local storage; goroutineSelf reads it,
+// which costs 1 ns.
 
 import (
 	"fmt"
@@ -12,7 +14,8 @@ import (
 	"sync"
 )
 
-// goroutineLoops is the *Loop of every goroutine that a loop runs on: its own while it runs, and its coroutines'.
+// goroutineLoops is the *Loop of every goroutine that a loop runs on: its own while it
+// runs, and its coroutines'.
 var goroutineLoops sync.Map
 
 // loopHere is the loop that called the caller, or nil.
@@ -22,15 +25,16 @@ func loopHere() *Loop {
 	return loop
 }
 
-// inLoopGoroutine tells whether the caller is a callback of the loop, which runs.
+// inLoopGoroutine reports whether the caller is a callback of the loop, which runs.
 func (l *Loop) inLoopGoroutine() bool { return l.goroutine.Load() == goroutineSelf() }
 
-// isOwn tells whether the caller may touch the loop's fields: it is one of the loop's callbacks or tasks, or the loop does
-// not run.
+// isOwn reports whether the caller may touch the loop's fields: it is one of the loop's
+// callbacks or tasks, or the loop does not run.
 func (l *Loop) isOwn() bool { return !l.IsRunning() || loopHere() == l }
 
-// atRest calls fn while no other goroutine can touch the loop's fields: in one of the loop's callbacks or tasks, or, as it
-// does not run, with all runs held off. It is false, and fn not called, if the loop runs, or is being closed, elsewhere.
+// atRest calls fn while no other goroutine can touch the loop's fields: in one of the
+// loop's callbacks or tasks, or, as it does not run, with all runs held off. It is false,
+// and fn not called, if the loop runs, or is being closed, elsewhere.
 func (l *Loop) atRest(fn func()) bool {
 	if loopHere() == l {
 		fn()
@@ -96,7 +100,8 @@ func (l *Loop) callerTraceback() *traceback {
 	return callerTraceback()
 }
 
-// user is the user's frames, newest first: those of this module are left out, and what called the task or the turn.
+// user is the user's frames, newest first: those of this module are left out, and what
+// called the task or the turn.
 func (t *traceback) user() []FrameCallGraph {
 	if t == nil {
 		return nil
@@ -122,8 +127,8 @@ var sourceRoot = func() string {
 	return path.Dir(file)
 }()
 
-// ours tells whether a frame is one of this module's packages. The name of a function does not tell: a function literal that
-// is inlined has its caller's.
+// ours reports whether a frame is one of this module's packages. The name of a function
+// does not tell: a function literal that is inlined has its caller's.
 func ours(file string) bool {
 	rest, ok := strings.CutPrefix(file, sourceRoot+"/")
 	if !ok || strings.HasSuffix(rest, "_test.go") {

@@ -5,5 +5,6 @@ package asyncio
 // goroutineSelf identifies the goroutine that calls it, as long as that lives.
 func goroutineSelf() uintptr
 
-// goroutineWord is the word at offset of the runtime's descriptor of the goroutine that calls it.
+// goroutineWord is the word at offset of the runtime's descriptor of the goroutine that
+// calls it.
 func goroutineWord(offset uintptr) uintptr

@@ -2,11 +2,13 @@
 
 package asyncio
 
-// Is this goroutine locked to its thread? The runtime ends the process when coroutines are switched under another lock
-// than they were made under, and has no function that tells. But one word of its descriptor of a goroutine is the thread
-// that the goroutine is locked to, and 0 while there is none. Which one is found by locking a goroutine and looking what
-// changes: once a process, in a few microseconds; a question then takes 1 ns. If not exactly one word behaves so, the
-// answer is always 0, and the runtime's own check remains.
+// Is this goroutine locked to its thread? The runtime ends the process when coroutines
+// are switched under another lock than they were made under, and has no function that
+// tells. But one word of its descriptor of a goroutine is the thread that the goroutine
+// is locked to, and 0 while there is none. Which one is found by locking a goroutine and
+// looking what changes: once a process, in a few microseconds; a question then takes 1
+// ns. If not exactly one word behaves so, the answer is always 0, and the runtime's own
+// check remains.
 
 import (
 	"math/bits"

@@ -8,8 +8,9 @@ import (
 	"strconv"
 )
 
-// goroutineSelf identifies the goroutine that calls it. Without assembly for the processor it is the number in the first
-// line of the goroutine's stack, "goroutine 17 [running]:", which costs a microsecond.
+// goroutineSelf identifies the goroutine that calls it. Without assembly for the
+// processor it is the number in the first line of the goroutine's stack, "goroutine 17
+// [running]:", which costs a microsecond.
 func goroutineSelf() uintptr {
 	var buf [64]byte
 	text := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
@@ -20,7 +21,8 @@ func goroutineSelf() uintptr {
 	return uintptr(id)
 }
 
-// threadLock would tell whether the calling goroutine is locked to its thread; without assembly it does not.
+// threadLock would report whether the calling goroutine is locked to its thread; without
+// assembly it does not.
 func threadLock() uintptr { return 0 }
 
 func findThreadLock() {}

@@ -1,11 +1,14 @@
 package asyncio
 
-// The inbox: the one door through which other goroutines reach a loop. They append under a mutex and wake the loop only if
-// it sleeps; the loop raises its sleeping flag before it looks into the inbox for the last time, so either the producer
-// sees the flag or the loop sees the call. What was accepted runs exactly once, unless the loop is closed first.
+// The inbox: the one door through which other goroutines reach a loop. They append under
+// a mutex and wake the loop only if it sleeps; the loop raises its sleeping flag before
+// it looks into the inbox for the last time, so either the producer sees the flag or the
+// loop sees the call. What was accepted runs exactly once, unless the loop is closed
+// first.
 //
-// A limit on the calls that wait holds for what programs send. What completes something, such as the result of a function
-// in an executor, is always accepted: it is bounded by what was begun.
+// A limit on the calls that wait holds for what programs send. What completes something,
+// such as the result of a function in an executor, is always accepted: it is bounded by
+// what was begun.
 
 import (
 	"fmt"
@@ -25,9 +28,10 @@ type inbox struct {
 	asleep atomic.Bool // the loop is in a Poll that waits
 }
 
-// WithInboxLimit bounds the calls from other goroutines that wait for the loop: CallSoonThreadsafe and
-// RunCoroutineThreadsafe refuse more than n with ErrInboxFull. Without it a loop that is too slow for its callers holds
-// ever more of them. It panics with ErrInvalidState unless n is positive.
+// WithInboxLimit bounds the calls from other goroutines that wait for the loop:
+// CallSoonThreadsafe and RunCoroutineThreadsafe refuse more than n with ErrInboxFull.
+// Without it a loop that is too slow for its callers holds ever more of them. It panics
+// with ErrInvalidState unless n is positive.
 func WithInboxLimit(n int) Option {
 	if n < 1 {
 		panic(misuse(ErrInvalidState, "WithInboxLimit was given %d calls; it needs at least 1", n))
@@ -89,8 +93,9 @@ func (b *inbox) close() {
 	b.mu.Unlock()
 }
 
-// ask calls fn where no other goroutine touches the loop's fields, and waits for that: here, if atRest can, else between
-// two callbacks. It is false, and fn not called, if the loop is closed and not the caller's.
+// ask calls fn where no other goroutine touches the loop's fields, and waits for that:
+// here, if atRest can, else between two callbacks. It is false, and fn not called, if the
+// loop is closed and not the caller's.
 func (l *Loop) ask(fn func()) bool {
 	for loopHere() == l || !l.IsClosed() {
 		if l.atRest(fn) {
@@ -152,9 +157,11 @@ func (b *inbox) runEnded() {
 	}
 }
 
-// CallSoonThreadsafe runs fn on the loop's goroutine in its next turn and may be called from any goroutine:
-// loop.call_soon_threadsafe. Calls of one goroutine run in their order. The error is ErrLoopClosed, or ErrInboxFull where
-// WithInboxLimit says so. A fn that was accepted runs exactly once, unless it is cancelled or the loop is closed first.
+// CallSoonThreadsafe runs fn on the loop's goroutine in its next turn and may be called
+// from any goroutine: loop.call_soon_threadsafe. Calls of one goroutine run in their
+// order. The error is ErrLoopClosed, or ErrInboxFull where WithInboxLimit says so. A fn
+// that was accepted runs exactly once, unless it is cancelled or the loop is closed
+// first.
 func (l *Loop) CallSoonThreadsafe(fn func(), opts ...CallOption) (*Handle, error) {
 	r := &remoteCall{call: l.newCallback("CallSoonThreadsafe", fn, opts)}
 	r.handle.loop, r.handle.remote = l, r
@@ -177,8 +184,8 @@ const (
 	remoteCancelled
 )
 
-// remoteCall is a callback of another goroutine, with its handle in one piece of memory. Waiting moves to running and
-// then ended, or to cancelled.
+// remoteCall is a callback of another goroutine, with its handle in one piece of memory.
+// Waiting moves to running and then ended, or to cancelled.
 type remoteCall struct {
 	handle Handle
 	call   runnable
@@ -227,7 +234,8 @@ func (r *remoteCall) isCancelled() bool {
 	return cancelled
 }
 
-// settle unlocks r and waits until a callback that runs has ended, unless the caller is inside that callback.
+// settle unlocks r and waits until a callback that runs has ended, unless the caller is
+// inside that callback.
 func (r *remoteCall) settle() {
 	if r.state != remoteRunning || r.handle.loop.inLoopGoroutine() {
 		r.mu.Unlock()

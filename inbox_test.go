@@ -15,7 +15,8 @@ func TestInboxLimit(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		const limit = 3
 		limited := append(opts, asyncio.WithInboxLimit(limit))
-		// fillInbox sends calls, which count how often they run, until no more are accepted.
+		// fillInbox sends calls, which count how often they run, until no more are
+		// accepted.
 		fillInbox := func(t *testing.T, l *asyncio.Loop, ran *int) {
 			for range limit {
 				_, err := l.CallSoonThreadsafe(func() { *ran++ })

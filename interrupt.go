@@ -1,12 +1,15 @@
 package asyncio
 
-// Ctrl-C. The first SIGINT of a run cancels its main task, which so gets to clean up; the run then ends with ErrInterrupted.
-// From that moment on SIGINT has the effect that it had before the run: a second one ends the program at once, whatever
-// its tasks do, unless the program has asked for the signal itself.
+// Ctrl-C. The first SIGINT of a run cancels its main task, which so gets to clean up; the
+// run then ends with ErrInterrupted. From that moment on SIGINT has the effect that it
+// had before the run: a second one ends the program at once, whatever its tasks do,
+// unless the program has asked for the signal itself.
 //
-// In Python this is so in the main thread, unless a handler was set before. Here it is so in the program's main goroutine,
-// unless SIGINT is ignored or the program has given its runs a context that can end, which is how Go programs that have a
-// handler end them. To ask is not possible: os/signal does not tell who wants a signal, and hands it to all who do.
+// In Python this is so in the main thread, unless a handler was set before. Here it is so
+// in the program's main goroutine, unless SIGINT is ignored or the program has given its
+// runs a context that can end, which is how Go programs that have a handler end them. To
+// ask is not possible: os/signal does not tell who wants a signal, and hands it to all
+// who do.
 
 import (
 	"context"
@@ -27,10 +30,11 @@ const (
 	interruptNever
 )
 
-// WithInterrupt says whether the first SIGINT cancels the main task of Run and RunIn, and so ends the run with
-// ErrInterrupted. A second SIGINT has the effect that the first would have had without the run. The default is true in the
-// program's main goroutine, unless SIGINT is ignored or WithContext was given a context that can end. A program that asks
-// for SIGINT itself in another way wants false; else both hear of the first.
+// WithInterrupt says whether the first SIGINT cancels the main task of Run and RunIn, and
+// so ends the run with ErrInterrupted. A second SIGINT has the effect that the first
+// would have had without the run. The default is true in the program's main goroutine,
+// unless SIGINT is ignored or WithContext was given a context that can end. A program
+// that asks for SIGINT itself in another way wants false; else both hear of the first.
 func WithInterrupt(on bool) Option {
 	rule := interruptNever
 	if on {
@@ -51,7 +55,7 @@ type interruption struct {
 	reached bool          // SIGINT has cancelled main
 }
 
-// applies tells whether the caller may run with a watch.
+// applies reports whether the caller may run with a watch.
 func (r interruptRule) applies(base context.Context) bool {
 	if r != interruptDefault {
 		return r == interruptAlways
@@ -81,8 +85,8 @@ func (i *interruption) watch() {
 	}
 }
 
-// end ends the watch when the run is over, and tells whether SIGINT has ended the run: if somebody else has cancelled main
-// as well, that stays a cancellation.
+// end ends the watch when the run is over, and reports whether SIGINT has ended the run:
+// if somebody else has cancelled main as well, that stays a cancellation.
 func (i *interruption) end() bool {
 	if i == nil {
 		return false

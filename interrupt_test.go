@@ -1,5 +1,6 @@
-// Ctrl-C. What a signal does to a process is seen from outside: the programs below run in processes of their own, which are
-// this test binary again. They run before its tests do, in the goroutine in which main.main would run.
+// Ctrl-C. What a signal does to a process is seen from outside: the programs below run in
+// processes of their own, which are this test binary again. They run before its tests do,
+// in the goroutine in which main.main would run.
 package asyncio_test
 
 import (
@@ -61,7 +62,8 @@ func untilCancelled(cleanup func(ctx context.Context, err error) (int, error)) a
 
 func giveUp(_ context.Context, err error) (int, error) { return 0, err }
 
-// yieldOn lets the loop look at the outside world a few times, and panics if that is interrupted.
+// yieldOn lets the loop look at the outside world a few times, and panics if that is
+// interrupted.
 func yieldOn(ctx context.Context) {
 	for range 10 {
 		if err := asyncio.Sleep(ctx, time.Millisecond); err != nil {

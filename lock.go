@@ -1,12 +1,13 @@
 package asyncio
 
-// Lock. Release leaves the lock free and wakes the first in line, who takes it when it runs: until then Locked is false,
-// and yet nobody else gets it.
+// Lock. Release leaves the lock free and wakes the first in line, who takes it when it
+// runs: until then Locked is false, and yet nobody else gets it.
 
 import "context"
 
-// Lock is a mutual exclusion between tasks, first come first served: asyncio.Lock. It is not owned: any task may release
-// it. It is for tasks of one loop; goroutines share data with sync.Mutex. The zero value is free.
+// Lock is a mutual exclusion between tasks, first come first served: asyncio.Lock. It is
+// not owned: any task may release it. It is for tasks of one loop; goroutines share data
+// with sync.Mutex. The zero value is free.
 type Lock struct {
 	loopBinding
 	line   waitQueue
@@ -16,8 +17,9 @@ type Lock struct {
 // NewLock makes a lock that is free: asyncio.Lock().
 func NewLock() *Lock { return &Lock{} }
 
-// Acquire takes the lock: Lock.acquire. If it is free and nobody stands in line, Acquire does not yield to the loop. The
-// error is ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the lock.
+// Acquire takes the lock: Lock.acquire. If it is free and nobody stands in line, Acquire
+// does not yield to the loop. The error is ErrNotCurrentTask outside a task, and
+// ErrWrongLoop if tasks of another loop have waited for the lock.
 // Suspends. Cancelled: the lock is not taken.
 func (l *Lock) Acquire(ctx context.Context) error {
 	a, err := enterTask(ctx, "Lock.Acquire")
@@ -51,7 +53,8 @@ func (l *Lock) acquire(a awaiter) error {
 	return nil
 }
 
-// Release frees the lock and wakes the first in line: Lock.release. It panics with ErrNotLocked if the lock is free.
+// Release frees the lock and wakes the first in line: Lock.release. It panics with
+// ErrNotLocked if the lock is free.
 func (l *Lock) Release() {
 	if !l.locked {
 		if l.loop != nil && l.loop.IsClosed() {
@@ -63,10 +66,12 @@ func (l *Lock) Release() {
 	l.line.wakeHead()
 }
 
-// Locked tells whether the lock is taken: Lock.locked. It is false while the lock passes from one task to the next.
+// Locked reports whether the lock is taken: Lock.locked. It is false while the lock
+// passes from one task to the next.
 func (l *Lock) Locked() bool { return l.locked }
 
-// With runs body while it holds the lock: async with lock. The error is Acquire's or body's.
+// With runs body while it holds the lock: async with lock. The error is Acquire's or
+// body's.
 // Suspends. Cancelled while it waits: body does not run.
 func (l *Lock) With(ctx context.Context, body func() error) error {
 	if err := l.Acquire(ctx); err != nil {

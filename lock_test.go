@@ -1,4 +1,5 @@
-// Locks: who gets the lock, in which turn, and what becomes of it when somebody in line is cancelled.
+// Locks: who gets the lock, in which turn, and what becomes of it when somebody in line
+// is cancelled.
 package asyncio_test
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// acquirer starts a task that takes the lock, or a permit, notes its name and ends without giving it back.
+// acquirer starts a task that takes the lock, or a permit, notes its name and ends
+// without giving it back.
 func acquirer(ctx context.Context, tr *trace, name string, acquire func(context.Context) error) *asyncio.Task[asyncio.None] {
 	return start(ctx, func(ctx context.Context) error {
 		if err := acquire(ctx); err != nil {
@@ -281,7 +283,8 @@ func TestLockCancelled(t *testing.T) {
 	})
 }
 
-// TestLockOutsideTask proves that what only a task can wait for says so to others, whether it would have to wait or not.
+// TestLockOutsideTask proves that what only a task can wait for says so to others,
+// whether it would have to wait or not.
 func TestLockOutsideTask(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, opts...)
@@ -319,7 +322,8 @@ func TestLockOutsideTask(t *testing.T) {
 	})
 }
 
-// TestLockLoopClosed proves that tasks in line end with their loop, and that their clean-up does no harm.
+// TestLockLoopClosed proves that tasks in line end with their loop, and that their
+// clean-up does no harm.
 func TestLockLoopClosed(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		_, silent := recordLog()
@@ -371,8 +375,9 @@ func drawLineOps(rt *rapid.T, kinds ...string) []lineOp {
 	}), 1, 60).Draw(rt, "program")
 }
 
-// checkLine runs a random program on something with permits: tasks enter, are cancelled and release. It returns what
-// broke: more tasks inside than permits, an order that is not that of the arrivals, or somebody who is never served.
+// checkLine runs a random program on something with permits: tasks enter, are cancelled
+// and release. It returns what broke: more tasks inside than permits, an order that is
+// not that of the arrivals, or somebody who is never served.
 func checkLine(ctx context.Context, ops []lineOp, permits int, acquire func(context.Context) error, release func()) error {
 	var entered []int // in order
 	var tasks []*asyncio.Task[asyncio.None]

@@ -1,19 +1,23 @@
-// Package asyncio is Python's asyncio for Go: an event loop that runs tasks one at a time, so that they share data without
-// locks, and futures, cancellation, timeouts, task groups, streams and transports on top of it. The loop runs on libuv, or
-// on package net where cgo is off.
+// Package asyncio is Python's asyncio for Go: an event loop that runs tasks one at a
+// time, so that they share data without locks, and futures, cancellation, timeouts, task
+// groups, streams and transports on top of it. The loop runs on libuv, or on package net
+// where cgo is off.
 //
-// A coroutine is a func(ctx context.Context) (T, error). The context says which task runs: pass on the one that was given.
-// A function that may suspend takes a context and says so in the last line of its comment.
+// A coroutine is a func(ctx context.Context) (T, error). The context says which task
+// runs: pass on the one that was given. A function that may suspend takes a context and
+// says so in the last line of its comment.
 package asyncio
 
-// The loop. Everything that user code sees happens in a turn, on the goroutine that runs the loop:
+// The loop. Everything that user code sees happens in a turn, on the goroutine that runs
+// the loop:
 //
 //	poll     look at the outside world; handlers of what happened there run
 //	timers   those that are due join the ready queue
 //	ready    exactly the callbacks that are ready at this moment run; what they add waits for the next turn
 //
-// A poll waits only if nothing is ready. While callbacks keep coming it need not happen every turn: it is left out as
-// long as few callbacks have run since the last one and they were quick.
+// A poll waits only if nothing is ready. While callbacks keep coming it need not happen
+// every turn: it is left out as long as few callbacks have run since the last one and
+// they were quick.
 
 import (
 	"context"
@@ -27,8 +31,8 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/timerheap"
 )
 
-// How long I/O may go unpolled while callbacks are ready. A poll that finds nothing costs about 1 us; a callback that
-// only switches tasks 0.2 us.
+// How long I/O may go unpolled while callbacks are ready. A poll that finds nothing costs
+// about 1 us; a callback that only switches tasks 0.2 us.
 const (
 	unpolledCallbacksMax = 61
 	unpolledTimeMax      = 100 * time.Microsecond
@@ -45,8 +49,8 @@ const (
 	loopClosed
 )
 
-// Loop is an event loop: asyncio.AbstractEventLoop. Its methods are for the goroutine that runs it, and before a run for
-// the one that made it, unless they say otherwise.
+// Loop is an event loop: asyncio.AbstractEventLoop. Its methods are for the goroutine
+// that runs it, and before a run for the one that made it, unless they say otherwise.
 type Loop struct {
 	pro          proactor.Proactor
 	ready        readyQueue
@@ -90,8 +94,9 @@ type Loop struct {
 	unclosed     runtime.Cleanup // tells of a loop that was dropped without Close
 }
 
-// NewEventLoop makes a loop: asyncio.new_event_loop. Close it in the end. The error is the driver's, which may not be built
-// in or cannot open its descriptors, or ErrLoopRunning for WithLockedThread inside a loop.
+// NewEventLoop makes a loop: asyncio.new_event_loop. Close it in the end. The error is
+// the driver's, which may not be built in or cannot open its descriptors, or
+// ErrLoopRunning for WithLockedThread inside a loop.
 func NewEventLoop(opts ...Option) (*Loop, error) {
 	c := newConfig(opts)
 	if c.lockedThread && loopHere() != nil {
@@ -113,24 +118,26 @@ func NewEventLoop(opts ...Option) (*Loop, error) {
 	return l, nil
 }
 
-// Context is the loop's own context, for CreateTask and the like from callbacks and before the run. Any goroutine.
+// Context is the loop's own context, for CreateTask and the like from callbacks and
+// before the run. Any goroutine.
 func (l *Loop) Context() context.Context { return l.context }
 
 // Driver is what the loop runs on. Any goroutine.
 func (l *Loop) Driver() Driver { return l.driver }
 
-// Time is the loop's clock, monotonic, from an arbitrary moment: loop.time. Any goroutine.
+// Time is the loop's clock, monotonic, from an arbitrary moment: loop.time. Any
+// goroutine.
 func (l *Loop) Time() time.Duration { return l.pro.Now() }
 
-// IsRunning tells whether the loop runs: loop.is_running. Any goroutine.
+// IsRunning reports whether the loop runs: loop.is_running. Any goroutine.
 func (l *Loop) IsRunning() bool { return loopState(l.state.Load()) == loopRunning }
 
-// IsClosed tells whether the loop was closed: loop.is_closed. Any goroutine.
+// IsClosed reports whether the loop was closed: loop.is_closed. Any goroutine.
 func (l *Loop) IsClosed() bool { return loopState(l.state.Load()) == loopClosed }
 
-// Stop ends the run at the end of the current turn; what that turn's callbacks have added waits for the next run:
-// loop.stop. Before a run it makes that run one turn, which polls without waiting. Other goroutines use
-// CallSoonThreadsafe(l.Stop).
+// Stop ends the run at the end of the current turn; what that turn's callbacks have added
+// waits for the next run: loop.stop. Before a run it makes that run one turn, which polls
+// without waiting. Other goroutines use CallSoonThreadsafe(l.Stop).
 func (l *Loop) Stop() {
 	if l.debug {
 		l.checkGoroutine("Loop.Stop")
@@ -138,14 +145,17 @@ func (l *Loop) Stop() {
 	l.stopping = true
 }
 
-// RunForever runs the loop until Stop: loop.run_forever. It returns ErrLoopClosed, or ErrLoopRunning if this loop runs or
-// another one runs in this goroutine. A panic of a callback goes to the exception handler; runtime.Goexit in one unwinds
-// RunForever and leaves the loop fit for the next run.
+// RunForever runs the loop until Stop: loop.run_forever. It returns ErrLoopClosed, or
+// ErrLoopRunning if this loop runs or another one runs in this goroutine. A panic of a
+// callback goes to the exception handler; runtime.Goexit in one unwinds RunForever and
+// leaves the loop fit for the next run.
 //
-// A loop may run in one goroutine after another. Once a task has begun, all of them must be locked to the same thread, as
-// often, or none: else the error is ErrWrongLoop. A task that has locked its goroutine with runtime.LockOSThread cannot
-// suspend, its Await returns ErrInvalidState; a task or callback that ends so is unlocked. Where the loop's goroutine is
-// locked itself, as by WithLockedThread, the runtime ends the process if a task suspends with one lock more than that.
+// A loop may run in one goroutine after another. Once a task has begun, all of them must
+// be locked to the same thread, as often, or none: else the error is ErrWrongLoop. A task
+// that has locked its goroutine with runtime.LockOSThread cannot suspend, its Await
+// returns ErrInvalidState; a task or callback that ends so is unlocked. Where the loop's
+// goroutine is locked itself, as by WithLockedThread, the runtime ends the process if a
+// task suspends with one lock more than that.
 func (l *Loop) RunForever() error {
 	if err := l.beginRun(); err != nil {
 		return err
@@ -154,7 +164,8 @@ func (l *Loop) RunForever() error {
 	return l.run()
 }
 
-// beginRun makes the calling goroutine the loop's, or tells why the loop cannot be run here and now.
+// beginRun makes the calling goroutine the loop's, or tells why the loop cannot be run
+// here and now.
 func (l *Loop) beginRun() error {
 	switch {
 	case l.IsClosed():
@@ -207,8 +218,9 @@ func (l *Loop) run() error {
 	}
 }
 
-// runTurns runs turn after turn until Stop. If a callback panics, it reports that and returns; called again it goes on with
-// the rest of the turn. One frame for all turns keeps a switch between tasks short.
+// runTurns runs turn after turn until Stop. If a callback panics, it reports that and
+// returns; called again it goes on with the rest of the turn. One frame for all turns
+// keeps a switch between tasks short.
 func (l *Loop) runTurns() (panicked bool, err error) {
 	var r runnable
 	defer func() {
@@ -333,11 +345,12 @@ func (l *Loop) setPollBudget(now int64, busy bool) {
 	}
 }
 
-// Close releases the loop: loop.close. The error is ErrLoopRunning while the loop runs; again, it does nothing.
-// Callbacks and timers that wait are dropped. Tasks that are suspended see ErrLoopClosed in their Await and are reported,
-// as are failures that nobody has looked at. All is released also if code that runs meanwhile panics or calls
-// runtime.Goexit. A loop that ran in a goroutine that was locked to its thread is closed there, else the error is
-// ErrWrongLoop; any other one is closed in any goroutine.
+// Close releases the loop: loop.close. The error is ErrLoopRunning while the loop runs;
+// again, it does nothing. Callbacks and timers that wait are dropped. Tasks that are
+// suspended see ErrLoopClosed in their Await and are reported, as are failures that
+// nobody has looked at. All is released also if code that runs meanwhile panics or calls
+// runtime.Goexit. A loop that ran in a goroutine that was locked to its thread is closed
+// there, else the error is ErrWrongLoop; any other one is closed in any goroutine.
 func (l *Loop) Close() (err error) {
 	switch {
 	case l.IsClosed():
@@ -368,7 +381,8 @@ func (l *Loop) Close() (err error) {
 	return nil
 }
 
-// endTasks unwinds the coroutines; if the calling goroutine is locked to its thread, in another one.
+// endTasks unwinds the coroutines; if the calling goroutine is locked to its thread, in
+// another one.
 func (l *Loop) endTasks() {
 	if l.coroutines.switchable() == nil {
 		l.coroutines.close()
@@ -392,7 +406,8 @@ func (l *Loop) dropCallbacks() {
 	l.sleepers, l.idleSleepers = nil, 0
 }
 
-// mustBeOpen panics if the loop is closed and, in debug mode, if the caller is not the loop's goroutine.
+// mustBeOpen panics if the loop is closed and, in debug mode, if the caller is not the
+// loop's goroutine.
 func (l *Loop) mustBeOpen(method string) {
 	if l.IsClosed() {
 		panic(misuse(ErrLoopClosed, "%s needs an open loop", method))
@@ -402,7 +417,8 @@ func (l *Loop) mustBeOpen(method string) {
 	}
 }
 
-// GetRunningLoop is the loop that runs ctx's task or callback: asyncio.get_running_loop. The error is ErrNoRunningLoop.
+// GetRunningLoop is the loop that runs ctx's task or callback: asyncio.get_running_loop.
+// The error is ErrNoRunningLoop.
 func GetRunningLoop(ctx context.Context) (*Loop, error) {
 	if l := loopOf(ctx); l != nil && l.IsRunning() {
 		return l, nil
@@ -410,8 +426,8 @@ func GetRunningLoop(ctx context.Context) (*Loop, error) {
 	return nil, fmt.Errorf("%w: the context belongs to none; use the one that a coroutine was given, or Loop.Context()", ErrNoRunningLoop)
 }
 
-// GetEventLoop is the running loop of ctx, else the one that WithEventLoop put there: asyncio.get_event_loop. The error is
-// ErrNoRunningLoop.
+// GetEventLoop is the running loop of ctx, else the one that WithEventLoop put there:
+// asyncio.get_event_loop. The error is ErrNoRunningLoop.
 func GetEventLoop(ctx context.Context) (*Loop, error) {
 	if l := loopOf(ctx); l != nil {
 		return l, nil
@@ -419,8 +435,8 @@ func GetEventLoop(ctx context.Context) (*Loop, error) {
 	return nil, fmt.Errorf("%w: and none was set with WithEventLoop", ErrNoRunningLoop)
 }
 
-// WithEventLoop makes l the event loop of code that is given the context: asyncio.set_event_loop. It panics with
-// ErrInvalidState if ctx is nil.
+// WithEventLoop makes l the event loop of code that is given the context:
+// asyncio.set_event_loop. It panics with ErrInvalidState if ctx is nil.
 func WithEventLoop(ctx context.Context, l *Loop) context.Context {
 	if ctx == nil {
 		panic(misuse(ErrInvalidState, "WithEventLoop was given a nil context"))

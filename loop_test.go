@@ -1,5 +1,5 @@
-// The loop itself: what one turn runs and in which order, stop, close, running again, entry from other goroutines, and
-// the exception handler.
+// The loop itself: what one turn runs and in which order, stop, close, running again,
+// entry from other goroutines, and the exception handler.
 package asyncio_test
 
 import (
@@ -139,7 +139,8 @@ type arrivals struct {
 func (a *arrivals) ConnectionMade(asyncio.Transport) { a.made() }
 func (a *arrivals) DataReceived(b []byte)            { a.data(b) }
 
-// listen serves p on a port of l and dials it. The loop has not run since, so nothing has arrived yet.
+// listen serves p on a port of l and dials it. The loop has not run since, so nothing has
+// arrived yet.
 func listen(t *testing.T, l *asyncio.Loop, p *arrivals) net.Conn {
 	t.Helper()
 	var srv *asyncio.Server
@@ -212,7 +213,8 @@ func TestLoopStopEarly(t *testing.T) {
 			l.CallSoon(runtime.Goexit)
 			unwinds(t, func() { _, _ = asyncio.RunUntilComplete(l, first) })
 			require.False(t, l.IsRunning())
-			// Were the callback of the first run still there, the end of first would stop the second run.
+			// Were the callback of the first run still there, the end of first would stop
+			// the second run.
 			l.CallLater(20*time.Millisecond, func() { require.NoError(t, first.SetResult(1)) })
 			took(t, 200*time.Millisecond, 5*time.Second, func() {
 				inTask(t, l, func(ctx context.Context) {
@@ -624,7 +626,8 @@ func TestLoopMisuse(t *testing.T) {
 	})
 }
 
-// scheduleFailing is a function with a name of its own, to be found in a source traceback.
+// scheduleFailing is a function with a name of its own, to be found in a source
+// traceback.
 //
 //go:noinline
 func scheduleFailing(l *asyncio.Loop, opts ...asyncio.CallOption) *asyncio.Handle {

@@ -16,9 +16,10 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// What an idle connection may cost in Go's heap and stacks. libuv's own memory, some 300 bytes, comes on top. A stream has
-// a task, whose stack is 2 KiB as long as the handler's frames are usual ones, also while the task stands in for the loop; one
-// of 4 KiB would miss the limit.
+// What an idle connection may cost in Go's heap and stacks. libuv's own memory, some 300
+// bytes, comes on top. A stream has a task, whose stack is 2 KiB as long as the handler's
+// frames are usual ones, also while the task stands in for the loop; one of 4 KiB would
+// miss the limit.
 const (
 	idleProtocolBytesMax = 400
 	idleStreamBytesMax   = 4200
@@ -33,7 +34,8 @@ func memoryInUse() int64 {
 	return int64(m.HeapAlloc + m.StackInuse)
 }
 
-// idleConnections opens n connections to s that cost no memory of Go's at this end. Each sends one byte and reads nothing.
+// idleConnections opens n connections to s that cost no memory of Go's at this end. Each
+// sends one byte and reads nothing.
 func idleConnections(t *testing.T, s *asyncio.Server, n int) []int {
 	t.Helper()
 	to := &syscall.SockaddrInet4{Port: s.Addrs()[0].(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
@@ -58,7 +60,8 @@ func sendByte(t *testing.T, fd int) {
 	require.NoError(t, err)
 }
 
-// echoBytes is the loop of a handler that has a function for it, as handlers do: a stack of 2 KiB has room for that.
+// echoBytes is the loop of a handler that has a function for it, as handlers do: a stack
+// of 2 KiB has room for that.
 func echoBytes(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter, echoed func()) error {
 	b := make([]byte, 16)
 	for {

@@ -1,14 +1,17 @@
 package asyncio_test
 
-// docs/migration.md is kept true: its Go is taken out, built into one program, and run. There are three kinds of it:
+// docs/migration.md is kept true: its Go is taken out, built into one program, and run.
+// There are three kinds of it:
 //
-//   - a block that begins with "```go given" is statements that stand before every row of its section, or of all
-//     sections if it comes before the first;
+//   - a block that begins with "```go given" is statements that stand before every row of
+//     its section, or of all sections if it comes before the first;
 //   - the cells of the column "here" of a table are statements that stand on their own;
-//   - any other block of Go is functions. Each is called, and prints what the block of text after it says.
+//   - any other block of Go is functions. Each is called, and prints what the block of
+//     text after it says.
 //
-// The program runs each row and function with asyncio.Run, rows not if their section says "compiled, not run". The build
-// sees it through an overlay, and names lines of the page when it finds a fault.
+// The program runs each row and function with asyncio.Run, rows not if their section says
+// "compiled, not run". The build sees it through an overlay, and names lines of the page
+// when it finds a fault.
 
 import (
 	"bytes"

@@ -1,7 +1,8 @@
 package asyncio_test
 
-// Too much, too deep, for too long: cancellations without end, tasks by the hundred thousand, what is made and dropped;
-// and panics and Goexits wherever the loop calls the program.
+// Too much, too deep, for too long: cancellations without end, tasks by the hundred
+// thousand, what is made and dropped; and panics and Goexits wherever the loop calls the
+// program.
 
 import (
 	"context"
@@ -395,7 +396,8 @@ func TestMisuseOfFailures(t *testing.T) {
 	})
 }
 
-// unwindable lists the places where the loop calls the program: each function makes a run of l call leave, once.
+// unwindable lists the places where the loop calls the program: each function makes a run
+// of l call leave, once.
 var unwindable = map[string]func(t *testing.T, l *asyncio.Loop, leave func()){
 	"callback": func(_ *testing.T, l *asyncio.Loop, leave func()) { l.CallSoon(leave) },
 	"timer":    func(_ *testing.T, l *asyncio.Loop, leave func()) { l.CallLater(time.Microsecond, leave) },
@@ -524,7 +526,8 @@ func TestMisuseOfCallbacks(t *testing.T) {
 	})
 }
 
-// What other callbacks, tasks and connections have coming is not lost when one of them unwinds the run.
+// What other callbacks, tasks and connections have coming is not lost when one of them
+// unwinds the run.
 func TestMisuseOfBystanders(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		const n = 8
@@ -574,7 +577,8 @@ func TestMisuseOfBystanders(t *testing.T) {
 	})
 }
 
-// wrapper is an error type whose methods fail on a nil pointer, which is easily returned by accident.
+// wrapper is an error type whose methods fail on a nil pointer, which is easily returned
+// by accident.
 type wrapper struct{ err error }
 
 func (w *wrapper) Error() string { return w.err.Error() }
@@ -594,7 +598,8 @@ func (m moody) Done() <-chan struct{} {
 	return m.done
 }
 
-// AfterFunc keeps package context from asking in a goroutine of its own, where a panic would be the program's end.
+// AfterFunc keeps package context from asking in a goroutine of its own, where a panic
+// would be the program's end.
 func (m moody) AfterFunc(func()) (stop func() bool) { return func() bool { return true } }
 
 // Errors and contexts of the program's own making may panic when they are asked.

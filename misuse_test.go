@@ -1,7 +1,7 @@
 package asyncio_test
 
-// Calls that no program should make, or that few think of. None of them may end the process, hang, or spoil the loop for
-// what comes after; at worst they panic.
+// Calls that no program should make, or that few think of. None of them may end the
+// process, hang, or spoil the loop for what comes after; at worst they panic.
 
 import (
 	"context"
@@ -57,7 +57,8 @@ func onLockedGoroutine(fn func()) {
 	})
 }
 
-// The runtime ends the process if coroutines are switched under another lock than the one they were made under.
+// The runtime ends the process if coroutines are switched under another lock than the one
+// they were made under.
 func TestMisuseOfThreadLocks(t *testing.T) {
 	if runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
 		t.Skip("on this processor locks are not seen")
@@ -205,7 +206,8 @@ func suspending(l *asyncio.Loop) map[string]func(ctx context.Context) error {
 	}
 }
 
-// Contexts that other goroutines have got hold of are refused there, also under the race detector.
+// Contexts that other goroutines have got hold of are refused there, also under the race
+// detector.
 func TestMisuseOfContexts(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, opts...)

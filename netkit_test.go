@@ -1,6 +1,7 @@
 package asyncio_test
 
-// The tools that the tests of the network share: protocols that note what they hear, and peers from package net.
+// The tools that the tests of the network share: protocols that note what they hear, and
+// peers from package net.
 
 import (
 	"context"
@@ -13,7 +14,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// tap is a protocol that keeps what it hears. Several calls of DataReceived in a row are one event, "data".
+// tap is a protocol that keeps what it hears. Several calls of DataReceived in a row are
+// one event, "data".
 type tap struct {
 	trace
 	loop      *asyncio.Loop
@@ -126,7 +128,8 @@ func listenNet(t *testing.T) *net.TCPListener {
 	return ln.(*net.TCPListener)
 }
 
-// connectToNet connects the protocol of factory to a peer of package net, which ends with the test.
+// connectToNet connects the protocol of factory to a peer of package net, which ends with
+// the test.
 func connectToNet(t *testing.T, ctx context.Context, factory func() asyncio.Protocol, opts ...asyncio.ConnOption) (asyncio.Transport, *net.TCPConn) {
 	t.Helper()
 	l := loopOf(ctx)
@@ -158,8 +161,8 @@ func serverAddr(t *testing.T, s *asyncio.Server) string {
 	return s.Addrs()[0].String()
 }
 
-// dialNet connects a peer of package net, which ends with the test, to a server. The kernel completes that without the
-// loop.
+// dialNet connects a peer of package net, which ends with the test, to a server. The
+// kernel completes that without the loop.
 func dialNet(t *testing.T, s *asyncio.Server) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", serverAddr(t, s))
@@ -188,7 +191,8 @@ func readAll(t *testing.T, ctx context.Context, peer net.Conn) []byte {
 	return b
 }
 
-// fill writes to a peer that does not read until the kernel takes no more, and returns how many bytes that were.
+// fill writes to a peer that does not read until the kernel takes no more, and returns
+// how many bytes that were.
 func fill(t *testing.T, transport asyncio.Transport) int {
 	t.Helper()
 	low, high := transport.WriteBufferLimits()

@@ -1,6 +1,7 @@
 package asyncio
 
-// Options of loops, callbacks and tasks. Each is a function on a private struct, so that new ones never break a caller.
+// Options of loops, callbacks and tasks. Each is a function on a private struct, so that
+// new ones never break a caller.
 
 import (
 	"context"
@@ -31,17 +32,20 @@ func newConfig(opts []Option) config {
 	return c
 }
 
-// WithDebug turns debug mode on or off. The default is on if the environment has ASYNCIO_DEBUG=1.
+// WithDebug turns debug mode on or off. The default is on if the environment has
+// ASYNCIO_DEBUG=1.
 func WithDebug(on bool) Option { return func(c *config) { c.debug = on } }
 
-// WithDriver chooses what the loop runs on: uvloop or asyncio's own loop, in Python's terms.
+// WithDriver chooses what the loop runs on: uvloop or asyncio's own loop, in Python's
+// terms.
 func WithDriver(d Driver) Option { return func(c *config) { c.driver = d } }
 
-// WithLogger sets where the default exception handler and debug mode write. The default is slog.Default().
+// WithLogger sets where the default exception handler and debug mode write. The default
+// is slog.Default().
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }
 
-// WithContext sets the base of every task's context: its values are seen by all tasks, and its end cancels the main task
-// of Run and RunIn.
+// WithContext sets the base of every task's context: its values are seen by all tasks,
+// and its end cancels the main task of Run and RunIn.
 func WithContext(ctx context.Context) Option {
 	if ctx == nil {
 		panic(misuse(ErrInvalidState, "WithContext was given nil"))
@@ -49,9 +53,10 @@ func WithContext(ctx context.Context) Option {
 	return func(c *config) { c.base = ctx }
 }
 
-// WithLockedThread locks the calling goroutine to its thread until the loop is closed, for callbacks that need a fixed
-// thread. The loop must then be made, run and closed by one goroutine, and not in a callback or task of another loop, where
-// NewEventLoop returns ErrLoopRunning. A switch between tasks costs more.
+// WithLockedThread locks the calling goroutine to its thread until the loop is closed,
+// for callbacks that need a fixed thread. The loop must then be made, run and closed by
+// one goroutine, and not in a callback or task of another loop, where NewEventLoop
+// returns ErrLoopRunning. A switch between tasks costs more.
 func WithLockedThread() Option { return func(c *config) { c.lockedThread = true } }
 
 // CallOption is an option of CallSoon and its kin and of AddDoneCallback.
@@ -59,7 +64,8 @@ type CallOption func(*callConfig)
 
 type callConfig struct{ ctx context.Context }
 
-// InContext names the context that ErrorContext.Context and debug reports show for a callback: call_soon(context=).
+// InContext names the context that ErrorContext.Context and debug reports show for a
+// callback: call_soon(context=).
 func InContext(ctx context.Context) CallOption { return func(c *callConfig) { c.ctx = ctx } }
 
 // TaskOption is an option of CreateTask.

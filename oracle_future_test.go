@@ -1,5 +1,5 @@
-// Twins of the oracle's programs about futures and tasks while nobody cancels anything: the order of steps and callbacks,
-// what each state answers, who hears of what is lost.
+// Twins of the oracle's programs about futures and tasks while nobody cancels anything:
+// the order of steps and callbacks, what each state answers, who hears of what is lost.
 package asyncio_test
 
 import (
@@ -194,7 +194,8 @@ func oracleCurrentAndAll(ctx context.Context, log logFunc) {
 	log("%s, %d tasks", who(ctx), len(asyncio.AllTasks(l)))
 }
 
-// oracleContextInherited sets a variable by deriving a context, and leaves by going on with the one it had.
+// oracleContextInherited sets a variable by deriving a context, and leaves by going on
+// with the one it had.
 func oracleContextInherited(ctx context.Context, log logFunc) {
 	const key = ctxKey("var")
 	sees := func(ctx context.Context) any {
@@ -262,7 +263,8 @@ func oracleWokenByCancelled(ctx context.Context, log logFunc) {
 	log("task: %s, cancelling %d", stateOf(t), t.Cancelling())
 }
 
-// oracleNeverRetrieved keeps what its twin drops: here the collector decides when a loss is found before the loop's end.
+// oracleNeverRetrieved keeps what its twin drops: here the collector decides when a loss
+// is found before the loop's end.
 func oracleNeverRetrieved(ctx context.Context, log logFunc) {
 	lost := asyncio.NewFuture[int](loopOf(ctx))
 	lost.SetException(errors.New("future lost"))

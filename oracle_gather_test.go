@@ -1,4 +1,5 @@
-// Twins of the oracle's programs about several awaitables at once: gather, wait and as_completed.
+// Twins of the oracle's programs about several awaitables at once: gather, wait and
+// as_completed.
 package asyncio_test
 
 import (
@@ -31,8 +32,8 @@ var oracleGatherPrograms = twins{
 	"wait_timeout":             oracleWaitTimeout,
 }
 
-// countsTurns is a coroutine that says who it is after n turns, to the trace and as its result. Names that begin with
-// "fails" fail instead.
+// countsTurns is a coroutine that says who it is after n turns, to the trace and as its
+// result. Names that begin with "fails" fail instead.
 func countsTurns(log logFunc, who string, n int) asyncio.Coro[string] {
 	return func(ctx context.Context) (string, error) {
 		if err := suspend(ctx, n); err != nil {
@@ -223,7 +224,8 @@ func oracleGatherKeepsMessage(ctx context.Context, log logFunc) {
 	log("value %s", valueName(v))
 }
 
-// waitFor calls Wait and returns the states of those of tasks that are done, with the number of those that are not.
+// waitFor calls Wait and returns the states of those of tasks that are done, with the
+// number of those that are not.
 func waitFor[F typedFuture[T], T any](ctx context.Context, tasks []F, opts ...asyncio.WaitOption) (states []string, pending int) {
 	var fs []asyncio.AnyFuture
 	for _, t := range tasks {
@@ -402,7 +404,8 @@ func oracleGatherCancel(ctx context.Context, log logFunc) {
 	gatherAndCancel(ctx, log, asyncio.GatherResults[string](ctx, quick, slow))
 }
 
-// gatherAndCancel is the body of the loop in gather_cancel.py: the two kinds of gather differ in type here.
+// gatherAndCancel is the body of the loop in gather_cancel.py: the two kinds of gather
+// differ in type here.
 func gatherAndCancel[T any](ctx context.Context, log logFunc, g *asyncio.Future[T]) {
 	g.AddDoneCallback(func(*asyncio.Future[T]) { log("gather done") })
 	t := start(ctx, func(ctx context.Context) error {

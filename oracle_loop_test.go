@@ -1,4 +1,5 @@
-// Twins of the oracle's programs about the loop itself: turns, runs, timers, calls from other threads.
+// Twins of the oracle's programs about the loop itself: turns, runs, timers, calls from
+// other threads.
 package asyncio_test
 
 import (
@@ -257,7 +258,7 @@ func oracleThreadsafeCoroutine(ctx context.Context, log logFunc) {
 	log("cancelled %s", flag(f.Cancelled()))
 }
 
-// isClosed tells whether a channel that nobody sends to is closed.
+// isClosed reports whether a channel that nobody sends to is closed.
 func isClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:

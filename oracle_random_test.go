@@ -1,5 +1,6 @@
-// Random programs whose traces CPython left: testdata/oracle/random/generate.py makes both, and describes the programs.
-// The interpreter below is the twin of the one there, statement by statement.
+// Random programs whose traces CPython left: testdata/oracle/random/generate.py makes
+// both, and describes the programs. The interpreter below is the twin of the one there,
+// statement by statement.
 package asyncio_test
 
 import (
@@ -20,8 +21,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// randomPrograms is how many of them programs.json keeps. generate.py makes any number of others, and the environment
-// variable ASYNCIO_ORACLE_PROGRAMS names a file of those.
+// randomPrograms is how many of them programs.json keeps. generate.py makes any number of
+// others, and the environment variable ASYNCIO_ORACLE_PROGRAMS names a file of those.
 const randomPrograms = 300
 
 // oracleTurns is how long a program may run before what is left of it is cancelled.
@@ -66,7 +67,8 @@ func TestOracleRandom(t *testing.T) {
 	})
 }
 
-// removeReports drops what the exception handler heard: when a lost failure is reported is the collector's business.
+// removeReports drops what the exception handler heard: when a lost failure is reported
+// is the collector's business.
 func removeReports(lines []string) []string {
 	var kept []string
 	for _, line := range lines {

@@ -27,7 +27,8 @@ var oracleStreamPrograms = twins{
 // streamLimit is asyncio's default.
 const streamLimit = 1 << 16
 
-// readUpTo is asyncio's read(n): at the end of the stream it gives nothing, which is no error.
+// readUpTo is asyncio's read(n): at the end of the stream it gives nothing, which is no
+// error.
 func readUpTo(ctx context.Context, r *asyncio.StreamReader, n int) (string, error) {
 	b := make([]byte, n)
 	n, err := r.Read(ctx, b)

@@ -1,4 +1,5 @@
-// Twins of the oracle's programs about locks, events, conditions, semaphores and barriers.
+// Twins of the oracle's programs about locks, events, conditions, semaphores and
+// barriers.
 package asyncio_test
 
 import (

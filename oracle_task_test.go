@@ -1,4 +1,5 @@
-// Twins of the oracle's programs about tasks and futures: when a cancellation arrives, whom it reaches, who keeps it.
+// Twins of the oracle's programs about tasks and futures: when a cancellation arrives,
+// whom it reaches, who keeps it.
 package asyncio_test
 
 import (

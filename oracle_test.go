@@ -1,12 +1,14 @@
 // Programs whose order of events CPython decided.
 //
-// testdata/oracle holds small programs in Python, and for each the trace that CPython's asyncio left: what happened, and in
-// which turn. Here is the Go twin of each, statement by statement. It has to leave the same trace, to the turn, on every
-// driver. kit.py in that folder runs the Python side and says how a trace is written; the functions here that spell errors
-// and futures follow it word for word.
+// testdata/oracle holds small programs in Python, and for each the trace that CPython's
+// asyncio left: what happened, and in which turn. Here is the Go twin of each, statement
+// by statement. It has to leave the same trace, to the turn, on every driver. kit.py in
+// that folder runs the Python side and says how a trace is written; the functions here
+// that spell errors and futures follow it word for word.
 //
-// Where a twin is meant to leave another trace, docs/divergences.md lists the program with the reason, and NAME.go.trace
-// is what it leaves. If the two agree all the same, the list is wrong, and the test fails.
+// Where a twin is meant to leave another trace, docs/divergences.md lists the program
+// with the reason, and NAME.go.trace is what it leaves. If the two agree all the same,
+// the list is wrong, and the test fails.
 package asyncio_test
 
 import (
@@ -37,7 +39,8 @@ const (
 // logFunc adds an event to a trace, with the turn in which it happened.
 type logFunc func(format string, args ...any)
 
-// twins are Go programs by the names of their Python files; each is the main task of a loop.
+// twins are Go programs by the names of their Python files; each is the main task of a
+// loop.
 type twins map[string]func(ctx context.Context, log logFunc)
 
 // oraclePrograms are the twins of all programs, as functions that run a loop.
@@ -79,8 +82,9 @@ func TestOracle(t *testing.T) {
 	}
 }
 
-// TestOracleHasNoOrphans proves that programs, traces and twins belong together, so that none runs against nothing, and
-// that every trace that differs is listed as such, and none that is not there.
+// TestOracleHasNoOrphans proves that programs, traces and twins belong together, so that
+// none runs against nothing, and that every trace that differs is listed as such, and
+// none that is not there.
 func TestOracleHasNoOrphans(t *testing.T) {
 	names := oracleNames(t, ".py")
 	require.Equal(t, names, slices.Sorted(maps.Keys(oraclePrograms(t))))
@@ -90,7 +94,8 @@ func TestOracleHasNoOrphans(t *testing.T) {
 	require.Equal(t, oracleNames(t, goTrace), oracleDivergences(t))
 }
 
-// TestOracleIsCPython runs the Python programs again, where ASYNCIO_ORACLE_PYTHON names a CPython that is new enough.
+// TestOracleIsCPython runs the Python programs again, where ASYNCIO_ORACLE_PYTHON names a
+// CPython that is new enough.
 func TestOracleIsCPython(t *testing.T) {
 	python := os.Getenv("ASYNCIO_ORACLE_PYTHON")
 	if python == "" {
@@ -127,7 +132,8 @@ func oracleNames(t *testing.T, suffix string) []string {
 	return names
 }
 
-// oracleDivergences lists the programs in the table of traces in docs/divergences.md: "| `name` | ...".
+// oracleDivergences lists the programs in the table of traces in docs/divergences.md: "|
+// `name` | ...".
 func oracleDivergences(t *testing.T) []string {
 	t.Helper()
 	text, err := os.ReadFile("docs/divergences.md")
@@ -233,7 +239,8 @@ func statesOf[F typedFuture[T], T any](fs ...F) string {
 	return valueName(states)
 }
 
-// attempt calls fn and returns done, or "refused" if fn panics: what is misuse raises in asyncio.
+// attempt calls fn and returns done, or "refused" if fn panics: what is misuse raises in
+// asyncio.
 func attempt(done string, fn func()) string {
 	if recovered(fn) != nil {
 		return "refused"

@@ -1,11 +1,14 @@
 package asyncio
 
-// The one way to sleep. Whatever suspends a task calls enter, which finds the task and checks that it may suspend,
-// registers somewhere that will call wake, and parks. Exactly one of three things ends the park:
+// The one way to sleep. Whatever suspends a task calls enter, which finds the task and
+// checks that it may suspend, registers somewhere that will call wake, and parks. Exactly
+// one of three things ends the park:
 //
 //   - wake, by whoever the wait was registered with;
-//   - Task.Cancel, which cancels the awaited future or undoes the registration with abort;
-//   - the end of a context that the caller derived, which undoes the registration with abort.
+//   - Task.Cancel, which cancels the awaited future or undoes the registration with
+//     abort;
+//   - the end of a context that the caller derived, which undoes the registration with
+//     abort.
 //
 // abort is called at most once for a park.
 
@@ -16,7 +19,8 @@ import (
 
 // aborter is a wait that can be undone.
 type aborter interface {
-	// abort undoes the registration of t: true means that nobody will wake t, false that the wake is on its way.
+	// abort undoes the registration of t: true means that nobody will wake t, false that
+	// the wake is on its way.
 	abort(t *task) bool
 }
 
@@ -26,8 +30,8 @@ type awaiter struct {
 	foreign context.Context // a context derived with package context, whose end ends the wait; nil: none
 }
 
-// enter finds out who suspends. A context that is a task's or scope's own is recognised by its type, which costs 2 ns;
-// one that the caller derived is asked for the task.
+// enter finds out who suspends. A context that is a task's or scope's own is recognised
+// by its type, which costs 2 ns; one that the caller derived is asked for the task.
 func enter(ctx context.Context) (awaiter, error) {
 	var a awaiter
 	switch c := ctx.(type) {
@@ -59,8 +63,8 @@ func enter(ctx context.Context) (awaiter, error) {
 	return a, nil
 }
 
-// runsHere tells whether the caller is the coroutine of the task. The goroutine comes first: others may not look at the
-// loop.
+// runsHere reports whether the caller is the coroutine of the task. The goroutine comes
+// first: others may not look at the loop.
 func (t *task) runsHere() bool { return t.goroutine == goroutineSelf() && t.loop.current == t }
 
 func notCurrent(t *task) error {
@@ -126,7 +130,8 @@ func (w *contextWatch) run(*Loop) {
 	}
 }
 
-// park is one frame, and a small one: a coroutine that waits at a usual depth fits 2 KiB of stack, and just so.
+// park is one frame, and a small one: a coroutine that waits at a usual depth fits 2 KiB
+// of stack, and just so.
 func (t *task) park(foreign context.Context, w aborter) error {
 	if foreign != nil {
 		return t.parkWatching(foreign, w)
@@ -145,9 +150,10 @@ func (t *task) requeue() {
 	t.loop.ready.push(t)
 }
 
-// resumed is called with what the coroutine's yield has answered, and is what the suspended call returns. Yield is called
-// as near to the user's code as can be: the processor predicts the first return after a switch, and each one up from there,
-// by the stack that it has left, so every frame between costs 6 to 10 ns.
+// resumed is called with what the coroutine's yield has answered, and is what the
+// suspended call returns. Yield is called as near to the user's code as can be: the
+// processor predicts the first return after a switch, and each one up from there, by the
+// stack that it has left, so every frame between costs 6 to 10 ns.
 func (t *task) resumed(alive bool) error {
 	if !alive || t.co.inspect || t.wakeErr != nil || t.interrupted != nil {
 		return t.resumedWith(alive)
@@ -173,7 +179,8 @@ func (t *task) resumedWith(alive bool) error {
 	return err
 }
 
-// orphanedAwaitsMax is how many Awaits of a closed loop a task may ignore before it is ended by a panic.
+// orphanedAwaitsMax is how many Awaits of a closed loop a task may ignore before it is
+// ended by a panic.
 const orphanedAwaitsMax = 1000
 
 // orphaned is what park returns when the loop was closed.
@@ -219,7 +226,7 @@ func (p *waitPoint) wake(err error) {
 	}
 }
 
-// taken tells whether a task waits.
+// taken reports whether a task waits.
 func (p *waitPoint) taken() bool { return p.task != nil }
 
 func (p *waitPoint) abort(*task) bool {

@@ -18,7 +18,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// A client that sends a megabyte in pieces, ends its half, and wants it all back in upper case.
+// A client that sends a megabyte in pieces, ends its half, and wants it all back in upper
+// case.
 const pythonClient = `
 import asyncio, sys
 

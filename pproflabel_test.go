@@ -13,7 +13,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// goroutineLabels is, for each group of goroutines in a profile whose stack has a function in it, the labels.
+// goroutineLabels is, for each group of goroutines in a profile whose stack has a
+// function in it, the labels.
 func goroutineLabels(t *testing.T, function string) []string {
 	t.Helper()
 	var profile bytes.Buffer

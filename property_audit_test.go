@@ -1,7 +1,7 @@
 package asyncio
 
-// What the tests with random programs see of a loop from inside: a clock that they own, and an audit of everything that
-// waits.
+// What the tests with random programs see of a loop from inside: a clock that they own,
+// and an audit of everything that waits.
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// VirtualTime makes time of l pass only while its poll would wait, and then at once. observe runs before every poll, and
-// idle when the loop would wait for ever.
+// VirtualTime makes time of l pass only while its poll would wait, and then at once.
+// observe runs before every poll, and idle when the loop would wait for ever.
 func VirtualTime(l *Loop, observe, idle func()) {
 	l.pro = &virtualClock{Proactor: l.pro, observe: observe, idle: idle}
 }
@@ -41,10 +41,11 @@ func (c *virtualClock) Poll(timeout time.Duration) error {
 // LiveCoroutines counts the stacks that the loop still has.
 func LiveCoroutines(l *Loop) int { return l.coroutines.live }
 
-// GroupRequests tells whether the group has cancelled its parent, and its children.
+// GroupRequests reports whether the group has cancelled its parent, and its children.
 func GroupRequests(tg *TaskGroup) (parent, children bool) { return tg.requested, tg.aborting }
 
-// Permits counts those that a semaphore has, and those that it has given to tasks which have yet to run.
+// Permits counts those that a semaphore has, and those that it has given to tasks which
+// have yet to run.
 func Permits(s *Semaphore) int {
 	n := s.permits
 	for p := s.line.first; p != nil; p = p.next {
@@ -61,7 +62,8 @@ func Unfinished[T any](q *Queue[T]) int { return q.unfinished }
 // InBarrier counts the tasks of the barrier's present phase.
 func InBarrier(b *Barrier) int { return b.count }
 
-// Forgotten tells whether tasks wait for a condition, and nobody that was notified is on the way to its lock.
+// Forgotten reports whether tasks wait for a condition, and nobody that was notified is
+// on the way to its lock.
 func Forgotten(c *Condition) bool { return c.line.stuck() && c.Lock.line.first == nil && !c.locked }
 
 // InLine counts the tasks that stand before a primitive.
@@ -100,7 +102,8 @@ type audit struct {
 	err   error            // the first fault
 }
 
-// Audit tells what is wrong with l's tasks, and with the primitives and futures that they wait for; nil: nothing.
+// Audit tells what is wrong with l's tasks, and with the primitives and futures that they
+// wait for; nil: nothing.
 func Audit(l *Loop, primitives ...any) error {
 	a := &audit{loop: l, ready: map[runnable]int{}}
 	a.must(l.current != nil || l.deputy == nil, "no task runs, and there is a deputy")
@@ -143,7 +146,7 @@ func (a *audit) must(ok bool, format string, args ...any) {
 	}
 }
 
-// useful tells whether somebody still waits for the timer.
+// useful reports whether somebody still waits for the timer.
 func useful(t timed) bool {
 	switch t := t.(type) {
 	case *timeoutTimer:
@@ -161,7 +164,8 @@ type named struct{ *task }
 
 func (n named) String() string { return n.Name() }
 
-// task checks that t is in exactly one of running, ready and suspended, and in no list that belongs to another.
+// task checks that t is in exactly one of running, ready and suspended, and in no list
+// that belongs to another.
 func (a *audit) task(t *task) {
 	name, l := named{t}, a.loop
 	nested := l.current != nil && l.current.co.nested
@@ -187,7 +191,7 @@ func (a *audit) task(t *task) {
 	}
 }
 
-// registered tells whether the thing that t waits for will wake it, once.
+// registered reports whether the thing that t waits for will wake it, once.
 func (a *audit) registered(t *task) bool {
 	switch w := t.waiting.(type) {
 	case *waitPlace:
@@ -268,7 +272,8 @@ func (a *audit) line(q *waitQueue, of string) {
 	a.must(q.live == live, "a %s counts %d live tasks in a line of %d", of, q.live, live)
 }
 
-// stuck tells whether nobody in the line is on the way out, so that nobody but an outsider will wake the first.
+// stuck reports whether nobody in the line is on the way out, so that nobody but an
+// outsider will wake the first.
 func (q *waitQueue) stuck() bool { return q.waiting != nil && q.first == q.waiting }
 
 // primitive checks that nobody waits for what is there.

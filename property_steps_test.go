@@ -120,8 +120,8 @@ func (w *world) quick(a *actor, st step) {
 	}
 }
 
-// race cancels, now and then, a task that waits: for a barrier before another one comes, else after the step, which may
-// just have woken it.
+// race cancels, now and then, a task that waits: for a barrier before another one comes,
+// else after the step, which may just have woken it.
 func (w *world) race(st step) {
 	switch st.what {
 	case "give", "ring", "put", "get", "put now", "get now", "event set", "barrier", "lock", "permit":
@@ -207,7 +207,8 @@ func (a *actor) sleep(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// target is what the number n refers to, and its task, if it is one; nil if a must not wait for it.
+// target is what the number n refers to, and its task, if it is one; nil if a must not
+// wait for it.
 func (a *actor) target(n int) (asyncio.Awaitable[int], *actor) {
 	w := a.world
 	if n%2 == 1 {
@@ -243,7 +244,8 @@ func (a *actor) await(ctx context.Context, n int, how func(asyncio.Awaitable[int
 	return a.outcome(aw, v, err)
 }
 
-// outcome compares what a wait has returned with what it waited for. An error may be the wait's own.
+// outcome compares what a wait has returned with what it waited for. An error may be the
+// wait's own.
 func (a *actor) outcome(aw asyncio.Awaitable[int], v int, err error) error {
 	w, f := a.world, aw.(asyncio.AnyFuture)
 	if err != nil || w.over() != nil {
@@ -500,7 +502,8 @@ func (a *actor) openGroup(ctx context.Context, st step) error {
 	return a.leftGroup(g, failures, err)
 }
 
-// leftGroup checks the error of a group in which so many tasks, and the body among them, have failed.
+// leftGroup checks the error of a group in which so many tasks, and the body among them,
+// have failed.
 func (a *actor) leftGroup(g *openGroup, failures int, err error) error {
 	w := a.world
 	_, aborted := asyncio.GroupRequests(g.group)
@@ -517,7 +520,7 @@ func (a *actor) leftGroup(g *openGroup, failures int, err error) error {
 	return err
 }
 
-// isCancellation tells whether err means that a task was cancelled.
+// isCancellation reports whether err means that a task was cancelled.
 func isCancellation(err error) bool {
 	_, ok := err.(*asyncio.CancelledError)
 	return ok

@@ -1,6 +1,7 @@
 package asyncio_test
 
-// The primitives that the tasks of a random program share, each with a model of it, and the steps that use them.
+// The primitives that the tasks of a random program share, each with a model of it, and
+// the steps that use them.
 
 import (
 	"context"
@@ -45,7 +46,8 @@ type synchronisation struct {
 	zeroes     int // how often unfinished became 0
 }
 
-// tickets are drawn at arrival. Whoever gets something has a later one than all that got it before.
+// tickets are drawn at arrival. Whoever gets something has a later one than all that got
+// it before.
 type tickets struct{ drawn, served int }
 
 func (t *tickets) draw() int { t.drawn++; return t.drawn }

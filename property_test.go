@@ -1,20 +1,26 @@
-// Random programs. A program is a handful of tasks, each a list of steps that use the whole package: locks, semaphores,
-// conditions, events, barriers, queues, timeouts, groups, gathers, waits, shields and cancellations, one inside the other.
-// Nobody knows what a program ought to print; what is known is what must hold whatever it does. So it runs with a model of
-// each primitive beside it, and before and after every step:
+// Random programs. A program is a handful of tasks, each a list of steps that use the
+// whole package: locks, semaphores, conditions, events, barriers, queues, timeouts,
+// groups, gathers, waits, shields and cancellations, one inside the other. Nobody knows
+// what a program ought to print; what is known is what must hold whatever it does. So it
+// runs with a model of each primitive beside it, and before and after every step:
 //
-//   - a task is in exactly one of running, ready, suspended and done, and what it waits for will wake it, once;
+//   - a task is in exactly one of running, ready, suspended and done, and what it waits
+//     for will wake it, once;
 //   - nobody waits for what is there: no wake is lost;
 //   - permits and items are neither lost nor made, and a lock has one holder;
-//   - locks and permits are handed over in the order of arrival, items in the order of the queue;
-//   - a task has as many requests to cancel as were made and not taken back, and is interrupted no more often;
+//   - locks and permits are handed over in the order of arrival, items in the order of
+//     the queue;
+//   - a task has as many requests to cancel as were made and not taken back, and is
+//     interrupted no more often;
 //   - a wait that succeeds has a cause, and one that fails has been cancelled.
 //
-// At the end nothing is left: no task, timer, handle or goroutine. Time is a number that moves only when the loop would
-// wait, so that a program takes as long as its steps, and does the same whenever it is run.
+// At the end nothing is left: no task, timer, handle or goroutine. Time is a number that
+// moves only when the loop would wait, so that a program takes as long as its steps, and
+// does the same whenever it is run.
 //
-// A failure prints the shortest program that fails, and the -rapid.seed with which `go test -run TestRandomPrograms .`
-// begins with it. Without the flag the programs are the same in every run; those of `make check` are new each time.
+// A failure prints the shortest program that fails, and the -rapid.seed with which `go
+// test -run TestRandomPrograms .` begins with it. Without the flag the programs are the
+// same in every run; those of `make check` are new each time.
 package asyncio_test
 
 import (
@@ -98,7 +104,8 @@ type step struct {
 // noLimit is a number of ticks.
 const noLimit = -1
 
-// Kinds of steps. A program has few families of them, so that its tasks meet at the same primitives.
+// Kinds of steps. A program has few families of them, so that its tasks meet at the same
+// primitives.
 var (
 	alwaysSteps = []string{"yield", "sleep", "cancel"}
 	families    = [][]string{
@@ -166,8 +173,9 @@ func drawSteps(t *rapid.T, leaves, blocks []string, depth int) []step {
 	return several(t, one, stepsMax-2*depth)
 }
 
-// several draws up to max things, and not often few: rapid's slices of five have two elements on average. Three slices
-// together have six, and a failing program is still shortened as if it were one.
+// several draws up to max things, and not often few: rapid's slices of five have two
+// elements on average. Three slices together have six, and a failing program is still
+// shortened as if it were one.
 func several[T any](t *rapid.T, one *rapid.Generator[T], max int) []T {
 	var all []T
 	for range 3 {

@@ -1,6 +1,7 @@
 package asyncio_test
 
-// The world in which a random program runs: its tasks, what they share, and what is known of both.
+// The world in which a random program runs: its tasks, what they share, and what is known
+// of both.
 
 import (
 	"context"
@@ -51,8 +52,8 @@ type actor struct {
 	asked         int // that were made
 	interruptions int // cancellations that its waits have returned
 
-	// exposed: it is awaited by others without a shield, or gathered, so that their cancellations are requests too, and its
-	// own are not all known.
+	// exposed: it is awaited by others without a shield, or gathered, so that their
+	// cancellations are requests too, and its own are not all known.
 	exposed bool
 	unseen  int // limits around it whose requests cannot be seen
 
@@ -161,7 +162,8 @@ func (w *world) look() {
 	w.sync.look(w)
 }
 
-// idle is called when nothing will happen any more: then whoever still waits is cancelled, again and again.
+// idle is called when nothing will happen any more: then whoever still waits is
+// cancelled, again and again.
 func (w *world) idle() {
 	left := len(asyncio.AllTasks(w.loop))
 	if left == 0 || w.abrupt || w.over() != nil {
@@ -195,8 +197,8 @@ func (w *world) close() {
 	}
 }
 
-// report is the loop's exception handler. That a failure was never looked at, or a task never finished, is the program's
-// affair; a panic that it did not ask for is not.
+// report is the loop's exception handler. That a failure was never looked at, or a task
+// never finished, is the program's affair; a panic that it did not ask for is not.
 func (w *world) report(_ *asyncio.Loop, c asyncio.ErrorContext) {
 	w.must(!foreignPanic(c.Exception), "%s: %v", c.Message, c.Exception)
 }
@@ -243,7 +245,8 @@ func (w *world) spawnIn(g *openGroup, steps []step, opts ...asyncio.TaskOption) 
 	w.must(!aborting || !a.began && errors.Is(task.Exception(), asyncio.ErrGroupClosed), "a group that shuts down has started %s", a)
 }
 
-// inline is a coroutine that becomes a task of its own, a child of a, if it is started at all.
+// inline is a coroutine that becomes a task of its own, a child of a, if it is started at
+// all.
 func (w *world) inline(a *actor, steps []step) asyncio.Coro[int] {
 	return func(ctx context.Context) (int, error) {
 		child := w.newActor()
@@ -316,7 +319,8 @@ func (w *world) cancel(who fmt.Stringer, target *actor) {
 	}
 }
 
-// interrupted checks the error of a wait that has nothing to fail for but a cancellation, and returns it.
+// interrupted checks the error of a wait that has nothing to fail for but a cancellation,
+// and returns it.
 func (a *actor) interrupted(err error) error {
 	w := a.world
 	if w.over() != nil {
@@ -330,7 +334,7 @@ func (a *actor) interrupted(err error) error {
 	return err
 }
 
-// reaches tells whether a's end has to wait, in the end, for that of target.
+// reaches reports whether a's end has to wait, in the end, for that of target.
 func (a *actor) reaches(target *actor, seen map[*actor]bool) bool {
 	if a == target {
 		return true

@@ -1,53 +1,63 @@
 package asyncio
 
-// Protocols: the callbacks through which a program hears of a connection. The order of calls is
+// Protocols: the callbacks through which a program hears of a connection. The order of
+// calls is
 //
 //	ConnectionMade  DataReceived...  EOFReceived  ConnectionLost
 //
-// DataReceived as often as bytes come, EOFReceived at most once, ConnectionLost exactly once and last. All of them run on
-// the loop's goroutine, outside of every task, and none of them may suspend: they start tasks, or wake them. None runs
-// inside a call of the program's own, except PauseWriting, which the Write that fills the buffer makes.
+// DataReceived as often as bytes come, EOFReceived at most once, ConnectionLost exactly
+// once and last. All of them run on the loop's goroutine, outside of every task, and none
+// of them may suspend: they start tasks, or wake them. None runs inside a call of the
+// program's own, except PauseWriting, which the Write that fills the buffer makes.
 //
-// A callback that panics ends its connection: the panic goes to the exception handler, and ConnectionLost is told of it.
-// A panic of PauseWriting or ResumeWriting is reported, and the connection lives.
+// A callback that panics ends its connection: the panic goes to the exception handler,
+// and ConnectionLost is told of it. A panic of PauseWriting or ResumeWriting is reported,
+// and the connection lives.
 
 // BaseProtocol is what all protocols have: asyncio.BaseProtocol.
 type BaseProtocol interface {
-	// ConnectionMade hands over the transport of a new connection: connection_made. Reading begins after it has returned.
+	// ConnectionMade hands over the transport of a new connection: connection_made.
+	// Reading begins after it has returned.
 	ConnectionMade(t Transport)
-	// ConnectionLost is the last call: connection_lost. err is nil after a Close, an Abort, or an EOF that was answered
-	// by closing; otherwise it is what broke the connection.
+	// ConnectionLost is the last call: connection_lost. err is nil after a Close, an
+	// Abort, or an EOF that was answered by closing; otherwise it is what broke the
+	// connection.
 	ConnectionLost(err error)
 }
 
-// Protocol receives a stream of bytes: asyncio.Protocol. Embed NullProtocol to implement only what is needed.
+// Protocol receives a stream of bytes: asyncio.Protocol. Embed NullProtocol to implement
+// only what is needed.
 type Protocol interface {
 	BaseProtocol
-	// DataReceived brings bytes in the order the peer has sent them: data_received. How they are cut into pieces means
-	// nothing. data is valid until the call returns.
+	// DataReceived brings bytes in the order the peer has sent them: data_received. How
+	// they are cut into pieces means nothing. data is valid until the call returns.
 	DataReceived(data []byte)
-	// EOFReceived tells that the peer sends no more: eof_received. True keeps the transport open for writing, false
-	// closes it.
+	// EOFReceived tells that the peer sends no more: eof_received. True keeps the
+	// transport open for writing, false closes it.
 	EOFReceived() bool
-	// PauseWriting tells that more than the high-water mark is buffered: pause_writing. It is called from within the
-	// Write, or SetWriteBufferLimits, that found so.
+	// PauseWriting tells that more than the high-water mark is buffered: pause_writing.
+	// It is called from within the Write, or SetWriteBufferLimits, that found so.
 	PauseWriting()
-	// ResumeWriting follows a PauseWriting once no more than the low-water mark is buffered: resume_writing.
+	// ResumeWriting follows a PauseWriting once no more than the low-water mark is
+	// buffered: resume_writing.
 	ResumeWriting()
 }
 
-// BufferedProtocol is a Protocol that owns the memory it reads into: asyncio.BufferedProtocol. A transport finds it by
-// type assertion and then calls GetBuffer and BufferUpdated instead of DataReceived.
+// BufferedProtocol is a Protocol that owns the memory it reads into:
+// asyncio.BufferedProtocol. A transport finds it by type assertion and then calls
+// GetBuffer and BufferUpdated instead of DataReceived.
 type BufferedProtocol interface {
 	Protocol
-	// GetBuffer returns where the next bytes shall go: get_buffer. sizeHint is how many there are; any length but 0 will
-	// do, since the calls are repeated until all are delivered. An empty buffer ends the connection.
+	// GetBuffer returns where the next bytes shall go: get_buffer. sizeHint is how many
+	// there are; any length but 0 will do, since the calls are repeated until all are
+	// delivered. An empty buffer ends the connection.
 	GetBuffer(sizeHint int) []byte
 	// BufferUpdated tells that n bytes were put into the buffer: buffer_updated.
 	BufferUpdated(n int)
 }
 
-// NullProtocol ignores everything, and closes the connection when the peer has sent its last byte.
+// NullProtocol ignores everything, and closes the connection when the peer has sent its
+// last byte.
 type NullProtocol struct{}
 
 // ConnectionMade implements BaseProtocol.

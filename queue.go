@@ -1,13 +1,15 @@
 package asyncio
 
-// Queues. An item stays in the queue until the task that gets it runs, so a getter that was woken for an item and is
-// cancelled loses nothing: the next one is woken for it. A task that is not in line and gets or puts at once may be
-// quicker than one that was woken; that one then stands in line again, at the end, as in asyncio.
+// Queues. An item stays in the queue until the task that gets it runs, so a getter that
+// was woken for an item and is cancelled loses nothing: the next one is woken for it. A
+// task that is not in line and gets or puts at once may be quicker than one that was
+// woken; that one then stands in line again, at the end, as in asyncio.
 
 import "context"
 
-// Queue is a queue between tasks: asyncio.Queue, LifoQueue and PriorityQueue. What its methods do to the queue happens at
-// once; only Put, Get and Join may wait. It is for tasks of one loop.
+// Queue is a queue between tasks: asyncio.Queue, LifoQueue and PriorityQueue. What its
+// methods do to the queue happens at once; only Put, Get and Join may wait. It is for
+// tasks of one loop.
 type Queue[T any] struct {
 	loopBinding
 	items      itemStore[T]
@@ -26,19 +28,21 @@ type itemStore[T any] interface {
 	len() int
 }
 
-// NewQueue makes a queue that gives the oldest item first: asyncio.Queue(maxsize). It holds maxsize items, or any number if
-// that is 0 or less.
+// NewQueue makes a queue that gives the oldest item first: asyncio.Queue(maxsize). It
+// holds maxsize items, or any number if that is 0 or less.
 func NewQueue[T any](maxsize int) *Queue[T] {
 	return &Queue[T]{items: &fifoStore[T]{}, maxsize: maxsize}
 }
 
-// NewLifoQueue makes a queue that gives the youngest item first: asyncio.LifoQueue(maxsize).
+// NewLifoQueue makes a queue that gives the youngest item first:
+// asyncio.LifoQueue(maxsize).
 func NewLifoQueue[T any](maxsize int) *Queue[T] {
 	return &Queue[T]{items: &lifoStore[T]{}, maxsize: maxsize}
 }
 
-// NewPriorityQueue makes a queue that gives the least item first: asyncio.PriorityQueue(maxsize). The order of equal items
-// is not defined. It panics with ErrInvalidState if less is nil.
+// NewPriorityQueue makes a queue that gives the least item first:
+// asyncio.PriorityQueue(maxsize). The order of equal items is not defined. It panics with
+// ErrInvalidState if less is nil.
 func NewPriorityQueue[T any](maxsize int, less func(a, b T) bool) *Queue[T] {
 	if less == nil {
 		panic(misuse(ErrInvalidState, "NewPriorityQueue was given a nil order"))
@@ -46,8 +50,9 @@ func NewPriorityQueue[T any](maxsize int, less func(a, b T) bool) *Queue[T] {
 	return &Queue[T]{items: &heapStore[T]{less: less}, maxsize: maxsize}
 }
 
-// Put adds v, once there is a free place for it: Queue.put. The error is ErrQueueShutDown after Shutdown, also if that came
-// while Put waited; ErrNotCurrentTask outside a task; ErrWrongLoop if tasks of another loop have waited for the queue.
+// Put adds v, once there is a free place for it: Queue.put. The error is ErrQueueShutDown
+// after Shutdown, also if that came while Put waited; ErrNotCurrentTask outside a task;
+// ErrWrongLoop if tasks of another loop have waited for the queue.
 // Suspends if the queue is full. Cancelled: v was not added.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	a, err := enterTask(ctx, "Queue.Put")
@@ -71,7 +76,8 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	return q.PutNowait(v)
 }
 
-// PutNowait adds v: Queue.put_nowait. The error is ErrQueueFull if there is no free place, ErrQueueShutDown after Shutdown.
+// PutNowait adds v: Queue.put_nowait. The error is ErrQueueFull if there is no free
+// place, ErrQueueShutDown after Shutdown.
 func (q *Queue[T]) PutNowait(v T) error {
 	if q.shut {
 		return ErrQueueShutDown
@@ -85,8 +91,8 @@ func (q *Queue[T]) PutNowait(v T) error {
 	return nil
 }
 
-// Get takes the next item out, once there is one: Queue.get. The error is ErrQueueShutDown if the queue is empty and was
-// shut down; else as for Put.
+// Get takes the next item out, once there is one: Queue.get. The error is
+// ErrQueueShutDown if the queue is empty and was shut down; else as for Put.
 // Suspends if the queue is empty. Cancelled: no item was taken.
 func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	var zero T
@@ -111,8 +117,8 @@ func (q *Queue[T]) Get(ctx context.Context) (T, error) {
 	return q.GetNowait()
 }
 
-// GetNowait takes the next item out: Queue.get_nowait. The error is ErrQueueEmpty if there is none, or then
-// ErrQueueShutDown after Shutdown.
+// GetNowait takes the next item out: Queue.get_nowait. The error is ErrQueueEmpty if
+// there is none, or then ErrQueueShutDown after Shutdown.
 func (q *Queue[T]) GetNowait() (T, error) {
 	if q.items.len() == 0 {
 		var zero T
@@ -126,8 +132,8 @@ func (q *Queue[T]) GetNowait() (T, error) {
 	return v, nil
 }
 
-// TaskDone says that the work on one item that was taken out is done: Queue.task_done. It panics with ErrInvalidState if it
-// was called for more items than were put.
+// TaskDone says that the work on one item that was taken out is done: Queue.task_done. It
+// panics with ErrInvalidState if it was called for more items than were put.
 func (q *Queue[T]) TaskDone() {
 	if q.unfinished == 0 {
 		panic(misuse(ErrInvalidState, "TaskDone was called more often than items were put"))
@@ -138,9 +144,9 @@ func (q *Queue[T]) TaskDone() {
 	}
 }
 
-// Join waits until TaskDone was called for every item that was put: Queue.join. It returns also if further items were put
-// since. The error is ErrNotCurrentTask outside a task, and ErrWrongLoop if tasks of another loop have waited for the
-// queue.
+// Join waits until TaskDone was called for every item that was put: Queue.join. It
+// returns also if further items were put since. The error is ErrNotCurrentTask outside a
+// task, and ErrWrongLoop if tasks of another loop have waited for the queue.
 // Suspends. Cancelled: nothing changes.
 func (q *Queue[T]) Join(ctx context.Context) error {
 	a, err := enterTask(ctx, "Queue.Join")
@@ -154,9 +160,10 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	return err
 }
 
-// Shutdown ends the queue: Queue.shutdown. From now on nothing can be put, and once the items that are left are taken out,
-// nothing can be got. Tasks that wait in Put and Get learn of it. With immediate the items are dropped, and count as done
-// for Join; items that were taken out still need their TaskDone.
+// Shutdown ends the queue: Queue.shutdown. From now on nothing can be put, and once the
+// items that are left are taken out, nothing can be got. Tasks that wait in Put and Get
+// learn of it. With immediate the items are dropped, and count as done for Join; items
+// that were taken out still need their TaskDone.
 func (q *Queue[T]) Shutdown(immediate bool) {
 	q.shut = true
 	if immediate {
@@ -182,10 +189,10 @@ func (q *Queue[T]) Len() int { return q.items.len() }
 // Maxsize is how many items the queue holds; 0 or less: any number. Queue.maxsize.
 func (q *Queue[T]) Maxsize() int { return q.maxsize }
 
-// Empty tells whether there is no item: Queue.empty.
+// Empty reports whether there is no item: Queue.empty.
 func (q *Queue[T]) Empty() bool { return q.items.len() == 0 }
 
-// Full tells whether there is no free place: Queue.full.
+// Full reports whether there is no free place: Queue.full.
 func (q *Queue[T]) Full() bool { return q.maxsize > 0 && q.items.len() >= q.maxsize }
 
 // fifoStore is a ring of items; len(ring) is a power of two.
@@ -246,7 +253,8 @@ func takeLast[T any](stack *[]T) T {
 	return v
 }
 
-// heapStore is a binary heap: the children of item i are 2i+1 and 2i+2, and none is less than it.
+// heapStore is a binary heap: the children of item i are 2i+1 and 2i+2, and none is less
+// than it.
 type heapStore[T any] struct {
 	heap []T
 	less func(a, b T) bool

@@ -228,8 +228,8 @@ func TestQueue(t *testing.T) {
 	})
 }
 
-// TestQueueFairness shows who gets an item: those in line in order; but who comes while the first of them has yet to run
-// may be quicker, as in asyncio.
+// TestQueueFairness shows who gets an item: those in line in order; but who comes while
+// the first of them has yet to run may be quicker, as in asyncio.
 func TestQueueFairness(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, opts...)
@@ -350,8 +350,9 @@ func TestQueueShutdown(t *testing.T) {
 	})
 }
 
-// TestQueueProperties runs random programs of tasks that put, get and are cancelled: every item that was put comes out
-// once, in the order of the queue, and nobody waits in vain.
+// TestQueueProperties runs random programs of tasks that put, get and are cancelled:
+// every item that was put comes out once, in the order of the queue, and nobody waits in
+// vain.
 func TestQueueProperties(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, opts...)
@@ -434,7 +435,8 @@ func checkQueue(ctx context.Context, ops []lineOp, q *asyncio.Queue[int]) error 
 	return g.nobodyWaitsInVain()
 }
 
-// nobodyWaitsInVain proves that a task waits only if there is nothing to get, or no place to put.
+// nobodyWaitsInVain proves that a task waits only if there is nothing to get, or no place
+// to put.
 func (g *queueLog) nobodyWaitsInVain() error {
 	waiting := 0
 	for _, tk := range g.tasks {
@@ -506,7 +508,8 @@ func BenchmarkQueue(b *testing.B) {
 	})
 }
 
-// BenchmarkQueueBetweenTasks sends items through a queue that holds one: a switch for each.
+// BenchmarkQueueBetweenTasks sends items through a queue that holds one: a switch for
+// each.
 func BenchmarkQueueBetweenTasks(b *testing.B) {
 	benchTask(b, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](1)

@@ -1,15 +1,17 @@
 package asyncio
 
-// The ready queue: what runs in the next turn, in order. It is a ring indexed by a running number, and a Handle knows
-// the number of its callback, not the callback itself. So nothing in the queue refers to the Handle, and one that the
-// caller drops is never allocated.
+// The ready queue: what runs in the next turn, in order. It is a ring indexed by a
+// running number, and a Handle knows the number of its callback, not the callback itself.
+// So nothing in the queue refers to the Handle, and one that the caller drops is never
+// allocated.
 
 import (
 	"context"
 	"math"
 )
 
-// runnable is anything that waits in the ready queue: a callback, a task to step, a timer that is due.
+// runnable is anything that waits in the ready queue: a callback, a task to step, a timer
+// that is due.
 type runnable interface{ run(l *Loop) }
 
 const (
@@ -75,7 +77,8 @@ func (q *readyQueue) clear() {
 	q.ring, q.head = nil, q.tail
 }
 
-// callback is a plain function in the ready queue. A func is one pointer, so it takes no allocation to queue it.
+// callback is a plain function in the ready queue. A func is one pointer, so it takes no
+// allocation to queue it.
 type callback func()
 
 func (fn callback) run(*Loop) { fn() }
@@ -90,8 +93,8 @@ type tracedCallback struct {
 
 func (c *tracedCallback) run(*Loop) { c.fn() }
 
-// Handle is a callback that waits to run: asyncio.Handle. It is for the loop's goroutine, unless CallSoonThreadsafe
-// returned it.
+// Handle is a callback that waits to run: asyncio.Handle. It is for the loop's goroutine,
+// unless CallSoonThreadsafe returned it.
 type Handle struct {
 	loop   *Loop
 	seq    uint64      // its number in the ready queue; cancelledSeq: it was cancelled
@@ -101,8 +104,9 @@ type Handle struct {
 
 const cancelledSeq = math.MaxUint64
 
-// Cancel keeps the callback from running: Handle.cancel. Again, or after it ran, it does nothing. On a handle of
-// CallSoonThreadsafe it may be called from any goroutine, and returns only after a callback that had started has ended.
+// Cancel keeps the callback from running: Handle.cancel. Again, or after it ran, it does
+// nothing. On a handle of CallSoonThreadsafe it may be called from any goroutine, and
+// returns only after a callback that had started has ended.
 func (h *Handle) Cancel() {
 	if h.remote != nil {
 		h.remote.cancel()
@@ -122,7 +126,7 @@ func (h *Handle) Cancel() {
 	h.seq = cancelledSeq
 }
 
-// Cancelled tells whether Cancel was called, in time or not: Handle.cancelled.
+// Cancelled reports whether Cancel was called, in time or not: Handle.cancelled.
 func (h *Handle) Cancelled() bool {
 	if h.remote != nil {
 		return h.remote.isCancelled()
@@ -130,9 +134,10 @@ func (h *Handle) Cancelled() bool {
 	return h.seq == cancelledSeq
 }
 
-// CallSoon runs fn in the next turn, after the callbacks that wait already: loop.call_soon. A panic of fn goes to the
-// exception handler. CallSoon panics with ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil. It is for
-// the loop's goroutine: others use CallSoonThreadsafe.
+// CallSoon runs fn in the next turn, after the callbacks that wait already:
+// loop.call_soon. A panic of fn goes to the exception handler. CallSoon panics with
+// ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil. It is for the
+// loop's goroutine: others use CallSoonThreadsafe.
 func (l *Loop) CallSoon(fn func(), opts ...CallOption) *Handle {
 	return &Handle{loop: l, seq: l.callSoon(fn, opts)} // inlined into the caller, this allocates only if the caller keeps it
 }

@@ -8,8 +8,9 @@ import (
 	"fmt"
 )
 
-// RunUntilComplete runs l until aw is done and returns its result: loop.run_until_complete. A Coro becomes a task. The
-// error is ErrLoopStopped if the loop was stopped first, ErrWrongLoop for a future of another loop, or what RunForever
+// RunUntilComplete runs l until aw is done and returns its result:
+// loop.run_until_complete. A Coro becomes a task. The error is ErrLoopStopped if the loop
+// was stopped first, ErrWrongLoop for a future of another loop, or what RunForever
 // returns.
 func RunUntilComplete[T any](l *Loop, aw Awaitable[T]) (T, error) {
 	var zero T
@@ -57,8 +58,9 @@ func runUntilDone[T any](l *Loop, p promise[T]) (T, error) {
 	return p.Result()
 }
 
-// Run is asyncio.run: a new loop runs main to its end; what main left is cancelled and awaited; the loop is closed. The
-// errors are main's, ErrLoopRunning inside a running loop, or ErrInterrupted after SIGINT, see WithInterrupt. Any goroutine.
+// Run is asyncio.run: a new loop runs main to its end; what main left is cancelled and
+// awaited; the loop is closed. The errors are main's, ErrLoopRunning inside a running
+// loop, or ErrInterrupted after SIGINT, see WithInterrupt. Any goroutine.
 func Run[T any](main Coro[T], opts ...Option) (result T, err error) {
 	r := NewRunner(opts...)
 	defer func() { // also when main calls runtime.Goexit
@@ -69,8 +71,9 @@ func Run[T any](main Coro[T], opts ...Option) (result T, err error) {
 	return RunIn(r, main)
 }
 
-// Runner runs several main coroutines, one after another, on one loop: asyncio.Runner. The loop is made when it is first
-// needed. It is for one goroutine at a time. The zero value is a Runner whose loop has no options.
+// Runner runs several main coroutines, one after another, on one loop: asyncio.Runner.
+// The loop is made when it is first needed. It is for one goroutine at a time. The zero
+// value is a Runner whose loop has no options.
 type Runner struct {
 	opts   []Option
 	loop   *Loop
@@ -80,7 +83,8 @@ type Runner struct {
 // NewRunner makes a Runner whose loop will have opts.
 func NewRunner(opts ...Option) *Runner { return &Runner{opts: opts} }
 
-// Loop is the runner's loop: Runner.get_loop. The error is ErrRunnerClosed, or why no loop could be made.
+// Loop is the runner's loop: Runner.get_loop. The error is ErrRunnerClosed, or why no
+// loop could be made.
 func (r *Runner) Loop() (*Loop, error) {
 	if r.closed {
 		return nil, fmt.Errorf("%w: make a new one", ErrRunnerClosed)
@@ -95,8 +99,9 @@ func (r *Runner) Loop() (*Loop, error) {
 	return r.loop, nil
 }
 
-// RunIn runs main on r's loop: Runner.run. The end of the context of WithContext cancels main, and so does SIGINT, see
-// WithInterrupt. The errors are main's, those of Runner.Loop and RunUntilComplete, and ErrInterrupted.
+// RunIn runs main on r's loop: Runner.run. The end of the context of WithContext cancels
+// main, and so does SIGINT, see WithInterrupt. The errors are main's, those of
+// Runner.Loop and RunUntilComplete, and ErrInterrupted.
 func RunIn[T any](r *Runner, main Coro[T]) (result T, err error) {
 	l, err := r.Loop()
 	if err != nil {
@@ -121,9 +126,10 @@ func RunIn[T any](r *Runner, main Coro[T]) (result T, err error) {
 	return runUntilDone(l, promise[T](t))
 }
 
-// Close cancels the tasks that are left, waits until they have ended and until functions in threads have returned, and
-// closes the loop: Runner.close. Failures of those tasks go to the exception handler. The error is ErrLoopRunning while the
-// loop runs. Again, it does nothing.
+// Close cancels the tasks that are left, waits until they have ended and until functions
+// in threads have returned, and closes the loop: Runner.close. Failures of those tasks go
+// to the exception handler. The error is ErrLoopRunning while the loop runs. Again, it
+// does nothing.
 func (r *Runner) Close() (err error) {
 	l := r.loop
 	if l != nil && l.IsRunning() {

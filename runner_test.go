@@ -1,4 +1,5 @@
-// Run and Runner: a loop of their own, one main task at a time, and an end that leaves nothing behind.
+// Run and Runner: a loop of their own, one main task at a time, and an end that leaves
+// nothing behind.
 package asyncio_test
 
 import (

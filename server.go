@@ -1,7 +1,7 @@
 package asyncio
 
-// Servers. A server is open, then closed: Close ends the listening, and the connections live on until they end themselves.
-// It is gone once it is closed and they are lost.
+// Servers. A server is open, then closed: Close ends the listening, and the connections
+// live on until they end themselves. It is gone once it is closed and they are lost.
 
 import (
 	"context"
@@ -15,11 +15,12 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// acceptRetryDelay is the pause after the system has run out of descriptors or memory: at once it would fail again.
+// acceptRetryDelay is the pause after the system has run out of descriptors or memory: at
+// once it would fail again.
 const acceptRetryDelay = time.Second
 
-// Server listens and makes a protocol for every connection: asyncio.Server. Its methods are for the loop's goroutine,
-// where tasks run too.
+// Server listens and makes a protocol for every connection: asyncio.Server. Its methods
+// are for the loop's goroutine, where tasks run too.
 type Server struct {
 	loop      *Loop
 	factory   func() Protocol
@@ -38,10 +39,11 @@ type acceptor struct {
 	retry    *TimerHandle // the end of a pause, or nil
 }
 
-// CreateServer listens on address, and factory makes the protocol of every connection: loop.create_server, and
-// create_unix_server. network is "tcp", "tcp4", "tcp6" or "unix"; address is as in package net. An empty host is all
-// interfaces, IPv4 and IPv6, each with a socket of its own; port 0 lets the kernel choose, for each socket. It is for a
-// task of the loop.
+// CreateServer listens on address, and factory makes the protocol of every connection:
+// loop.create_server, and create_unix_server. network is "tcp", "tcp4", "tcp6" or "unix";
+// address is as in package net. An empty host is all interfaces, IPv4 and IPv6, each with
+// a socket of its own; port 0 lets the kernel choose, for each socket. It is for a task
+// of the loop.
 // Suspends. Cancelled: nothing listens.
 func (l *Loop) CreateServer(ctx context.Context, factory func() Protocol, network, address string, opts ...ConnOption) (*Server, error) {
 	if factory == nil {
@@ -72,7 +74,8 @@ func (l *Loop) CreateServer(ctx context.Context, factory func() Protocol, networ
 	return s, nil
 }
 
-// listen binds every address that this host has. Others are left out as long as one is bound.
+// listen binds every address that this host has. Others are left out as long as one is
+// bound.
 func (s *Server) listen(addrs []net.Addr, c connConfig) error {
 	opt := proactor.ListenOptions{Backlog: c.backlog, ReuseAddr: c.reuseAddr, ReusePort: c.reusePort, V6Only: true, KeepAlive: c.keepAlive}
 	var last error
@@ -103,7 +106,8 @@ func (l *Loop) addListener(a *acceptor) {
 	l.listeners[a] = struct{}{}
 }
 
-// abandonListeners forgets the sockets that still listen when the loop closes. The driver closes them.
+// abandonListeners forgets the sockets that still listen when the loop closes. The driver
+// closes them.
 func (l *Loop) abandonListeners() {
 	for a := range l.listeners {
 		if l.debug {
@@ -138,7 +142,8 @@ func (a *acceptor) Accepted(stream proactor.Stream) {
 	}
 }
 
-// adopt gives a connection to the protocol that the factory makes. If that panics, the connection is closed.
+// adopt gives a connection to the protocol that the factory makes. If that panics, the
+// connection is closed.
 func (s *Server) adopt(stream proactor.Stream) (t *streamTransport) {
 	defer func() {
 		if t != nil {
@@ -156,7 +161,8 @@ func (s *Server) adopt(stream proactor.Stream) (t *streamTransport) {
 	return newStreamTransport(s.loop, stream, s.factory(), s)
 }
 
-// AcceptFailed implements proactor.AcceptHandler. A connection that its peer gave up while it waited is no news.
+// AcceptFailed implements proactor.AcceptHandler. A connection that its peer gave up
+// while it waited is no news.
 func (a *acceptor) AcceptFailed(err error) {
 	l := a.server.loop
 	switch {
@@ -202,14 +208,14 @@ func (s *Server) Sockets() []TransportSocket {
 	return sockets
 }
 
-// IsServing tells whether the server accepts connections: Server.is_serving.
+// IsServing reports whether the server accepts connections: Server.is_serving.
 func (s *Server) IsServing() bool { return s.serving }
 
 // Loop is the server's loop.
 func (s *Server) Loop() *Loop { return s.loop }
 
-// StartServing accepts connections; if the server does so already, nothing changes: Server.start_serving. On a closed one
-// the error is ErrInvalidState and net.ErrClosed.
+// StartServing accepts connections; if the server does so already, nothing changes:
+// Server.start_serving. On a closed one the error is ErrInvalidState and net.ErrClosed.
 // Suspends. Cancelled: the server serves.
 func (s *Server) StartServing(ctx context.Context) error {
 	a, err := s.loop.enterOn(ctx, "StartServing")
@@ -222,10 +228,12 @@ func (s *Server) StartServing(ctx context.Context) error {
 	return a.yield()
 }
 
-// ServeForever accepts connections until it is cancelled, or Close is called elsewhere: Server.serve_forever. Then it closes
-// the server, waits until the connections are lost, and returns a *CancelledError. The error is ErrInvalidState if a task
-// is in ServeForever already, and with net.ErrClosed if the server was closed before.
-// Suspends. Cancelled: the server is closed; a second cancellation ends the wait for the connections.
+// ServeForever accepts connections until it is cancelled, or Close is called elsewhere:
+// Server.serve_forever. Then it closes the server, waits until the connections are lost,
+// and returns a *CancelledError. The error is ErrInvalidState if a task is in
+// ServeForever already, and with net.ErrClosed if the server was closed before.
+// Suspends. Cancelled: the server is closed; a second cancellation ends the wait for the
+// connections.
 func (s *Server) ServeForever(ctx context.Context) error {
 	a, err := s.loop.enterOn(ctx, "ServeForever")
 	if err != nil {
@@ -243,7 +251,8 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	return err
 }
 
-// Close stops listening at once; connections live on: Server.close. Again, it does nothing.
+// Close stops listening at once; connections live on: Server.close. Again, it does
+// nothing.
 func (s *Server) Close() {
 	if s.loop.debug {
 		s.loop.checkGoroutine("Server.Close")
@@ -290,7 +299,8 @@ func (s *Server) AbortClients() {
 	}
 }
 
-// WaitClosed waits until the server is closed and all its connections are lost, in either order: Server.wait_closed.
+// WaitClosed waits until the server is closed and all its connections are lost, in either
+// order: Server.wait_closed.
 // Suspends. Cancelled: nothing changes.
 func (s *Server) WaitClosed(ctx context.Context) error {
 	a, err := s.loop.enterOn(ctx, "WaitClosed")

@@ -7,9 +7,10 @@ import (
 	"fmt"
 )
 
-// Shield returns a future with aw's outcome whose cancellation does not reach aw: asyncio.shield. A cancelled aw cancels
-// the future. If the future was cancelled and aw fails later, the exception handler hears of it. A future of another loop
-// panics with ErrWrongLoop.
+// Shield returns a future with aw's outcome whose cancellation does not reach aw:
+// asyncio.shield. A cancelled aw cancels the future. If the future was cancelled and aw
+// fails later, the exception handler hears of it. A future of another loop panics with
+// ErrWrongLoop.
 func Shield[T any](ctx context.Context, aw Awaitable[T]) *Future[T] {
 	l := loopOf(ctx)
 	if l == nil {
@@ -57,8 +58,8 @@ func (s *shielding[T]) pass() {
 	}
 }
 
-// outerDone runs after the outer future was done: if it was cancelled, a later failure of the inner one has to be told to
-// somebody, once for all shields of it.
+// outerDone runs after the outer future was done: if it was cancelled, a later failure of
+// the inner one has to be told to somebody, once for all shields of it.
 func (s *shielding[T]) outerDone() {
 	if s.inner.Done() {
 		return

@@ -1,4 +1,5 @@
-// Nothing fails silently: what nobody has looked at, waited for or closed is told to somebody.
+// Nothing fails silently: what nobody has looked at, waited for or closed is told to
+// somebody.
 package asyncio_test
 
 import (
@@ -20,7 +21,8 @@ import (
 // TestSilenceThreads is about results that other goroutines do not look at.
 func TestSilenceThreads(t *testing.T) {
 	background := context.Background()
-	// sent runs a coroutine that fails as other goroutines send it, until it has failed. use may look at the future.
+	// sent runs a coroutine that fails as other goroutines send it, until it has failed.
+	// use may look at the future.
 	sent := func(t *testing.T, l *asyncio.Loop, use func(*asyncio.ConcurrentFuture[int])) {
 		besides(t, l, func() {
 			f := asyncio.RunCoroutineThreadsafe(l, failing[int](errBoom, 1))
@@ -195,7 +197,8 @@ func TestSilenceUnclosed(t *testing.T) {
 	})
 }
 
-// dropLoops is a program, since what it drops stays open: a loop in debug mode, one without, and one that was closed.
+// dropLoops is a program, since what it drops stays open: a loop in debug mode, one
+// without, and one that was closed.
 func dropLoops(opts ...asyncio.Option) {
 	log, logTo := recordLog()
 	opts = append(opts, logTo)

@@ -2,8 +2,8 @@
 
 package asyncio_test
 
-// Long runs that show leaks: what is made a hundred thousand times and given back must leave no trace. They run with
-// `make check`.
+// Long runs that show leaks: what is made a hundred thousand times and given back must
+// leave no trace. They run with `make check`.
 
 import (
 	"context"
@@ -41,7 +41,8 @@ func measure(t *testing.T) footprint {
 	return footprint{len(entries), runtime.NumGoroutine(), pages * os.Getpagesize()}
 }
 
-// requireFlat runs the first tenth of the work to fill caches and pools, and lets the rest leave nothing behind.
+// requireFlat runs the first tenth of the work to fill caches and pools, and lets the
+// rest leave nothing behind.
 func requireFlat(t *testing.T, n, bytesMax int, work func(n int)) {
 	t.Helper()
 	work(n / 10)
@@ -108,8 +109,8 @@ func TestSoakConnections(t *testing.T) {
 	})
 }
 
-// connectEchoClose is one connection's life. It ends with a reset, so that a hundred thousand of them do not use up the
-// ports.
+// connectEchoClose is one connection's life. It ends with a reset, so that a hundred
+// thousand of them do not use up the ports.
 func connectEchoClose(to string) error {
 	c, err := net.Dial("tcp", to)
 	if err != nil {

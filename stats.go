@@ -1,8 +1,8 @@
 package asyncio
 
-// Statistics. The loop counts in plain fields and publishes a copy at every poll, so that Stats, which any goroutine may
-// call, neither waits for the loop nor makes it slower: a copy under a mutex that nobody holds takes 20 ns of a poll's
-// microsecond.
+// Statistics. The loop counts in plain fields and publishes a copy at every poll, so that
+// Stats, which any goroutine may call, neither waits for the loop nor makes it slower: a
+// copy under a mutex that nobody holds takes 20 ns of a poll's microsecond.
 
 import (
 	"sync"
@@ -36,8 +36,9 @@ type loopCounters struct {
 	published LoopStats // under mu
 }
 
-// Stats tells what the loop has done and holds. In the loop's callbacks and tasks, and while it does not run, the numbers
-// are exact; to other goroutines they are those of the last poll. Any goroutine.
+// Stats tells what the loop has done and holds. In the loop's callbacks and tasks, and
+// while it does not run, the numbers are exact; to other goroutines they are those of the
+// last poll. Any goroutine.
 func (l *Loop) Stats() LoopStats {
 	l.atRest(func() { l.publishStats(l.pro.Now()) })
 	l.counters.mu.Lock()
@@ -48,10 +49,12 @@ func (l *Loop) Stats() LoopStats {
 // handles counts the open transports and listening sockets.
 func (l *Loop) handles() int { return l.transports.count + len(l.listeners) }
 
-// outside counts what may wake the loop from outside, other goroutines left aside: handles, and what ends by itself.
+// outside counts what may wake the loop from outside, other goroutines left aside:
+// handles, and what ends by itself.
 func (l *Loop) outside() int { return l.handles() + l.counters.pending }
 
-// publishStats makes the copy that other goroutines see. now is only for the share of time that was busy.
+// publishStats makes the copy that other goroutines see. now is only for the share of
+// time that was busy.
 func (l *Loop) publishStats(now time.Duration) {
 	c := &l.counters
 	idle, _ := l.pro.Waited()

@@ -1,6 +1,7 @@
 package asyncio_test
 
-// Streams that bring much: the driver may leave it to the reader to take the bytes from the kernel.
+// Streams that bring much: the driver may leave it to the reader to take the bytes from
+// the kernel.
 
 import (
 	"bytes"
@@ -25,7 +26,8 @@ func randomBytes(n int, random *rand.Rand) []byte {
 	return b
 }
 
-// sendCut has peer send data in pieces of random sizes and then close, or shut down with a reset.
+// sendCut has peer send data in pieces of random sizes and then close, or shut down with
+// a reset.
 func sendCut(peer *net.TCPConn, data []byte, random *rand.Rand, reset bool) (sent chan struct{}) {
 	cuts := rand.New(rand.NewPCG(random.Uint64(), 0))
 	sent = make(chan struct{})
@@ -46,7 +48,8 @@ func sendCut(peer *net.TCPConn, data []byte, random *rand.Rand, reset bool) (sen
 	return sent
 }
 
-// readSomehow reads in one of the ways there are. What ReadExactly got of a stream that ended counts too.
+// readSomehow reads in one of the ways there are. What ReadExactly got of a stream that
+// ended counts too.
 func readSomehow(ctx context.Context, r *asyncio.StreamReader, buf []byte, random *rand.Rand) ([]byte, error) {
 	switch random.IntN(6) {
 	case 0:
@@ -187,7 +190,8 @@ func TestStreamBulk(t *testing.T) {
 	})
 }
 
-// Messages of all sizes, each answered before the next one comes: whether the reader takes them itself depends on their sizes.
+// Messages of all sizes, each answered before the next one comes: whether the reader
+// takes them itself depends on their sizes.
 func TestStreamMessages(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		inTask(t, newLoop(t, opts...), func(ctx context.Context) {
@@ -245,7 +249,8 @@ func TestStreamMessages(t *testing.T) {
 	})
 }
 
-// What comes after SetProtocol is for the new protocol, however much the reader has taken before.
+// What comes after SetProtocol is for the new protocol, however much the reader has taken
+// before.
 func TestStreamBulkEndsWithSetProtocol(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, opts...)

@@ -479,7 +479,8 @@ func TestStreamReaderPausesAboveTwiceTheLimit(t *testing.T) {
 	})
 }
 
-// TestStreamReaderKeepsTheBytes compares random programs of feeds and reads with a plain string.
+// TestStreamReaderKeepsTheBytes compares random programs of feeds and reads with a plain
+// string.
 func TestStreamReaderKeepsTheBytes(t *testing.T) {
 	l := newLoop(t)
 	rapid.Check(t, func(rt *rapid.T) {

@@ -16,7 +16,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// requireReset fails the test unless err is what a connection may end with when the peer has gone.
+// requireReset fails the test unless err is what a connection may end with when the peer
+// has gone.
 func requireReset(t *testing.T, err error) {
 	t.Helper()
 	ok := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNABORTED)
@@ -277,7 +278,8 @@ func TestStartServerHandlerEnds(t *testing.T) {
 		r *asyncio.StreamReader
 		w *asyncio.StreamWriter
 	}
-	// serve runs handler for one connection, and returns what the exception handler got once the connection has ended.
+	// serve runs handler for one connection, and returns what the exception handler got
+	// once the connection has ended.
 	serve := func(t *testing.T, handler func(context.Context, stream) error, opts []asyncio.Option) *errorRecorder {
 		l := newLoop(t, opts...)
 		rec := recordErrors(l)
@@ -337,7 +339,8 @@ func TestStartServerHandlerEnds(t *testing.T) {
 }
 
 func TestStreamsEndWithTheLoop(t *testing.T) {
-	// serve accepts one connection, whose handler waits for a line, and tells how it ended.
+	// serve accepts one connection, whose handler waits for a line, and tells how it
+	// ended.
 	serve := func(t *testing.T, ctx context.Context, ended *error) net.Conn {
 		s, err := asyncio.StartServer(ctx, func(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
 			defer w.Close()

@@ -1,16 +1,16 @@
 package asyncio
 
-// Tasks. A task is a future whose result is made by a coroutine, which runs on a stack of its own whenever the loop steps
-// the task. States and moves:
+// Tasks. A task is a future whose result is made by a coroutine, which runs on a stack of
+// its own whenever the loop steps the task. States and moves:
 //
 //	ready      waits in the ready queue          -> running (step)
 //	running    control was switched to it         -> suspended (park), ready (yield), done (execute)
 //	suspended  something will wake it             -> ready (wake)
 //	done
 //
-// Cancelling counts a request and interrupts one Await. If the task is suspended, the thing it waits for is cancelled or
-// the wait is undone; otherwise the interrupt stays pending and makes the next suspension, or the end of the coroutine, a
-// cancellation.
+// Cancelling counts a request and interrupts one Await. If the task is suspended, the
+// thing it waits for is cancelled or the wait is undone; otherwise the interrupt stays
+// pending and makes the next suspension, or the end of the coroutine, a cancellation.
 
 import (
 	"context"
@@ -30,8 +30,9 @@ const (
 	taskDone
 )
 
-// task is the part of Task that does not depend on the type of the result. As a *taskContext the same memory is the
-// context of its coroutine. With a result of one word it fills 256 bytes, which is a size class of the allocator.
+// task is the part of Task that does not depend on the type of the result. As a
+// *taskContext the same memory is the context of its coroutine. With a result of one word
+// it fills 256 bytes, which is a size class of the allocator.
 type task struct {
 	future
 	self      typedTask
@@ -62,7 +63,8 @@ type typedTask interface {
 	drop() // forgets the coroutine, which will not be called
 }
 
-// Task is a coroutine that the loop runs: asyncio.Task. Its methods are for its loop's goroutine; Await works everywhere.
+// Task is a coroutine that the loop runs: asyncio.Task. Its methods are for its loop's
+// goroutine; Await works everywhere.
 type Task[T any] struct {
 	task
 	coro  Coro[T]
@@ -72,9 +74,10 @@ type Task[T any] struct {
 // taskNumber numbers the tasks of the process.
 var taskNumber atomic.Uint64
 
-// CreateTask starts coro as a task of ctx's loop: asyncio.create_task. Its first step is in the next turn, see EagerStart
-// for another way. The task's context has ctx's values; ctx's end does not end the task. The loop holds the task until it
-// is done. CreateTask panics if ctx belongs to no loop or to a closed one.
+// CreateTask starts coro as a task of ctx's loop: asyncio.create_task. Its first step is
+// in the next turn, see EagerStart for another way. The task's context has ctx's values;
+// ctx's end does not end the task. The loop holds the task until it is done. CreateTask
+// panics if ctx belongs to no loop or to a closed one.
 func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *Task[T] {
 	l := loopOf(ctx)
 	if l == nil {
@@ -112,8 +115,8 @@ func newTask[T any](l *Loop, ctx context.Context, coro Coro[T], opts []TaskOptio
 	return t
 }
 
-// call runs the coroutine to its end. The value is set before finish, which hands it to goroutines that await the task,
-// and not at all if the task ends cancelled.
+// call runs the coroutine to its end. The value is set before finish, which hands it to
+// goroutines that await the task, and not at all if the task ends cancelled.
 func (t *Task[T]) call(ctx context.Context) {
 	coro := t.coro
 	t.coro = nil
@@ -136,7 +139,8 @@ func (t *task) run(l *Loop) {
 	}
 }
 
-// begin makes the task the one that runs and returns its coroutine to be resumed; nil: there is nothing to run.
+// begin makes the task the one that runs and returns its coroutine to be resumed; nil:
+// there is nothing to run.
 func (t *task) begin(l *Loop) *coroutine {
 	if t.co == nil {
 		if t.interrupted != nil { // cancelled before its first step: the body never runs
@@ -197,8 +201,9 @@ func (t *task) finish(err error) {
 	}
 }
 
-// cancellation decides whether a body that returned err ended cancelled: by a CancelledError of whatever origin; by
-// foreign code that gave up because the task's context ended; or because a request was still to be delivered.
+// cancellation decides whether a body that returned err ended cancelled: by a
+// CancelledError of whatever origin; by foreign code that gave up because the task's
+// context ended; or because a request was still to be delivered.
 func (t *task) cancellation(err error) *CancelledError {
 	if err == nil {
 		return t.interrupted
@@ -218,10 +223,12 @@ func asGroup(err error) *ExceptionGroup {
 	return g
 }
 
-// Await waits until the task is done and returns its result: await task. A task that is done already does not yield to the
-// loop. In a goroutine that is no task it blocks that goroutine. Errors of its own are ErrNotCurrentTask for the context of
-// another task, ErrWrongLoop for a task of another loop, and ErrInvalidState in the task itself.
-// Suspends. Cancelled: the task is cancelled too, see Shield; if ctx, derived by the caller, ends, the task lives on.
+// Await waits until the task is done and returns its result: await task. A task that is
+// done already does not yield to the loop. In a goroutine that is no task it blocks that
+// goroutine. Errors of its own are ErrNotCurrentTask for the context of another task,
+// ErrWrongLoop for a task of another loop, and ErrInvalidState in the task itself.
+// Suspends. Cancelled: the task is cancelled too, see Shield; if ctx, derived by the
+// caller, ends, the task lives on.
 func (t *Task[T]) Await(ctx context.Context) (T, error) {
 	a, err := enter(ctx)
 	if err == nil {
@@ -246,8 +253,9 @@ func (t *Task[T]) Result() (T, error) {
 	return t.value, t.err
 }
 
-// AddDoneCallback calls fn in the turn after the task is done, also if it is done already, in order of registration:
-// Task.add_done_callback. It panics with ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil.
+// AddDoneCallback calls fn in the turn after the task is done, also if it is done
+// already, in order of registration: Task.add_done_callback. It panics with ErrLoopClosed
+// on a closed loop, and with ErrInvalidState if fn is nil.
 func (t *Task[T]) AddDoneCallback(fn func(*Task[T]), opts ...CallOption) *DoneCallback {
 	if fn == nil {
 		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
@@ -255,13 +263,14 @@ func (t *Task[T]) AddDoneCallback(fn func(*Task[T]), opts ...CallOption) *DoneCa
 	return t.addCallback(fn, func() { fn(t) }, opts)
 }
 
-// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0 if the task is done or it was
-// removed before: Task.remove_done_callback.
+// RemoveDoneCallback takes a registration back and returns how many were removed: 1, or 0
+// if the task is done or it was removed before: Task.remove_done_callback.
 func (t *Task[T]) RemoveDoneCallback(c *DoneCallback) int { return t.removeCallback(c) }
 
-// Cancel asks the task to end: Task.cancel. It is true, and counts, whenever the task is not done. One Await of the task
-// is interrupted with a *CancelledError whose Msg is the first msg: the one it is suspended in, else the next. The task may
-// catch the error and go on. The task's context is done from now on.
+// Cancel asks the task to end: Task.cancel. It is true, and counts, whenever the task is
+// not done. One Await of the task is interrupted with a *CancelledError whose Msg is the
+// first msg: the one it is suspended in, else the next. The task may catch the error and
+// go on. The task's context is done from now on.
 func (t *task) Cancel(msg ...any) bool { return t.cancel(firstOf(msg)) }
 
 func (t *task) cancel(msg any) bool {
@@ -280,11 +289,13 @@ func (t *task) cancel(msg any) bool {
 	return true
 }
 
-// canceller is an awaited thing that takes over the cancellation of who awaits it: a future, a task.
+// canceller is an awaited thing that takes over the cancellation of who awaits it: a
+// future, a task.
 type canceller interface{ cancel(msg any) bool }
 
-// interrupt delivers one CancelledError. It passes it on to a future or task that is awaited; where tasks await each other
-// in a circle, it ends with the task where it began.
+// interrupt delivers one CancelledError. It passes it on to a future or task that is
+// awaited; where tasks await each other in a circle, it ends with the task where it
+// began.
 func (t *task) interrupt(msg any) {
 	e := &CancelledError{Msg: msg}
 	if t.phase == taskSuspended {
@@ -306,8 +317,8 @@ func (t *task) interrupt(msg any) {
 // Cancelling counts the requests that are not taken back: Task.cancelling.
 func (t *task) Cancelling() int { return int(t.requests) }
 
-// Uncancel takes one request back and returns how many are left: Task.uncancel. At 0 an interrupt that was not delivered
-// yet is dropped.
+// Uncancel takes one request back and returns how many are left: Task.uncancel. At 0 an
+// interrupt that was not delivered yet is dropped.
 func (t *task) Uncancel() int {
 	if t.loop.debug {
 		t.loop.checkGoroutine("Task.Uncancel")
@@ -340,8 +351,8 @@ func (t *task) SetName(name string) {
 // Context is the context that the task's coroutine was started with: Task.get_context.
 func (t *task) Context() context.Context { return (*taskContext)(t) }
 
-// Stack tells where the task is suspended, newest frame first: Task.get_stack. It is "" when the task is done or has not
-// begun.
+// Stack tells where the task is suspended, newest frame first: Task.get_stack. It is ""
+// when the task is done or has not begun.
 func (t *task) Stack() string {
 	var frames *traceback
 	var err error

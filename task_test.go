@@ -1,4 +1,5 @@
-// Tasks: when they start, what they return, what is current, how panics and Goexit end them, where they are suspended.
+// Tasks: when they start, what they return, what is current, how panics and Goexit end
+// them, where they are suspended.
 package asyncio_test
 
 import (
@@ -433,7 +434,8 @@ func TestTaskDoneCallbacks(t *testing.T) {
 	})
 }
 
-// dropTask makes a task that is reachable no more, but for its loop, when the function returns.
+// dropTask makes a task that is reachable no more, but for its loop, when the function
+// returns.
 //
 //go:noinline
 func dropTask(ctx context.Context, body func(context.Context) error) {

@@ -1,15 +1,18 @@
 package asyncio
 
-// Task groups. The body and its children end together: WithTaskGroup returns when all have ended. States and moves:
+// Task groups. The body and its children end together: WithTaskGroup returns when all
+// have ended. States and moves:
 //
 //	created  -> open      Run was called
 //	open     -> closing   the body has ended, children may still run and start others
 //	closing  -> finished  the last child has ended
 //
-// The group aborts once, when a child fails, when the body ends with an error, when the parent is cancelled while it waits
-// for children, or on Cancel: then all children are cancelled, and no new ones are accepted. If the cause is a child or
-// Cancel, the parent gets one request of the group's own, which interrupts the body; it is taken back at the end. So the
-// number of requests that are left tells whether somebody outside wanted the parent to end.
+// The group aborts once, when a child fails, when the body ends with an error, when the
+// parent is cancelled while it waits for children, or on Cancel: then all children are
+// cancelled, and no new ones are accepted. If the cause is a child or Cancel, the parent
+// gets one request of the group's own, which interrupts the body; it is taken back at the
+// end. So the number of requests that are left reports whether somebody outside wanted
+// the parent to end.
 
 import (
 	"context"
@@ -27,8 +30,9 @@ const (
 	groupFinished
 )
 
-// TaskGroup is a set of tasks that end before the function that opened it goes on: asyncio.TaskGroup. The zero value is a
-// group that was not entered. Its methods are for the goroutine of its loop.
+// TaskGroup is a set of tasks that end before the function that opened it goes on:
+// asyncio.TaskGroup. The zero value is a group that was not entered. Its methods are for
+// the goroutine of its loop.
 type TaskGroup struct {
 	scope       scope // the body's context; its task is the parent
 	first, last *groupChild
@@ -49,18 +53,21 @@ type groupChild struct {
 	prev, next *groupChild
 }
 
-// WithTaskGroup runs body and waits for all tasks that were started with tg: async with asyncio.TaskGroup(). If one of them
-// fails, the others and the body are cancelled. A task that is merely cancelled does no harm. The errors of the tasks and
-// the body, cancellations left out, are returned as one *ExceptionGroup; a panic of the body is one of them. If there are
-// none and the body was cancelled from outside, that error is returned. If there are some and a request to cancel the
-// parent is left, the parent's next Await is cancelled.
+// WithTaskGroup runs body and waits for all tasks that were started with tg: async with
+// asyncio.TaskGroup(). If one of them fails, the others and the body are cancelled. A
+// task that is merely cancelled does no harm. The errors of the tasks and the body,
+// cancellations left out, are returned as one *ExceptionGroup; a panic of the body is one
+// of them. If there are none and the body was cancelled from outside, that error is
+// returned. If there are some and a request to cancel the parent is left, the parent's
+// next Await is cancelled.
 // Suspends. Cancelled: so are body and all tasks, which are still waited for.
 func WithTaskGroup(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
 	return new(TaskGroup).Run(ctx, body)
 }
 
-// Run is WithTaskGroup with a group that others can be given, or cancel, before it is entered. It runs once: again, the
-// error is ErrGroupClosed. Outside a task it is ErrNotCurrentTask.
+// Run is WithTaskGroup with a group that others can be given, or cancel, before it is
+// entered. It runs once: again, the error is ErrGroupClosed. Outside a task it is
+// ErrNotCurrentTask.
 // Suspends. Cancelled: so are body and all tasks, which are still waited for.
 func (tg *TaskGroup) Run(ctx context.Context, body func(ctx context.Context, tg *TaskGroup) error) error {
 	if tg.state != groupCreated {
@@ -138,8 +145,8 @@ func (tg *TaskGroup) close(a awaiter, err error) error {
 	return &ExceptionGroup{Message: "unhandled errors in a TaskGroup", Errs: tg.errs}
 }
 
-// cancellation is the body's error if it means that the body was cancelled, else nil. Foreign code that gave up because
-// the body's context has ended was cancelled too.
+// cancellation is the body's error if it means that the body was cancelled, else nil.
+// Foreign code that gave up because the body's context has ended was cancelled too.
 func (tg *TaskGroup) cancellation(err error) error {
 	switch ended := tg.scope.ended.err(); {
 	case asCancelled(err) != nil:
@@ -170,9 +177,10 @@ func (tg *TaskGroup) cancel(msg any) {
 	tg.scope.interrupt(context.Canceled, msg)
 }
 
-// Cancel ends the group without an error: body and tasks are cancelled, and Run returns nil unless there is another reason
-// to fail: TaskGroup.cancel. The first msg is the Msg of their CancelledErrors. Before Run it takes effect when the body
-// is entered; while the group aborts, and after its end, it does nothing.
+// Cancel ends the group without an error: body and tasks are cancelled, and Run returns
+// nil unless there is another reason to fail: TaskGroup.cancel. The first msg is the Msg
+// of their CancelledErrors. Before Run it takes effect when the body is entered; while
+// the group aborts, and after its end, it does nothing.
 func (tg *TaskGroup) Cancel(msg ...any) {
 	switch {
 	case tg.state == groupCreated:
@@ -183,9 +191,10 @@ func (tg *TaskGroup) Cancel(msg ...any) {
 	}
 }
 
-// Go starts fn as a task of the group, with the values of the body's context. If the group is shutting down, because it was
-// cancelled or something failed, fn does not run and the task has failed with ErrGroupClosed. Go panics with ErrGroupClosed
-// if the group was not entered or is finished.
+// Go starts fn as a task of the group, with the values of the body's context. If the
+// group is shutting down, because it was cancelled or something failed, fn does not run
+// and the task has failed with ErrGroupClosed. Go panics with ErrGroupClosed if the group
+// was not entered or is finished.
 func (tg *TaskGroup) Go(fn func(ctx context.Context) error, opts ...TaskOption) *Task[None] {
 	if fn == nil {
 		panic(misuse(ErrInvalidState, "TaskGroup.Go was given a nil function"))
@@ -212,7 +221,8 @@ func GroupTask[T any](tg *TaskGroup, coro Coro[T], opts ...TaskOption) *Task[T] 
 	return t
 }
 
-// failedTask is a task that never ran. If nobody looks at its error, the exception handler hears of it.
+// failedTask is a task that never ran. If nobody looks at its error, the exception
+// handler hears of it.
 func failedTask[T any](s *scope, err error) *Task[T] {
 	t := &Task[T]{}
 	t.future.init(s.task.loop)

@@ -1,4 +1,5 @@
-// Task groups: who ends whom, which errors come out, and what the counters of requests say after it.
+// Task groups: who ends whom, which errors come out, and what the counters of requests
+// say after it.
 package asyncio_test
 
 import (
@@ -257,7 +258,8 @@ func TestTaskGroup(t *testing.T) {
 
 // TestTaskGroupCancelledOutside cancels the parent.
 func TestTaskGroupCancelledOutside(t *testing.T) {
-	// cancelled runs a group in a task of its own, which is cancelled in the third turn, and returns what the group did.
+	// cancelled runs a group in a task of its own, which is cancelled in the third turn,
+	// and returns what the group did.
 	cancelled := func(t *testing.T, ctx context.Context, body func(ctx context.Context, tg *asyncio.TaskGroup) error) (parent *asyncio.Task[asyncio.None], err error) {
 		t.Helper()
 		parent = start(ctx, func(ctx context.Context) error {
@@ -496,7 +498,8 @@ func TestTaskGroupNested(t *testing.T) {
 	})
 }
 
-// TestTaskGroupContext shows what contexts say, and that foreign code which heeds them is taken for cancelled.
+// TestTaskGroupContext shows what contexts say, and that foreign code which heeds them is
+// taken for cancelled.
 func TestTaskGroupContext(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("children have the values of the body's context, and lives of their own", func(t *testing.T) {
@@ -659,7 +662,8 @@ func TestTaskGroupCancel(t *testing.T) {
 	})
 }
 
-// TestTaskGroupShutsDown starts tasks in a group that aborts: they fail, and somebody hears of it.
+// TestTaskGroupShutsDown starts tasks in a group that aborts: they fail, and somebody
+// hears of it.
 func TestTaskGroupShutsDown(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		l := newLoop(t, opts...)

@@ -1,6 +1,7 @@
 package asyncio
 
-// The tasks of a loop. The loop refers to each until it is done, so that none vanishes while it is suspended.
+// The tasks of a loop. The loop refers to each until it is done, so that none vanishes
+// while it is suspended.
 
 import "context"
 
@@ -71,8 +72,8 @@ func (t *task) abandon() {
 	t.co.stop() // its Await returns ErrLoopClosed
 }
 
-// CurrentTask is the task whose context ctx is, or was derived from, if it is the one that runs: asyncio.current_task. It
-// is nil outside a task.
+// CurrentTask is the task whose context ctx is, or was derived from, if it is the one
+// that runs: asyncio.current_task. It is nil outside a task.
 func CurrentTask(ctx context.Context) AnyTask {
 	if ctx == nil {
 		return nil
@@ -84,9 +85,10 @@ func CurrentTask(ctx context.Context) AnyTask {
 	return own.ownTask().self
 }
 
-// AllTasks is the tasks of l that are not done, oldest first: asyncio.all_tasks. Any goroutine: one that is not the loop's
-// waits until the loop is between two callbacks, and gets none of a closed loop. The tasks' own methods are still for the
-// loop's goroutine.
+// AllTasks is the tasks of l that are not done, oldest first: asyncio.all_tasks. Any
+// goroutine: one that is not the loop's waits until the loop is between two callbacks,
+// and gets none of a closed loop. The tasks' own methods are still for the loop's
+// goroutine.
 func AllTasks(l *Loop) []AnyTask {
 	var all []AnyTask
 	l.ask(func() {

@@ -1,11 +1,13 @@
 // The tools that all tests of the package share.
 //
-// Every test of a loop runs once for each driver (eachDriver), on a loop of its own (newLoop) that is closed when the
-// test ends. Then no goroutine and no descriptor may be left that the test did not find (noLeaks); TestMain asks the
-// same of the whole run. A loop that hangs is stopped by a watchdog, so that it fails its own test and no other.
+// Every test of a loop runs once for each driver (eachDriver), on a loop of its own
+// (newLoop) that is closed when the test ends. Then no goroutine and no descriptor may be
+// left that the test did not find (noLeaks); TestMain asks the same of the whole run. A
+// loop that hangs is stopped by a watchdog, so that it fails its own test and no other.
 //
-// Tests never sleep to synchronise. turn and turns run a loop for an exact number of passes, countTurns counts the
-// passes of a loop that runs, and trace keeps the order in which things happened.
+// Tests never sleep to synchronise. turn and turns run a loop for an exact number of
+// passes, countTurns counts the passes of a loop that runs, and trace keeps the order in
+// which things happened.
 package asyncio_test
 
 import (
@@ -58,7 +60,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// warmUp opens what a process opens once and keeps: Go's network poller, and libuv's pipe for signals.
+// warmUp opens what a process opens once and keeps: Go's network poller, and libuv's pipe
+// for signals.
 func warmUp() {
 	if r, w, err := os.Pipe(); err == nil {
 		_, _ = r.Close(), w.Close()
@@ -84,8 +87,9 @@ func drivers() []namedDriver {
 	return ds
 }
 
-// eachDriver runs test as a subtest for each driver, named after it. opts are for newLoop, Run and NewRunner: the driver,
-// and a logger that shows with the test what its loops report.
+// eachDriver runs test as a subtest for each driver, named after it. opts are for
+// newLoop, Run and NewRunner: the driver, and a logger that shows with the test what its
+// loops report.
 func eachDriver(t *testing.T, test func(t *testing.T, opts ...asyncio.Option)) {
 	t.Helper()
 	for _, d := range drivers() {
@@ -96,7 +100,8 @@ func eachDriver(t *testing.T, test func(t *testing.T, opts ...asyncio.Option)) {
 	}
 }
 
-// newLoop makes a loop that is closed at the end of the test, and stopped if the test hangs.
+// newLoop makes a loop that is closed at the end of the test, and stopped if the test
+// hangs.
 func newLoop(t *testing.T, opts ...asyncio.Option) *asyncio.Loop {
 	t.Helper()
 	noLeaks(t)
@@ -115,8 +120,8 @@ func newLoop(t *testing.T, opts ...asyncio.Option) *asyncio.Loop {
 
 var leakChecked sync.Map // *testing.T: noLeaks was called
 
-// noLeaks makes the test fail if it ends with a goroutine or descriptor that is not there now. Idempotent. Tests that
-// make no loop with newLoop call it first of all.
+// noLeaks makes the test fail if it ends with a goroutine or descriptor that is not there
+// now. Idempotent. Tests that make no loop with newLoop call it first of all.
 func noLeaks(t *testing.T) {
 	t.Helper()
 	if _, again := leakChecked.LoadOrStore(t, true); again {
@@ -137,7 +142,8 @@ func noLeaks(t *testing.T) {
 	})
 }
 
-// openDescriptors tells number and target of every open descriptor; nothing where there is no /proc.
+// openDescriptors tells number and target of every open descriptor; nothing where there
+// is no /proc.
 func openDescriptors() []string {
 	const dir = "/proc/self/fd"
 	entries, err := os.ReadDir(dir)
@@ -202,8 +208,9 @@ type turnCounter struct {
 	handle *asyncio.Handle
 }
 
-// countTurns starts a counter: n is 1 in the first turn from now on, for callbacks that were scheduled later than it.
-// A loop with a counter never waits in its poll; stop ends that.
+// countTurns starts a counter: n is 1 in the first turn from now on, for callbacks that
+// were scheduled later than it. A loop with a counter never waits in its poll; stop ends
+// that.
 func countTurns(l *asyncio.Loop) *turnCounter {
 	c := &turnCounter{loop: l}
 	c.handle = l.CallSoon(c.tick)
@@ -267,7 +274,8 @@ func (r *errorRecorder) one(t *testing.T) asyncio.ErrorContext {
 	return r.got[0]
 }
 
-// logRecorder is a slog.Handler that keeps messages with their attributes, as text, one string a record.
+// logRecorder is a slog.Handler that keeps messages with their attributes, as text, one
+// string a record.
 type logRecorder struct {
 	mu    sync.Mutex
 	lines []string
@@ -345,8 +353,9 @@ func recovered(fn func()) (v any) {
 	return nil
 }
 
-// unwinds runs fn on a goroutine of its own, which fn must end with runtime.Goexit, and waits for that end. Goexit is
-// to Go what KeyboardInterrupt and SystemExit are to Python: no handler may keep it.
+// unwinds runs fn on a goroutine of its own, which fn must end with runtime.Goexit, and
+// waits for that end. Goexit is to Go what KeyboardInterrupt and SystemExit are to
+// Python: no handler may keep it.
 func unwinds(t *testing.T, fn func()) {
 	t.Helper()
 	returned, panicked := false, any(nil)
@@ -372,7 +381,8 @@ func onGoroutine(fn func()) {
 	<-done
 }
 
-// errorSays fails the test unless the text of err contains want, whatever the case of the letters.
+// errorSays fails the test unless the text of err contains want, whatever the case of the
+// letters.
 func errorSays(t *testing.T, err error, want string) {
 	t.Helper()
 	require.Error(t, err)

@@ -1,6 +1,7 @@
 package asyncio
 
-// From other goroutines to a loop: coroutines that a goroutine runs on it, and results that any goroutine may wait for.
+// From other goroutines to a loop: coroutines that a goroutine runs on it, and results
+// that any goroutine may wait for.
 
 import (
 	"context"
@@ -8,7 +9,8 @@ import (
 	"sync"
 )
 
-// ConcurrentFuture is a result that any goroutine may wait for: concurrent.futures.Future.
+// ConcurrentFuture is a result that any goroutine may wait for:
+// concurrent.futures.Future.
 type ConcurrentFuture[T any] struct {
 	loop *Loop
 	done chan struct{}
@@ -23,8 +25,9 @@ type ConcurrentFuture[T any] struct {
 	watchers  []func()
 }
 
-// RunCoroutineThreadsafe starts coro as a task of l from any goroutine: asyncio.run_coroutine_threadsafe. On a closed loop
-// the result is ErrLoopClosed, on one whose inbox is full ErrInboxFull. A failure that nobody asks for is reported by the
+// RunCoroutineThreadsafe starts coro as a task of l from any goroutine:
+// asyncio.run_coroutine_threadsafe. On a closed loop the result is ErrLoopClosed, on one
+// whose inbox is full ErrInboxFull. A failure that nobody asks for is reported by the
 // loop once the future can no longer be reached, and at the latest when the loop closes.
 func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	if coro == nil {
@@ -69,8 +72,8 @@ func (f *ConcurrentFuture[T]) start(coro Coro[T]) {
 	t.addDone(&DoneCallback{call: callback(func() { f.inherit(t) })})
 }
 
-// inherit takes over the outcome of the task. A failure counts as looked at when somebody looks at f, which keeps the task
-// alive until then.
+// inherit takes over the outcome of the task. A failure counts as looked at when somebody
+// looks at f, which keeps the task alive until then.
 func (f *ConcurrentFuture[T]) inherit(t *Task[T]) {
 	f.mu.Lock()
 	if !f.completed {
@@ -103,8 +106,9 @@ func (f *ConcurrentFuture[T]) complete(v T, err error) bool {
 	return true
 }
 
-// Result blocks the goroutine until the result is there or ctx ends, which leaves the coroutine running. A loop that is
-// closed first gives ErrLoopClosed. In a task or callback, which would block its loop, the error is ErrNotCurrentTask.
+// Result blocks the goroutine until the result is there or ctx ends, which leaves the
+// coroutine running. A loop that is closed first gives ErrLoopClosed. In a task or
+// callback, which would block its loop, the error is ErrNotCurrentTask.
 func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	var zero T
 	if f.read(1) {
@@ -125,7 +129,8 @@ func (f *ConcurrentFuture[T]) Result(ctx context.Context) (T, error) {
 	return zero, context.Cause(ctx)
 }
 
-// read changes the number of readers by n, and tells whether there is a result to read: then nobody is counted any more.
+// read changes the number of readers by n, and reports whether there is a result to read:
+// then nobody is counted any more.
 func (f *ConcurrentFuture[T]) read(n int) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -150,7 +155,8 @@ func (f *ConcurrentFuture[T]) retrieve() (T, error) {
 // Done is closed when the result is there, or the loop was closed.
 func (f *ConcurrentFuture[T]) Done() <-chan struct{} { return f.done }
 
-// Cancel makes the result a *CancelledError and cancels the task; false if the result was there.
+// Cancel makes the result a *CancelledError and cancels the task; false if the result was
+// there.
 func (f *ConcurrentFuture[T]) Cancel() bool {
 	var zero T
 	if !f.complete(zero, &CancelledError{}) {
@@ -165,7 +171,7 @@ func (f *ConcurrentFuture[T]) Cancel() bool {
 	return true
 }
 
-// Cancelled tells whether the result is a cancellation.
+// Cancelled reports whether the result is a cancellation.
 func (f *ConcurrentFuture[T]) Cancelled() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -184,7 +190,8 @@ func (f *ConcurrentFuture[T]) watch(fn func()) {
 	fn()
 }
 
-// WrapFuture is a future of ctx's loop with f's result: asyncio.wrap_future. Cancelling either cancels the other.
+// WrapFuture is a future of ctx's loop with f's result: asyncio.wrap_future. Cancelling
+// either cancels the other.
 func WrapFuture[T any](ctx context.Context, f *ConcurrentFuture[T]) *Future[T] {
 	l := loopOf(ctx)
 	if l == nil {

@@ -1,4 +1,5 @@
-// Goroutines that are no tasks: they start coroutines on a loop, await futures of it, and do blocking work for it.
+// Goroutines that are no tasks: they start coroutines on a loop, await futures of it, and
+// do blocking work for it.
 package asyncio_test
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// besides runs l for as long as fn runs on another goroutine. fn must not end with t.FailNow: it uses assert.
+// besides runs l for as long as fn runs on another goroutine. fn must not end with
+// t.FailNow: it uses assert.
 func besides(t *testing.T, l *asyncio.Loop, fn func()) {
 	t.Helper()
 	go func() {
@@ -26,7 +28,8 @@ func besides(t *testing.T, l *asyncio.Loop, fn func()) {
 	require.NoError(t, l.RunForever())
 }
 
-// idle waits, from another goroutine, until the loop has run n turns, and returns how many tasks it has then.
+// idle waits, from another goroutine, until the loop has run n turns, and returns how
+// many tasks it has then.
 func idle(t *testing.T, l *asyncio.Loop, n int) int {
 	t.Helper()
 	tasks, err := asyncio.RunCoroutineThreadsafe(l, asyncio.Coro[int](func(ctx context.Context) (int, error) {

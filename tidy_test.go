@@ -1,7 +1,7 @@
 package asyncio_test
 
-// The rules of the house that a program can check: imports point down, C stays in one package, files and functions stay
-// short, and an importer's module graph stays clean.
+// The rules of the house that a program can check: imports point down, C stays in one
+// package, files and functions stay short, and an importer's module graph stays clean.
 
 import (
 	"go/ast"
@@ -19,8 +19,8 @@ import (
 
 const modulePath = "github.com/seed-a026a017/asyncio"
 
-// arrows lists, for each package of the module, the packages of the module that its own code may import.
-// "" is the root package.
+// arrows lists, for each package of the module, the packages of the module that its own
+// code may import. "" is the root package.
 var arrows = map[string][]string{
 	"": {
 		"internal/proactor", "internal/proactor/goproactor", "internal/proactor/uvproactor", "internal/timerheap",

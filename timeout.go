@@ -1,7 +1,8 @@
 package asyncio
 
-// Timeouts. When the time is over the body's task is cancelled once, by the timeout itself; at the end of the body that one
-// request is taken back. The body's CancelledError becomes ErrTimeout only if no other request is left, so that of two
+// Timeouts. When the time is over the body's task is cancelled once, by the timeout
+// itself; at the end of the body that one request is taken back. The body's
+// CancelledError becomes ErrTimeout only if no other request is left, so that of two
 // nested timeouts, or of a timeout and a Cancel from outside, the outer one wins.
 
 import (
@@ -27,7 +28,8 @@ func (s timeoutState) String() string {
 	return [...]string{"not entered", "active", "expiring", "expired", "finished"}[s]
 }
 
-// TimeoutScope is asyncio.Timeout: one body with a deadline that can be moved. It is used once.
+// TimeoutScope is asyncio.Timeout: one body with a deadline that can be moved. It is used
+// once.
 type TimeoutScope struct {
 	scope    scope
 	timer    *timeoutTimer
@@ -37,8 +39,9 @@ type TimeoutScope struct {
 	state    timeoutState
 }
 
-// Timeout runs body with a limit of d: async with asyncio.timeout(d). Body's context is done when the time is over. The
-// error is body's, or ErrTimeout if body gave up because of the limit. A body that never suspends is not interrupted.
+// Timeout runs body with a limit of d: async with asyncio.timeout(d). Body's context is
+// done when the time is over. The error is body's, or ErrTimeout if body gave up because
+// of the limit. A body that never suspends is not interrupted.
 // Suspends when body does. Cancelled: body is.
 func Timeout(ctx context.Context, d time.Duration, body func(ctx context.Context) error) error {
 	return NewTimeout(d).Run(ctx, body)
@@ -47,10 +50,12 @@ func Timeout(ctx context.Context, d time.Duration, body func(ctx context.Context
 // NewTimeout makes a scope that ends d after its body was entered. Forever is no limit.
 func NewTimeout(d time.Duration) *TimeoutScope { return &TimeoutScope{delay: d, when: Forever} }
 
-// NewTimeoutAt makes a scope that ends at a moment of Loop.Time's clock: asyncio.timeout_at. Forever is no limit.
+// NewTimeoutAt makes a scope that ends at a moment of Loop.Time's clock:
+// asyncio.timeout_at. Forever is no limit.
 func NewTimeoutAt(when time.Duration) *TimeoutScope { return &TimeoutScope{delay: Forever, when: when} }
 
-// Run runs body, once, in the task of ctx: again, the error is ErrInvalidState, and outside a task ErrNotCurrentTask.
+// Run runs body, once, in the task of ctx: again, the error is ErrInvalidState, and
+// outside a task ErrNotCurrentTask.
 // Suspends when body does. Cancelled: body is.
 func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) error) error {
 	if s.state != timeoutCreated {
@@ -81,7 +86,8 @@ func (s *TimeoutScope) Run(ctx context.Context, body func(ctx context.Context) e
 	return s.exit(err)
 }
 
-// arm sets the timer for when. A moment that is past expires in the next turn, whatever timers wait.
+// arm sets the timer for when. A moment that is past expires in the next turn, whatever
+// timers wait.
 func (s *TimeoutScope) arm() {
 	s.disarm()
 	s.scope.limit.Store(int64(Forever - s.when))
@@ -122,7 +128,8 @@ func (s *TimeoutScope) expire() {
 	s.scope.interrupt(context.DeadlineExceeded, nil)
 }
 
-// interrupt cancels the task on behalf of the scope: only the scope's context ends, and those inside it.
+// interrupt cancels the task on behalf of the scope: only the scope's context ends, and
+// those inside it.
 func (s *scope) interrupt(reason error, msg any) {
 	t := s.task
 	t.requests++
@@ -155,8 +162,8 @@ func (s *TimeoutScope) exit(err error) error {
 	return err
 }
 
-// Reschedule moves the deadline; Forever takes it away: Timeout.reschedule. The error is ErrInvalidState unless the body
-// runs and the time is not over.
+// Reschedule moves the deadline; Forever takes it away: Timeout.reschedule. The error is
+// ErrInvalidState unless the body runs and the time is not over.
 func (s *TimeoutScope) Reschedule(when time.Duration) error {
 	if s.state != timeoutEntered {
 		return fmt.Errorf("%w: cannot change the state of a Timeout that is %s", ErrInvalidState, s.state)
@@ -166,9 +173,9 @@ func (s *TimeoutScope) Reschedule(when time.Duration) error {
 	return nil
 }
 
-// When is the deadline on Loop.Time's clock: Timeout.when. It is Forever if there is none, and before the body was entered
-// if NewTimeout made the scope.
+// When is the deadline on Loop.Time's clock: Timeout.when. It is Forever if there is
+// none, and before the body was entered if NewTimeout made the scope.
 func (s *TimeoutScope) When() time.Duration { return s.when }
 
-// Expired tells whether the time was over before the body ended: Timeout.expired.
+// Expired reports whether the time was over before the body ended: Timeout.expired.
 func (s *TimeoutScope) Expired() bool { return s.state == timeoutExpiring || s.state == timeoutExpired }

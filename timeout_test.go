@@ -1,5 +1,5 @@
-// Timeout scopes: when a deadline fires, whose error comes out, what the counters say after it, and what the body's
-// context shows.
+// Timeout scopes: when a deadline fires, whose error comes out, what the counters say
+// after it, and what the body's context shows.
 package asyncio_test
 
 import (
@@ -416,7 +416,8 @@ func TestTimeoutBody(t *testing.T) {
 	})
 }
 
-// TestTimeoutDerived is about contexts that the body derived from its own: they end for good at the deadline.
+// TestTimeoutDerived is about contexts that the body derived from its own: they end for
+// good at the deadline.
 func TestTimeoutDerived(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("awaiting with one is a timeout", func(t *testing.T) {
@@ -448,7 +449,8 @@ func TestTimeoutDerived(t *testing.T) {
 	})
 }
 
-// TestTimeoutContext is about what the body's context shows to Go code that is not a coroutine.
+// TestTimeoutContext is about what the body's context shows to Go code that is not a
+// coroutine.
 func TestTimeoutContext(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("it ends at the deadline, with the cause, and the outer one does not", func(t *testing.T) {

@@ -1,7 +1,8 @@
 package asyncio
 
-// Timers: one heap a loop, deadlines in nanoseconds of the loop's clock. A timer that is due joins the ready queue in the
-// order of its deadline; it never does so early. Of equal deadlines the one armed first is first.
+// Timers: one heap a loop, deadlines in nanoseconds of the loop's clock. A timer that is
+// due joins the ready queue in the order of its deadline; it never does so early. Of
+// equal deadlines the one armed first is first.
 
 import (
 	"context"
@@ -34,16 +35,19 @@ func (t *timerCall) run(*Loop) {
 // TimerHandle is a callback that waits for its time: asyncio.TimerHandle.
 type TimerHandle struct{ Handle }
 
-// When is the time, of Loop.Time's clock, at which the callback runs: TimerHandle.when. It stays readable afterwards.
+// When is the time, of Loop.Time's clock, at which the callback runs: TimerHandle.when.
+// It stays readable afterwards.
 func (h *TimerHandle) When() time.Duration { return time.Duration(h.timer.When()) }
 
-// CallLater runs fn once d has passed: loop.call_later. A d of 0 or less is the next turn, ordered by deadline among the
-// timers. It never runs early. For panics and goroutines it is like CallSoon.
+// CallLater runs fn once d has passed: loop.call_later. A d of 0 or less is the next
+// turn, ordered by deadline among the timers. It never runs early. For panics and
+// goroutines it is like CallSoon.
 func (l *Loop) CallLater(d time.Duration, fn func(), opts ...CallOption) *TimerHandle {
 	return l.callAt("CallLater", l.deadline(d), fn, opts)
 }
 
-// CallAt runs fn at a moment of Loop.Time's clock: loop.call_at. The rest is as for CallLater.
+// CallAt runs fn at a moment of Loop.Time's clock: loop.call_at. The rest is as for
+// CallLater.
 func (l *Loop) CallAt(when time.Duration, fn func(), opts ...CallOption) *TimerHandle {
 	return l.callAt("CallAt", int64(when), fn, opts)
 }
@@ -122,8 +126,9 @@ func (l *Loop) freeSleeper(s *sleeper) {
 	}
 }
 
-// Sleep suspends the task for d: asyncio.sleep. A d of 0 or less yields once to the loop. In a goroutine that is no task it
-// blocks that goroutine. Errors are those of a cancellation, and ErrNotCurrentTask for the context of another task.
+// Sleep suspends the task for d: asyncio.sleep. A d of 0 or less yields once to the loop.
+// In a goroutine that is no task it blocks that goroutine. Errors are those of a
+// cancellation, and ErrNotCurrentTask for the context of another task.
 // Suspends. Cancelled: nothing is lost, the timer is gone.
 func Sleep(ctx context.Context, d time.Duration) error {
 	a, err := enter(ctx)

@@ -204,8 +204,9 @@ func TestTimerOrderOfEquals(t *testing.T) {
 func TestTimerCancel(t *testing.T) {
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("TMR-14", func(t *testing.T) {
-			// The case counts in seconds; this is the same with milliseconds. The loop must not wake at 100 for the
-			// timer that was cancelled, and must wake at 200 for the other.
+			// The case counts in seconds; this is the same with milliseconds. The loop
+			// must not wake at 100 for the timer that was cancelled, and must wake at 200
+			// for the other.
 			l := newLoop(t, opts...)
 			l.CallLater(100*time.Millisecond, func() { t.Error("a cancelled timer fired") }).Cancel()
 			l.CallLater(200*time.Millisecond, l.Stop)

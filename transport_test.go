@@ -16,7 +16,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// eachConnection runs test in a task on each driver, with a tap that is connected to a peer of package net.
+// eachConnection runs test in a task on each driver, with a tap that is connected to a
+// peer of package net.
 func eachConnection(t *testing.T, test func(t *testing.T, ctx context.Context, p *tap, peer *net.TCPConn)) {
 	t.Helper()
 	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
@@ -179,7 +180,8 @@ func TestTransportCarriesMuch(t *testing.T) {
 	}
 }
 
-// exchangeMegabytes has clients send a megabyte, wait for an answer, and send another one.
+// exchangeMegabytes has clients send a megabyte, wait for an answer, and send another
+// one.
 func exchangeMegabytes(t *testing.T, ctx context.Context, clients int) {
 	const size = 1 << 20
 	steps := []struct{ fill, answer string }{{"A", "OK"}, {"B", "SPAM"}}

@@ -22,7 +22,8 @@ func socketOption(t *testing.T, tr asyncio.Transport, level, option int) int {
 	return v
 }
 
-// transportPair is two transports of one loop, connected to each other, with their protocols.
+// transportPair is two transports of one loop, connected to each other, with their
+// protocols.
 func transportPair(t *testing.T, ctx context.Context, opts ...asyncio.ConnOption) (client, accepted *tap) {
 	t.Helper()
 	l := loopOf(ctx)

@@ -1,7 +1,8 @@
 package asyncio
 
-// Wait: looks at several futures at once and takes nothing from them. What comes of a future counts in the turn after it
-// is done, also for one that is done already, so Wait always suspends.
+// Wait: looks at several futures at once and takes nothing from them. What comes of a
+// future counts in the turn after it is done, also for one that is done already, so Wait
+// always suspends.
 
 import (
 	"context"
@@ -17,7 +18,8 @@ const (
 	AllCompleted When = iota
 	// FirstCompleted waits until a future is done: FIRST_COMPLETED.
 	FirstCompleted
-	// FirstException waits until a future has failed, or all are done: FIRST_EXCEPTION. A cancelled one has not failed.
+	// FirstException waits until a future has failed, or all are done: FIRST_EXCEPTION. A
+	// cancelled one has not failed.
 	FirstException
 )
 
@@ -29,8 +31,8 @@ type waitConfig struct {
 	timeout time.Duration
 }
 
-// ReturnWhen says what Wait waits for: wait(return_when=). The default is AllCompleted. It panics with ErrInvalidState for
-// anything that is not one of the three.
+// ReturnWhen says what Wait waits for: wait(return_when=). The default is AllCompleted.
+// It panics with ErrInvalidState for anything that is not one of the three.
 func ReturnWhen(w When) WaitOption {
 	if w < AllCompleted || w > FirstException {
 		panic(misuse(ErrInvalidState, "ReturnWhen was given %d; use AllCompleted, FirstCompleted or FirstException", int(w)))
@@ -38,13 +40,15 @@ func ReturnWhen(w When) WaitOption {
 	return func(c *waitConfig) { c.when = w }
 }
 
-// WaitTimeout limits how long Wait waits: wait(timeout=). The default is Forever; 0 or less is the next turn.
+// WaitTimeout limits how long Wait waits: wait(timeout=). The default is Forever; 0 or
+// less is the next turn.
 func WaitTimeout(d time.Duration) WaitOption { return func(c *waitConfig) { c.timeout = d } }
 
-// Wait waits for futures and tasks and parts them into those that are done and those that are not, each in the order of fs;
-// one that is given twice counts once: asyncio.wait. Failures stay in the futures, and the end of a timeout is no error and
-// cancels nothing. The error is ErrInvalidState if fs is empty, ErrWrongLoop for a future of another loop, and
-// ErrNotCurrentTask outside a task.
+// Wait waits for futures and tasks and parts them into those that are done and those that
+// are not, each in the order of fs; one that is given twice counts once: asyncio.wait.
+// Failures stay in the futures, and the end of a timeout is no error and cancels nothing.
+// The error is ErrInvalidState if fs is empty, ErrWrongLoop for a future of another loop,
+// and ErrNotCurrentTask outside a task.
 // Suspends. Cancelled: the futures are left alone.
 func Wait(ctx context.Context, fs []AnyFuture, opts ...WaitOption) (done, pending []AnyFuture, err error) {
 	a, err := enterTask(ctx, "Wait")

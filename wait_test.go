@@ -1,4 +1,5 @@
-// Wait and AsCompleted: which futures they say are done, when, and that they take nothing from them.
+// Wait and AsCompleted: which futures they say are done, when, and that they take nothing
+// from them.
 package asyncio_test
 
 import (

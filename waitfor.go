@@ -9,10 +9,12 @@ import (
 	"time"
 )
 
-// WaitFor awaits aw for at most timeout: asyncio.wait_for. When the time is over aw is cancelled, and WaitFor returns after
-// aw has ended, however long that takes: with ErrTimeout, with aw's own error, or with aw's result if it did not give up.
-// With a timeout of 0 or less a Coro is not started, unless the loop's tasks are eager. Forever is no limit. In a goroutine
-// that is no task it blocks that goroutine, and a future or task lives on when the time is over.
+// WaitFor awaits aw for at most timeout: asyncio.wait_for. When the time is over aw is
+// cancelled, and WaitFor returns after aw has ended, however long that takes: with
+// ErrTimeout, with aw's own error, or with aw's result if it did not give up. With a
+// timeout of 0 or less a Coro is not started, unless the loop's tasks are eager. Forever
+// is no limit. In a goroutine that is no task it blocks that goroutine, and a future or
+// task lives on when the time is over.
 // Suspends. Cancelled: aw is cancelled too.
 func WaitFor[T any](ctx context.Context, aw Awaitable[T], timeout time.Duration) (T, error) {
 	var v T

@@ -1,14 +1,15 @@
 package asyncio
 
-// The line in which tasks stand before a Lock, Event, Condition, Semaphore, Barrier or Queue, first come first served. A
-// place in it has three states:
+// The line in which tasks stand before a Lock, Event, Condition, Semaphore, Barrier or
+// Queue, first come first served. A place in it has three states:
 //
 //	waiting -> woken      by wakeNext: the task runs in the next turn
 //	        -> cancelled  by abort: the task runs in the next turn and learns why
 //
-// A task leaves its place itself, when it runs. Until then it still stands in line: nobody who comes later gets ahead of
-// one that was woken, and one that is woken and then cancelled can pass the wake on. This is what asyncio does with a
-// deque of futures, to the turn.
+// A task leaves its place itself, when it runs. Until then it still stands in line:
+// nobody who comes later gets ahead of one that was woken, and one that is woken and then
+// cancelled can pass the wake on. This is what asyncio does with a deque of futures, to
+// the turn.
 //
 // Joining, leaving and waking take constant time; wakeNext passes each place once.
 
@@ -37,8 +38,9 @@ type waitQueue struct {
 	live        int        // places that were not cancelled
 }
 
-// wait suspends a's task at the end of the line. woken tells whether it was its turn, which may be so although err says
-// that it was cancelled afterwards: then the caller passes on what it was woken for.
+// wait suspends a's task at the end of the line. woken reports whether it was its turn,
+// which may be so although err says that it was cancelled afterwards: then the caller
+// passes on what it was woken for.
 func (q *waitQueue) wait(a awaiter) (woken bool, err error) {
 	p := &waitPlace{task: a.task, line: q}
 	q.join(p)
@@ -62,7 +64,8 @@ func (q *waitQueue) wakeNext() bool {
 	return true
 }
 
-// wakeHead wakes the task at the head of the line, unless it was woken or cancelled already and is about to leave.
+// wakeHead wakes the task at the head of the line, unless it was woken or cancelled
+// already and is about to leave.
 func (q *waitQueue) wakeHead() {
 	if q.first != nil && q.first == q.waiting {
 		q.wakeNext()
@@ -124,7 +127,8 @@ func (q *waitQueue) leave(p *waitPlace) {
 	}
 }
 
-// loopBinding binds a primitive to the loop of the first task that waited for it. Before that, any loop may use it.
+// loopBinding binds a primitive to the loop of the first task that waited for it. Before
+// that, any loop may use it.
 type loopBinding struct{ loop *Loop }
 
 // bind is called before every wait.

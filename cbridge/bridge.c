@@ -16,7 +16,8 @@
 static atomic_llong live_allocations;
 static int counting;
 
-// A completion that cannot be stored would be a future that never ends, so without memory the process ends.
+// A completion that cannot be stored would be a future that never ends, so without memory
+// the process ends.
 void *br_alloc(size_t n) {
   void *p = malloc(n);
   if (p == NULL) {
@@ -106,7 +107,8 @@ static void on_own_close(uv_handle_t *h) {
   br_free(h);
 }
 
-// bell_open makes a descriptor end waits. What it brings is read and forgotten, and the loop is not alive because of it.
+// bell_open makes a descriptor end waits. What it brings is read and forgotten, and the
+// loop is not alive because of it.
 static int bell_open(br_loop *l, int fd, uv_poll_t **bell) {
   uv_poll_t *p = br_alloc(uv_handle_size(UV_POLL));
   int err = uv_poll_init(l->uv, p, fd);
@@ -268,7 +270,8 @@ static void count_handle(uv_handle_t *u, void *n) {
   ++*(uint32_t *)n;
 }
 
-// audit compares the slots with what libuv knows. A slot whose handle is closed is Go's, but no longer libuv's.
+// audit compares the slots with what libuv knows. A slot whose handle is closed is Go's,
+// but no longer libuv's.
 static void audit(br_loop *l) {
   uint32_t want = (uint32_t)l->open, used = 0, found = 0;
   for (uint32_t i = 0; i < l->nslots; i++) {
@@ -298,8 +301,9 @@ static void run_once(br_loop *l, int64_t timeout_ms) {
     uv_run(l->uv, UV_RUN_ONCE);
   } else {
     uv_update_time(l->uv);
-    // uv_run runs timers that are due before it polls, and then polls as if they had never been. When this thread is held
-    // up in between, that is this timer, and without the repetition the poll would have no limit.
+    // uv_run runs timers that are due before it polls, and then polls as if they had
+    // never been. When this thread is held up in between, that is this timer, and without
+    // the repetition the poll would have no limit.
     uv_timer_start(l->timer, on_timer, (uint64_t)timeout_ms, 1);
     uv_run(l->uv, UV_RUN_ONCE);
     uv_timer_stop(l->timer);
@@ -322,7 +326,8 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
   l->sh.nflush = l->sh.nrec;
 
   if (if_alive && !uv_loop_alive(l->uv)) timeout_ms = 0;
-  // A reference on the wake-up makes uv_run poll, and wait, although nothing else may be referenced.
+  // A reference on the wake-up makes uv_run poll, and wait, although nothing else may be
+  // referenced.
   uv_ref((uv_handle_t *)l->wake);
   if (timeout_ms == 0 || l->sh.nrec > 0) {
     uv_run(l->uv, UV_RUN_NOWAIT);

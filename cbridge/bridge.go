@@ -1,10 +1,13 @@
 //go:build cgo
 
-// The joint of Go and libuv. This package is the only package with C in it, and only package uv uses it.
+// The joint of Go and libuv. This package is the only package with C in it, and only
+// package uv uses it.
 //
-// The C side is told in bridge.h: operations go down and records come up through queues in C memory, and one call a turn
-// crosses the border. This file gives Go the same queues as slices and structures over that memory, and checks when the
-// program starts that both sides mean the same layout. The other files wrap the functions, without adding anything.
+// The C side is told in bridge.h: operations go down and records come up through queues
+// in C memory, and one call a turn crosses the border. This file gives Go the same queues
+// as slices and structures over that memory, and checks when the program starts that both
+// sides mean the same layout. The other files wrap the functions, without adding
+// anything.
 
 package cbridge
 
@@ -186,7 +189,8 @@ func Errnos() []Errno {
 	}
 }
 
-// CountAllocations counts the allocations of libuv and of the bridge from now on. It must precede the first loop.
+// CountAllocations counts the allocations of libuv and of the bridge from now on. It must
+// precede the first loop.
 func CountAllocations() bool { return C.br_count_allocations() == 0 }
 
 // LiveAllocations is the balance of counted allocations, -1 when they are not counted.

@@ -1,12 +1,14 @@
 // The bridge between Go and libuv: what Go sees of it.
 //
-// libuv reports by calling back. Nothing here calls Go back. libuv's callbacks append records to a completion queue in
-// C memory, Go appends operations to a submission queue in C memory, and one call of br_turn executes the operations,
-// runs libuv once and returns. Go then reads the records.
+// libuv reports by calling back. Nothing here calls Go back. libuv's callbacks append
+// records to a completion queue in C memory, Go appends operations to a submission queue
+// in C memory, and one call of br_turn executes the operations, runs libuv once and
+// returns. Go then reads the records.
 //
-// A handle is an id: its slot in a table and the generation of that slot. C holds no Go pointer beyond one call, and Go
-// holds no pointer to a handle. Every entry checks the id, the kind and the state of the handle before it calls libuv,
-// because libuv answers a misuse with abort().
+// A handle is an id: its slot in a table and the generation of that slot. C holds no Go
+// pointer beyond one call, and Go holds no pointer to a handle. Every entry checks the
+// id, the kind and the state of the handle before it calls libuv, because libuv answers a
+// misuse with abort().
 //
 // Who owns what:
 //   operations, pieces, arena   written by Go, read by C during a flush, free for Go again when the flush returns
@@ -36,7 +38,8 @@ enum {
   BR_OPS_MAX = 1024,              // operations in one submission; a full queue is flushed early
   BR_PIECES_MAX = 4096,           // pieces of gathered writes beyond the first of each operation
   BR_ARENA_BYTES = 4096 * 1024,   // gathered small writes of one turn; memory that was never used costs nothing. With 256 KiB a
-                                  // broadcast of 2 KiB to 100 streams takes twice the system time, as fewer writes meet in it
+                                  // broadcast of 2 KiB to 100 streams takes twice the
+                                  // system time, as fewer writes meet in it
   BR_SLAB_BYTES = 256 * 1024,     // what one turn may read into the slab
   BR_READ_CHUNK_BYTES = 64 * 1024,  // one read(2) into the slab
   BR_LARGE_BYTES_MIN = 1024,        // a read that brings as much leaves the next one to br_read
@@ -49,7 +52,8 @@ enum {
 // Kinds of handles.
 enum { BR_KIND_TCP = 1, BR_KIND_PIPE = 2 };
 
-// Operations. slot and gen say which handle; the other fields are named where they are used.
+// Operations. slot and gen say which handle; the other fields are named where they are
+// used.
 enum {
   BR_OP_NOP,
   BR_OP_WRITE,        // off, len: first piece in the arena; next, tail: further pieces; n: how many further ones
@@ -143,28 +147,33 @@ typedef struct br_loop br_loop;
 
 // Loop.
 int br_loop_new(br_loop **out);
-// br_loop_close releases the loop; UV_EBUSY while a slot is in use. wake_fds stay open: they are Go's.
+// br_loop_close releases the loop; UV_EBUSY while a slot is in use. wake_fds stay open:
+// they are Go's.
 int br_loop_close(br_loop *l);
 br_shared *br_loop_shared(br_loop *l);
 br_op *br_loop_ops(br_loop *l);
 br_piece *br_loop_pieces(br_loop *l);
 void *br_loop_arena(br_loop *l);
 void *br_loop_slab(br_loop *l);
-// The descriptors of the wake-up: eight bytes written to wr end a wait. They are Go's to close after br_loop_close.
+// The descriptors of the wake-up: eight bytes written to wr end a wait. They are Go's to
+// close after br_loop_close.
 void br_loop_wake_fds(br_loop *l, int *rd, int *wr);
-// br_loop_tick_fd makes a timerfd that ends waits when it expires, and returns it or an error. Go sets it; br_loop_close closes it.
+// br_loop_tick_fd makes a timerfd that ends waits when it expires, and returns it or an
+// error. Go sets it; br_loop_close closes it.
 int br_loop_tick_fd(br_loop *l);
 int br_loop_backend_fd(br_loop *l);
 int br_loop_backend_timeout(br_loop *l);
 void br_loop_update_time(br_loop *l);
 
-// br_turn executes nops operations, forgets the first `consumed` records, and runs libuv once. It waits at most
-// timeout_ms; 0 does not wait, -1 waits without limit. With if_alive it does not wait when libuv is not alive.
+// br_turn executes nops operations, forgets the first `consumed` records, and runs libuv
+// once. It waits at most timeout_ms; 0 does not wait, -1 waits without limit. With
+// if_alive it does not wait when libuv is not alive.
 void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, int if_alive);
 // br_flush executes nops operations now and sets BR_TURN_ALIVE anew.
 void br_flush(br_loop *l, uint32_t nops);
 
-// Handles. An id is slot | gen << 32. Functions return 0 or a libuv error unless said otherwise.
+// Handles. An id is slot | gen << 32. Functions return 0 or a libuv error unless said
+// otherwise.
 int br_tcp_new(br_loop *l, unsigned family, uint64_t *id);
 int br_pipe_new(br_loop *l, uint64_t *id);
 int br_open(br_loop *l, uint64_t id, int fd);
@@ -174,13 +183,16 @@ int br_buffer_size(br_loop *l, uint64_t id, int receive, int *value);
 int br_close_reset(br_loop *l, uint64_t id);
 
 // Streams.
-// br_listen listens and accepts up to room connections, -1 without limit; if stopped, after BR_OP_ACCEPT_START.
+// br_listen listens and accepts up to room connections, -1 without limit; if stopped,
+// after BR_OP_ACCEPT_START.
 int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped);
-// br_read reads at most len bytes of a stream that is started. Go may read its descriptor itself. It returns their number, 0 if there
-// are none or the stream is at its end, or an error, after which reading has stopped.
+// br_read reads at most len bytes of a stream that is started. Go may read its descriptor
+// itself. It returns their number, 0 if there are none or the stream is at its end, or an
+// error, after which reading has stopped.
 int64_t br_read(br_loop *l, uint64_t id, void *p, size_t len);
-// br_write writes the pieces of operation `op` (-1: none), which becomes a NOP, and then p[0..len), and keeps a copy of
-// what the kernel does not take. It returns the number of bytes kept, or an error.
+// br_write writes the pieces of operation `op` (-1: none), which becomes a NOP, and then
+// p[0..len), and keeps a copy of what the kernel does not take. It returns the number of
+// bytes kept, or an error.
 int64_t br_write(br_loop *l, uint64_t id, int op, const void *p, size_t len);
 // br_try_write returns the number of bytes taken, or UV_EAGAIN.
 int64_t br_try_write(br_loop *l, uint64_t id, const void *p, size_t len);
@@ -195,10 +207,12 @@ int br_tcp_connect(br_loop *l, uint64_t id, const void *addr, unsigned len);
 int br_tcp_nodelay(br_loop *l, uint64_t id, int on);
 int br_tcp_keepalive(br_loop *l, uint64_t id, int on, unsigned delay_s);
 int br_tcp_simultaneous_accepts(br_loop *l, uint64_t id, int on);
-// br_tcp_name writes an address of BR_ADDR_BYTES at most and returns its length, or an error.
+// br_tcp_name writes an address of BR_ADDR_BYTES at most and returns its length, or an
+// error.
 int br_tcp_name(br_loop *l, uint64_t id, int peer, void *addr);
 
-// Pipes. Paths are not terminated; one that begins with a NUL is in Linux's abstract name space.
+// Pipes. Paths are not terminated; one that begins with a NUL is in Linux's abstract name
+// space.
 int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len);
 int br_pipe_connect(br_loop *l, uint64_t id, const void *path, unsigned len);
 // br_pipe_name returns the length of the path, or an error.
@@ -207,8 +221,9 @@ int br_pipe_name(br_loop *l, uint64_t id, int peer, void *path, unsigned cap);
 // br_errno_entry is the i'th error of libuv; the code is 0 behind the last one.
 int br_errno_entry(unsigned i, const char **name, const char **text);
 
-// Allocation counting, for tests: br_count_allocations must precede all other calls; it counts libuv's allocations and
-// the bridge's own. br_live_allocations is their balance, -1 when they are not counted.
+// Allocation counting, for tests: br_count_allocations must precede all other calls; it
+// counts libuv's allocations and the bridge's own. br_live_allocations is their balance,
+// -1 when they are not counted.
 int br_count_allocations(void);
 int64_t br_live_allocations(void);
 

@@ -23,8 +23,8 @@ func compiler(t *testing.T) string {
 	return strings.TrimSpace(string(out))
 }
 
-// compileHeader compiles a file that includes bridge.h, with no other directory for headers than dirs, and returns what
-// the compiler says.
+// compileHeader compiles a file that includes bridge.h, with no other directory for
+// headers than dirs, and returns what the compiler says.
 func compileHeader(t *testing.T, dirs ...string) (string, error) {
 	t.Helper()
 	src := filepath.Join(t.TempDir(), "x.c")

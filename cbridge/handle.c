@@ -1,7 +1,8 @@
 // Slots, generations, and the end of a handle.
 //
-// A slot is taken by br_handle_new and given back by br_handle_ack. In between its handle is open, closing or closed.
-// libuv runs every outstanding callback of a handle before its close callback, so CLOSED is the last record of an id.
+// A slot is taken by br_handle_new and given back by br_handle_ack. In between its handle
+// is open, closing or closed. libuv runs every outstanding callback of a handle before
+// its close callback, so CLOSED is the last record of an id.
 #include "internal.h"
 
 #include <string.h>
@@ -87,7 +88,8 @@ static void on_poll_close(uv_handle_t *u) {
   closed(l, h);
 }
 
-// closing moves an open handle to the closing state. The caller has closed, or closes, the libuv handle itself.
+// closing moves an open handle to the closing state. The caller has closed, or closes,
+// the libuv handle itself.
 static void closing(br_handle *h) {
   br_read_stop(h);
   h->state = BR_CLOSING;

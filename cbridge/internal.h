@@ -6,7 +6,8 @@
 
 #include <sys/socket.h>
 
-// BRIDGE_DEBUG asserts what must hold between the layers; without it the same mistakes are refused or dropped.
+// BRIDGE_DEBUG asserts what must hold between the layers; without it the same mistakes
+// are refused or dropped.
 #ifdef BRIDGE_DEBUG
 #include <assert.h>
 #define BR_ASSERT(x) assert(x)
@@ -40,8 +41,8 @@ typedef struct br_block {
   char data[];
 } br_block;
 
-// The outgoing side of a stream while it has something outstanding: a connect, a write, or a shutdown. They never
-// overlap, so one request serves all three.
+// The outgoing side of a stream while it has something outstanding: a connect, a write,
+// or a shutdown. They never overlap, so one request serves all three.
 typedef struct {
   br_block *head, *tail;  // oldest first
   br_block *held;         // the last block that libuv holds, NULL if it holds none; from the head to it they must not change
@@ -50,9 +51,10 @@ typedef struct {
   void *req;              // behind this structure, large enough for each of the three
 } br_out;
 
-// The accepting side of a listening stream. libuv's own listener is not used: out of descriptors it either sheds the
-// connection in silence or, when another thread takes the descriptor that it keeps in reserve, calls back without end
-// from inside one uv_run. A uv_poll_t and accept(2) report the error and stop.
+// The accepting side of a listening stream. libuv's own listener is not used: out of
+// descriptors it either sheds the connection in silence or, when another thread takes the
+// descriptor that it keeps in reserve, calls back without end from inside one uv_run. A
+// uv_poll_t and accept(2) report the error and stop.
 typedef struct {
   uv_poll_t *poll;
   int fd;
@@ -63,10 +65,11 @@ typedef struct {
   int stopped;  // by Go, or after an error
 } br_listener;
 
-// A handle. The libuv handle follows it in the same block of memory; its size is asked of libuv at run time. There is one
-// for every connection: with libuv's it takes 288 bytes from the allocator. The peer of an accepted connection is kept,
-// because the kernel forgets it when the connection fails; its IPv4 address, or the sockaddr_in6, is the data of the libuv
-// handle.
+// A handle. The libuv handle follows it in the same block of memory; its size is asked of
+// libuv at run time. There is one for every connection: with libuv's it takes 288 bytes
+// from the allocator. The peer of an accepted connection is kept, because the kernel
+// forgets it when the connection fails; its IPv4 address, or the sockaddr_in6, is the
+// data of the libuv handle.
 typedef struct {
   uint32_t slot;
   uint32_t gen;
@@ -118,8 +121,9 @@ struct br_loop {
 void *br_alloc(size_t n);
 void br_free(void *p);
 br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status);
-// br_polled notes the end of the turn's wait; a later call changes nothing. What comes first after a wait calls it, but for the end
-// of a write: libuv has written when it tells, so a wait that room for writing ends counts that one write.
+// br_polled notes the end of the turn's wait; a later call changes nothing. What comes
+// first after a wait calls it, but for the end of a write: libuv has written when it
+// tells, so a wait that room for writing ends counts that one write.
 static inline void br_polled(br_loop *l) {
   if (l->polled == 0) l->polled = uv_hrtime();
 }

@@ -34,7 +34,8 @@ static int adopt(br_loop *l, br_handle *h, int fd, const struct sockaddr *name) 
   }
   c->flags |= BR_CONNECTED;
   if (h->kind == BR_KIND_TCP) {
-    // A connection that was reset meanwhile refuses options; it is handed over all the same, and its read says so.
+    // A connection that was reset meanwhile refuses options; it is handed over all the
+    // same, and its read says so.
     if (h->listener->nodelay) uv_tcp_nodelay(br_tcp(c), 1);
     if (h->listener->keepalive_s > 0) uv_tcp_keepalive(br_tcp(c), 1, (unsigned)h->listener->keepalive_s);
     br_peer_keep(c, name);
@@ -113,7 +114,8 @@ void br_accept_room(br_loop *l, br_handle *h, int32_t more) {
   resume(l, h);
 }
 
-// listener_new begins to watch the descriptor. A reference that was taken off the handle stays off.
+// listener_new begins to watch the descriptor. A reference that was taken off the handle
+// stays off.
 static int listener_new(br_loop *l, br_handle *h, int fd) {
   br_listener *s = br_alloc(sizeof *s);
   memset(s, 0, sizeof *s);

@@ -46,8 +46,9 @@ func NewLoop() (*Loop, int) {
 // Close releases the loop, or answers UV_EBUSY while a handle is left.
 func (l *Loop) Close() int { return int(C.br_loop_close(l.c)) }
 
-// Turn executes the first nops operations, forgets the first consumed records and runs libuv once, waiting at most
-// timeoutMS; 0 does not wait, -1 waits without limit. With ifAlive it does not wait when libuv is not alive.
+// Turn executes the first nops operations, forgets the first consumed records and runs
+// libuv once, waiting at most timeoutMS; 0 does not wait, -1 waits without limit. With
+// ifAlive it does not wait when libuv is not alive.
 func (l *Loop) Turn(nops, consumed uint32, timeoutMS int64, ifAlive bool) {
 	C.br_turn(l.c, C.uint32_t(nops), C.uint32_t(consumed), C.int64_t(timeoutMS), flag(ifAlive))
 }
@@ -55,13 +56,15 @@ func (l *Loop) Turn(nops, consumed uint32, timeoutMS int64, ifAlive bool) {
 // Flush executes the first nops operations now.
 func (l *Loop) Flush(nops uint32) { C.br_flush(l.c, C.uint32_t(nops)) }
 
-// TickFD makes a timerfd that ends waits when it expires, or returns an error. The caller sets it; Close closes it.
+// TickFD makes a timerfd that ends waits when it expires, or returns an error. The caller
+// sets it; Close closes it.
 func (l *Loop) TickFD() int { return int(C.br_loop_tick_fd(l.c)) }
 
 // BackendFD is the descriptor of the kernel's queue, as uv_backend_fd.
 func (l *Loop) BackendFD() int { return int(C.br_loop_backend_fd(l.c)) }
 
-// BackendTimeout is libuv's own wish for the next poll in milliseconds, -1 without limit, as uv_backend_timeout.
+// BackendTimeout is libuv's own wish for the next poll in milliseconds, -1 without limit,
+// as uv_backend_timeout.
 func (l *Loop) BackendTimeout() int { return int(C.br_loop_backend_timeout(l.c)) }
 
 // UpdateTime refreshes Shared.Now, as uv_update_time.

@@ -20,7 +20,8 @@ int br_pipe_new(br_loop *l, uint64_t *id) {
   return err;
 }
 
-// name_ok refuses what libuv would cut short. A terminated path leaves room for its end, an abstract name needs none.
+// name_ok refuses what libuv would cut short. A terminated path leaves room for its end,
+// an abstract name needs none.
 static int name_ok(const char *path, unsigned len) {
   if (len == 0) return UV_EINVAL;
   if (path[0] != '\0' && memchr(path, '\0', len) != NULL) return UV_EINVAL;
@@ -31,7 +32,8 @@ static int name_ok(const char *path, unsigned len) {
   return 0;
 }
 
-// abstract_socket makes a socket for a name in the abstract name space, which libuv knows from 1.46 on only.
+// abstract_socket makes a socket for a name in the abstract name space, which libuv knows
+// from 1.46 on only.
 static int abstract_socket(br_handle *h, const char *name, unsigned len, struct sockaddr_un *a, socklen_t *n) {
   uv_os_fd_t old;
   if (uv_fileno(br_uv(h), &old) == 0) return UV_EINVAL;

@@ -1,13 +1,16 @@
 // Reading: the slab, and streams that are read later.
 //
-// Small reads share the slab. It is filled from the front during one turn and free again at the next. A chunk is taken in
-// the allocation callback and what the read did not use goes back in the read callback; libuv calls the two in pairs.
+// Small reads share the slab. It is filled from the front during one turn and free again
+// at the next. A chunk is taken in the allocation callback and what the read did not use
+// goes back in the read callback; libuv calls the two in pairs.
 //
-// A stream that brings much is not read here: it gets no chunk, which makes libuv report UV_ENOBUFS and read nothing, and
-// BR_REC_READABLE tells Go to read it when its turn comes, itself or with br_read. So its bytes are still in the processor's cache
-// when they are answered, and the peer gets the first answer before the last stream is read: reading a hundred streams of
-// 100 KiB into the slab before answering any cost 1.9 times a C server's time. The same goes for a stream that finds the
-// slab full. The stream stays started: its descriptor is level-triggered, so what is left comes again.
+// A stream that brings much is not read here: it gets no chunk, which makes libuv report
+// UV_ENOBUFS and read nothing, and BR_REC_READABLE tells Go to read it when its turn
+// comes, itself or with br_read. So its bytes are still in the processor's cache when
+// they are answered, and the peer gets the first answer before the last stream is read:
+// reading a hundred streams of 100 KiB into the slab before answering any cost 1.9 times
+// a C server's time. The same goes for a stream that finds the slab full. The stream
+// stays started: its descriptor is level-triggered, so what is left comes again.
 #include "internal.h"
 
 #include <errno.h>

@@ -50,9 +50,11 @@ func flag(on bool) C.int {
 	return 0
 }
 
-// Handles are named by an id, slot | gen << 32. Functions return 0 or a libuv code unless their comment says otherwise.
+// Handles are named by an id, slot | gen << 32. Functions return 0 or a libuv code unless
+// their comment says otherwise.
 
-// NewTCP makes a TCP handle; family is 0 or an address family whose socket is made at once.
+// NewTCP makes a TCP handle; family is 0 or an address family whose socket is made at
+// once.
 func (l *Loop) NewTCP(family uint) (uint64, int) {
 	var id C.uint64_t
 	err := C.br_tcp_new(l.c, C.uint(family), &id)
@@ -80,20 +82,20 @@ func (l *Loop) BufferSize(id uint64, receive bool, value int) (int, int) {
 // CloseReset closes with a RST.
 func (l *Loop) CloseReset(id uint64) int { return int(C.br_close_reset(l.c, C.uint64_t(id))) }
 
-// Listen listens and accepts up to room connections, -1 without limit, until an OpAcceptRoom gives more; if stopped,
-// after an OpAcceptStart.
+// Listen listens and accepts up to room connections, -1 without limit, until an
+// OpAcceptRoom gives more; if stopped, after an OpAcceptStart.
 func (l *Loop) Listen(id uint64, backlog int, noDelay bool, keepAliveSeconds, room int, stopped bool) int {
 	return int(C.br_listen(l.c, C.uint64_t(id), C.int(backlog), flag(noDelay), C.int(keepAliveSeconds), C.int(room), flag(stopped)))
 }
 
-// Read reads into p and returns the number of bytes, 0 if there are none or the stream is at its end, or a libuv code,
-// after which reading has stopped.
+// Read reads into p and returns the number of bytes, 0 if there are none or the stream is
+// at its end, or a libuv code, after which reading has stopped.
 func (l *Loop) Read(id uint64, p []byte) int {
 	return int(C.br_read(l.c, C.uint64_t(id), unsafe.Pointer(unsafe.SliceData(p)), C.size_t(len(p))))
 }
 
-// Write writes the pieces of operation op, -1 for none, and then p. It returns the number of bytes that the bridge
-// keeps because the kernel did not take them, or a libuv code.
+// Write writes the pieces of operation op, -1 for none, and then p. It returns the number
+// of bytes that the bridge keeps because the kernel did not take them, or a libuv code.
 func (l *Loop) Write(id uint64, op int, p []byte) int {
 	return int(C.br_write(l.c, C.uint64_t(id), C.int(op), unsafe.Pointer(unsafe.SliceData(p)), C.size_t(len(p))))
 }
@@ -129,7 +131,8 @@ func (l *Loop) TCPNoDelay(id uint64, on bool) int {
 	return int(C.br_tcp_nodelay(l.c, C.uint64_t(id), flag(on)))
 }
 
-// TCPKeepAlive is uv_tcp_keepalive; a delay of 0 is UV_EINVAL with every version of libuv.
+// TCPKeepAlive is uv_tcp_keepalive; a delay of 0 is UV_EINVAL with every version of
+// libuv.
 func (l *Loop) TCPKeepAlive(id uint64, on bool, delaySeconds uint) int {
 	return int(C.br_tcp_keepalive(l.c, C.uint64_t(id), flag(on), C.uint(delaySeconds)))
 }
@@ -139,7 +142,8 @@ func (l *Loop) TCPSimultaneousAccepts(id uint64, on bool) int {
 	return int(C.br_tcp_simultaneous_accepts(l.c, C.uint64_t(id), flag(on)))
 }
 
-// TCPName writes the local or the peer's address to addr, AddrBytes long, and returns its length, or a libuv code.
+// TCPName writes the local or the peer's address to addr, AddrBytes long, and returns its
+// length, or a libuv code.
 func (l *Loop) TCPName(id uint64, peer bool, addr []byte) int {
 	return int(C.br_tcp_name(l.c, C.uint64_t(id), flag(peer), unsafe.Pointer(unsafe.SliceData(addr))))
 }
@@ -151,7 +155,8 @@ func (l *Loop) NewPipe() (uint64, int) {
 	return uint64(id), int(err)
 }
 
-// PipeBind binds to a path; one that begins with a NUL is a name in Linux's abstract name space.
+// PipeBind binds to a path; one that begins with a NUL is a name in Linux's abstract name
+// space.
 func (l *Loop) PipeBind(id uint64, path string) int {
 	return int(C.br_pipe_bind(l.c, C.uint64_t(id), unsafe.Pointer(unsafe.StringData(path)), C.uint(len(path))))
 }

@@ -18,8 +18,8 @@ int br_tcp_new(br_loop *l, unsigned family, uint64_t *id) {
   return err;
 }
 
-// open_check refuses what libuv would abort on later: a descriptor that the kernel cannot poll, or one that another
-// handle of the loop has.
+// open_check refuses what libuv would abort on later: a descriptor that the kernel cannot
+// poll, or one that another handle of the loop has.
 static int open_check(br_loop *l, int kind, int fd) {
   struct stat st;
   if (fstat(fd, &st) != 0) return uv_translate_sys_error(errno);
@@ -50,8 +50,8 @@ static int addr_ok(const struct sockaddr *a, unsigned len) {
   return a->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6);
 }
 
-// tcp_socket makes sure that h has a socket of the family, and gives its descriptor. uv_tcp_bind would make one too,
-// but options that must precede bind(2) need it earlier.
+// tcp_socket makes sure that h has a socket of the family, and gives its descriptor.
+// uv_tcp_bind would make one too, but options that must precede bind(2) need it earlier.
 static int tcp_socket(br_handle *h, int family, uv_os_fd_t *fd) {
   if (uv_fileno(br_uv(h), fd) == 0) return 0;
   int type = SOCK_STREAM;
@@ -96,7 +96,8 @@ int br_tcp_bind(br_loop *l, uint64_t id, const void *addr, unsigned len, unsigne
   }
   int err = uv_tcp_bind(br_tcp(h), a, flags & BR_BIND_V6ONLY ? UV_TCP_IPV6ONLY : 0);
   if (err != 0) return err;
-  // libuv keeps EADDRINUSE for uv_listen or uv_tcp_connect to report; asking for the name brings it out now.
+  // libuv keeps EADDRINUSE for uv_listen or uv_tcp_connect to report; asking for the name
+  // brings it out now.
   struct sockaddr_storage name;
   int n = sizeof name;
   return uv_tcp_getsockname(br_tcp(h), (struct sockaddr *)&name, &n);

@@ -1,8 +1,9 @@
 // Writing and shutting down: the outgoing side of a stream.
 //
-// Bytes are offered to the kernel at once, from where they lie. Only what it does not take is copied, into blocks, and
-// libuv writes the blocks when the descriptor is writable. A stream has at most one libuv request outstanding: first a
-// connect, then writes of a few blocks each, then the shutdown.
+// Bytes are offered to the kernel at once, from where they lie. Only what it does not
+// take is copied, into blocks, and libuv writes the blocks when the descriptor is
+// writable. A stream has at most one libuv request outstanding: first a connect, then
+// writes of a few blocks each, then the shutdown.
 #include "internal.h"
 
 #include <string.h>
@@ -132,7 +133,8 @@ void br_out_next(br_loop *l, br_handle *h) {
   if (err != 0) write_failed(l, h, err);
 }
 
-// offer gives the kernel iov[0..n) and keeps the rest. It returns the number of bytes kept, or an error.
+// offer gives the kernel iov[0..n) and keeps the rest. It returns the number of bytes
+// kept, or an error.
 static int64_t offer(br_loop *l, br_handle *h, uv_buf_t *iov, unsigned n) {
   int64_t taken = 0;
   if (h->out == NULL && !(h->flags & BR_CONNECTING)) {
@@ -157,7 +159,8 @@ static int64_t offer(br_loop *l, br_handle *h, uv_buf_t *iov, unsigned n) {
 
 static int writable(const br_handle *h) { return h != NULL && !(h->flags & (BR_WRITE_FAILED | BR_SHUTTING)); }
 
-// gather offers the pieces of a write operation and then p[0..len). It returns the number of bytes kept, or an error.
+// gather offers the pieces of a write operation and then p[0..len). It returns the number
+// of bytes kept, or an error.
 static int64_t gather(br_loop *l, br_handle *h, const br_op *op, const void *p, size_t len) {
   unsigned n = 0;
   int64_t left = 0, r;
@@ -192,7 +195,8 @@ static int64_t gather(br_loop *l, br_handle *h, const br_op *op, const void *p, 
   return left;
 }
 
-// start lets libuv write the blocks, unless a request is outstanding: its end starts the next one.
+// start lets libuv write the blocks, unless a request is outstanding: its end starts the
+// next one.
 static void start(br_loop *l, br_handle *h) {
   if (h->out->held == NULL && !(h->flags & BR_CONNECTING)) br_out_next(l, h);
 }

@@ -1,8 +1,9 @@
 package examples_test
 
-// Clients of the chat that know what they ought to hear: everybody knows what everybody in the room will say, so each line
-// is compared with what its speaker has to say next, byte for byte. In which order the speakers come is the room's affair,
-// but has to be the same for all who are in it.
+// Clients of the chat that know what they ought to hear: everybody knows what everybody
+// in the room will say, so each line is compared with what its speaker has to say next,
+// byte for byte. In which order the speakers come is the room's affair, but has to be the
+// same for all who are in it.
 
 import (
 	"bufio"
@@ -28,7 +29,8 @@ import (
 )
 
 const (
-	// chatLineBytesMax is how long a line may be; half of that is usual, and many are empty.
+	// chatLineBytesMax is how long a line may be; half of that is usual, and many are
+	// empty.
 	chatLineBytesMax = 8 << 10
 	// speechStride is how far the speech of one client is from that of the next.
 	speechStride = 4099
@@ -65,15 +67,17 @@ func (s *speeches) of(number int) []byte {
 	return s.data[start : end+bytes.IndexByte(s.data[end:], '\n')+1]
 }
 
-// rooms is who is where: the clients of a test, so many in each room, in the order of their numbers. Those that are no
-// processes of Go have odd numbers, so that each shares its room with one that is.
+// rooms is who is where: the clients of a test, so many in each room, in the order of
+// their numbers. Those that are no processes of Go have odd numbers, so that each shares
+// its room with one that is.
 type rooms struct {
 	clients int
 	size    int
 	said    *speeches
 }
 
-// greeting is the first line that a client sends. If there is but one room it is the one without a name.
+// greeting is the first line that a client sends. If there is but one room it is the one
+// without a name.
 func (r *rooms) greeting(number int) string {
 	if r.size == r.clients {
 		return fmt.Sprintf("c%d\n", number)

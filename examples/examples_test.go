@@ -1,5 +1,6 @@
-// Package examples_test builds the programs below examples/ as a user would, with cgo and without, and looks at what they
-// print. The programs run as processes of their own: nothing of them is known here but their names.
+// Package examples_test builds the programs below examples/ as a user would, with cgo and
+// without, and looks at what they print. The programs run as processes of their own:
+// nothing of them is known here but their names.
 package examples_test
 
 import (
@@ -24,7 +25,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// programTimeMax bounds one run of one program. The longest, the tour, takes about ten seconds.
+// programTimeMax bounds one run of one program. The longest, the tour, takes about ten
+// seconds.
 const programTimeMax = 60 * time.Second
 
 // build is one way to build the programs. Without cgo they run on the pure-Go driver.
@@ -125,8 +127,9 @@ func TestProgramsPrintWhatIsExpected(t *testing.T) {
 	}
 }
 
-// compare compares what a program has printed with its expected.txt, or line by line with the regular expressions of its
-// expected.regexp. There, a line that begins with "* " stands for any number of lines like the rest of it.
+// compare compares what a program has printed with its expected.txt, or line by line with
+// the regular expressions of its expected.regexp. There, a line that begins with "* "
+// stands for any number of lines like the rest of it.
 func compare(t *testing.T, name, got string) {
 	t.Helper()
 	want, err := os.ReadFile(filepath.Join(name, "expected.txt"))

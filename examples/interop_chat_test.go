@@ -1,7 +1,8 @@
 package examples_test
 
-// The chat in numbers: what one client says, all in its room hear, in the same order, byte for byte. Once with many rooms,
-// and once with one, where a client reads nothing for a while.
+// The chat in numbers: what one client says, all in its room hear, in the same order,
+// byte for byte. Once with many rooms, and once with one, where a client reads nothing
+// for a while.
 
 import (
 	"context"
@@ -18,14 +19,16 @@ import (
 )
 
 const (
-	// In one room a speech is short: everybody hears all of them, and what each hears is still more than the kernel keeps
-	// for the slow client.
+	// In one room a speech is short: everybody hears all of them, and what each hears is
+	// still more than the kernel keeps for the slow client.
 	oneRoomClients = 100
 	oneRoomBytes   = 80 << 10
-	// slowReadBuffer is the slow client's receive buffer in the kernel. It is fixed so that it does not grow, and holds
-	// several segments of the loopback interface, which are 64 KiB: a smaller window opens in steps of a timer.
+	// slowReadBuffer is the slow client's receive buffer in the kernel. It is fixed so
+	// that it does not grow, and holds several segments of the loopback interface, which
+	// are 64 KiB: a smaller window opens in steps of a timer.
 	slowReadBuffer = 256 << 10
-	// The room counts as held up when a client has heard nothing at so many looks in a row.
+	// The room counts as held up when a client has heard nothing at so many looks in a
+	// row.
 	stillLooks = 10
 	stillTime  = 100 * time.Millisecond
 )
@@ -39,7 +42,8 @@ type meeting struct {
 	over     <-chan struct{}
 }
 
-// meet lets all clients in. What is not Go's net gets the first odd numbers. They have interopTimeMax for everything.
+// meet lets all clients in. What is not Go's net gets the first odd numbers. They have
+// interopTimeMax for everything.
 func meet(t *testing.T, s *server, rooms *rooms, python, netcat int) *meeting {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), interopTimeMax)
@@ -82,8 +86,8 @@ func meet(t *testing.T, s *server, rooms *rooms, python, netcat int) *meeting {
 	return m
 }
 
-// talk has everybody talk and listen, except that the first client does not listen before meanwhile has returned. It
-// returns the sums of all clients by number.
+// talk has everybody talk and listen, except that the first client does not listen before
+// meanwhile has returned. It returns the sums of all clients by number.
 func (m *meeting) talk(meanwhile func() error) (map[int]string, error) {
 	e := errands{errs: make(chan error, 2*len(m.chatters)+1), failed: m.cancel}
 	var pythonSums []string
@@ -125,7 +129,8 @@ func (m *meeting) end(t *testing.T, s *server) {
 	}
 }
 
-// errands runs functions in goroutines. The first error ends the others, which might wait for what never comes.
+// errands runs functions in goroutines. The first error ends the others, which might wait
+// for what never comes.
 type errands struct {
 	count  int
 	errs   chan error
@@ -147,7 +152,8 @@ func (e *errands) wait() (err error) {
 	return err
 }
 
-// standstill waits until a client that has begun to hear hears nothing more, and tells how many bytes it has heard.
+// standstill waits until a client that has begun to hear hears nothing more, and tells
+// how many bytes it has heard.
 func (m *meeting) standstill(c *chatter) (heard int64) {
 	tick := time.NewTicker(stillTime)
 	defer tick.Stop()

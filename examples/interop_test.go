@@ -41,7 +41,8 @@ type server struct {
 	stdout  *bufio.Reader
 }
 
-// serve starts a program as a server on a free port, and stops it when the test ends if the test has not done so.
+// serve starts a program as a server on a free port, and stops it when the test ends if
+// the test has not done so.
 func serve(t *testing.T, b *build, name string, flags ...string) *server {
 	t.Helper()
 	s := &server{cmd: exec.Command(b.program(t, name), append([]string{"-listen", "127.0.0.1:0"}, flags...)...)}
@@ -78,7 +79,8 @@ func (s *server) stop(t *testing.T) {
 	assert.Empty(t, s.stderr.String())
 }
 
-// allowDescriptors makes room for the connections here and in the processes that are started from now on.
+// allowDescriptors makes room for the connections here and in the processes that are
+// started from now on.
 func allowDescriptors(t *testing.T) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -90,7 +92,8 @@ func allowDescriptors(t *testing.T) {
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit))
 }
 
-// spread gives each kind of client its share. The share of a kind that this machine does not have goes to Go's net.
+// spread gives each kind of client its share. The share of a kind that this machine does
+// not have goes to Go's net.
 func spread(t *testing.T, total, python, netcat int) []clients.Group {
 	t.Helper()
 	groups := []clients.Group{{Kind: clients.Net, Count: total}}

@@ -74,7 +74,8 @@ func TestGracefulShutdownEndsAtTheSecondSignal(t *testing.T) {
 			require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
 			s.expect(t, "told to end: terminated signal received\n")
 
-			// The program gives the signal its old effect back at about this time: one of the next is the second.
+			// The program gives the signal its old effect back at about this time: one of
+			// the next is the second.
 			ended := make(chan error, 1)
 			go func() { ended <- s.cmd.Wait() }()
 			tick := time.NewTicker(10 * time.Millisecond)

@@ -1,5 +1,5 @@
-// Package thirdparty tests libuv.sh, the script behind make deps: on a machine made of scripts, so that what a distribution
-// lacks can be left out one by one.
+// Package thirdparty tests libuv.sh, the script behind make deps: on a machine made of
+// scripts, so that what a distribution lacks can be left out one by one.
 package thirdparty
 
 import (
@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tools are the commands that every POSIX system has. All others are absent unless a test fakes them.
+// tools are the commands that every POSIX system has. All others are absent unless a test
+// fakes them.
 var tools = []string{
 	"basename", "cat", "cmp", "cp", "dirname", "grep", "ln", "mkdir", "mktemp", "mv", "paste", "rm", "sed", "sh", "tail", "touch",
 }
@@ -24,7 +25,8 @@ const (
 	root      = `echo 0`
 	user      = `echo 1000`
 
-	// aptGet downloads from the folder $MACHINE/pool, which apt-get update fills from $MACHINE/mirror, and counts downloads.
+	// aptGet downloads from the folder $MACHINE/pool, which apt-get update fills from
+	// $MACHINE/mirror, and counts downloads.
 	aptGet = `
 		case " $* " in
 		*" update "*) cp -R "$MACHINE/mirror" "$MACHINE/pool" ;;

@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A program that closes a stream's descriptor behind its back makes libuv refuse the next connection that gets its number.
+// A program that closes a stream's descriptor behind its back makes libuv refuse the next
+// connection that gets its number.
 func TestAcceptOfANumberThatIsWatchedStill(t *testing.T) {
 	l := newBulkLoop(t)
 	s, err := l.NewTCP()

@@ -2,33 +2,40 @@
 
 package uv
 
-// The adaptive wait parks, except in three cases, in which the thread blocks in C. Figures are of an echo of 1 KiB on two
-// processors, Go 1.26.
+// The adaptive wait parks, except in three cases, in which the thread blocks in C.
+// Figures are of an echo of 1 KiB on two processors, Go 1.26.
 //
-// Crowded: goroutines that compute queue for a processor. One that parks gives its processor away and gets one back when
-// its turn has come; but where goroutines compute on all processors, nobody looks at the network poller for 10 ms, and then
-// the loop stands in line for up to 10 ms more. With 10,000 requests a second and two such goroutines half of the answers took
-// 5 to 10 ms, as with package net; ten connections that send, wait and send again got as few as 500 answers a second. A
-// thread that blocks in C keeps its processor until the runtime's monitor takes it away, which is when nothing else was
-// scheduled there for 10 ms. So half of the answers took less than 0.1 ms on two processors, 1 to 4 ms on one, and the ten
-// connections got 70,000 answers a second. One answer in a hundred still waits for a time slice, 10 to 20 ms. The price is
-// paid by the goroutines that compute: they get none of the time for which the loop waits, half of that processor or a
-// little more.
+// Crowded: goroutines that compute queue for a processor. One that parks gives its
+// processor away and gets one back when its turn has come; but where goroutines compute
+// on all processors, nobody looks at the network poller for 10 ms, and then the loop
+// stands in line for up to 10 ms more. With 10,000 requests a second and two such
+// goroutines half of the answers took 5 to 10 ms, as with package net; ten connections
+// that send, wait and send again got as few as 500 answers a second. A thread that blocks
+// in C keeps its processor until the runtime's monitor takes it away, which is when
+// nothing else was scheduled there for 10 ms. So half of the answers took less than 0.1
+// ms on two processors, 1 to 4 ms on one, and the ten connections got 70,000 answers a
+// second. One answer in a hundred still waits for a time slice, 10 to 20 ms. The price is
+// paid by the goroutines that compute: they get none of the time for which the loop
+// waits, half of that processor or a little more.
 //
-// Brisk: there is a processor to spare, and events come quickly one after the other. To block asks the kernel once where
-// to park asks two or three times, and nobody needs the processor that the thread keeps meanwhile. Other loops that block
-// keep theirs too: without counting them, two or three loops made whatever else ran wait 0.2 to 1 ms longer for a processor.
-// With one connection a request costs 1.0 to 1.2 times what it costs a C server, instead of 1.6 to 1.9 times; with ten
-// connections that are always busy there is no difference. With 100 requests a second the monitor's looks make blocking
-// twice as dear as parking, so it is for short waits only; and not for those that another goroutine ends, which may want
-// the processor that the loop would keep.
+// Brisk: there is a processor to spare, and events come quickly one after the other. To
+// block asks the kernel once where to park asks two or three times, and nobody needs the
+// processor that the thread keeps meanwhile. Other loops that block keep theirs too:
+// without counting them, two or three loops made whatever else ran wait 0.2 to 1 ms
+// longer for a processor. With one connection a request costs 1.0 to 1.2 times what it
+// costs a C server, instead of 1.6 to 1.9 times; with ten connections that are always
+// busy there is no difference. With 100 requests a second the monitor's looks make
+// blocking twice as dear as parking, so it is for short waits only; and not for those
+// that another goroutine ends, which may want the processor that the loop would keep.
 //
-// Swift: there is no processor to spare, but waits are so short that keeping one costs nobody much. The monitor does not
-// notice them either. On a single processor a request over one connection costs 1.26 times what it costs a C server,
-// instead of 1.76 times, and at 25,000 requests a second over ten connections 1.3 instead of 1.9 times; at 12,000 there is
-// no difference. The loop gives way to others before each wait, see company_linux.go: beside such a loop an echo of package
-// net took 36 us where it takes 33 beside an idle one, and 480 us when the loop looked for the others twice a millisecond
-// only.
+// Swift: there is no processor to spare, but waits are so short that keeping one costs
+// nobody much. The monitor does not notice them either. On a single processor a request
+// over one connection costs 1.26 times what it costs a C server, instead of 1.76 times,
+// and at 25,000 requests a second over ten connections 1.3 instead of 1.9 times; at
+// 12,000 there is no difference. The loop gives way to others before each wait, see
+// company_linux.go: beside such a loop an echo of package net took 36 us where it takes
+// 33 beside an idle one, and 480 us when the loop looked for the others twice a
+// millisecond only.
 //
 // To poll for 30 us before blocking was no faster, and cost up to twice the CPU time.
 
@@ -47,8 +54,9 @@ type adaptiveWaiter struct {
 	pace    pace
 	company *company // nil if it cannot be known
 	keeps   bool     // the loop keeps its processor through waits, and gives way to the company before each
-	// blocks tells how the loop waits now. A wake-up may find that it has changed; then it ends a later wait in vain, for
-	// the pending bit, which was set first, has ended the wait that it was for.
+	// blocks tells how the loop waits now. A wake-up may find that it has changed; then
+	// it ends a later wait in vain, for the pending bit, which was set first, has ended
+	// the wait that it was for.
 	blocks atomic.Bool
 }
 
@@ -93,9 +101,11 @@ func (w *adaptiveWaiter) choose(block bool) {
 	}
 }
 
-// giveWay lets others run before the loop keeps the processor: those that can, and by parking those for whom the network has
-// something. A loop that finds something to do before it parks goes on with that, and the next time with those that can run. If
-// it always finds something, the runtime's monitor asks the network for the others, every 10 ms.
+// giveWay lets others run before the loop keeps the processor: those that can, and by
+// parking those for whom the network has something. A loop that finds something to do
+// before it parks goes on with that, and the next time with those that can run. If it
+// always finds something, the runtime's monitor asks the network for the others, every 10
+// ms.
 func (w *adaptiveWaiter) giveWay() {
 	parks := w.blocks.Load() && w.company.waits()
 	w.choose(!parks)
@@ -137,7 +147,8 @@ func (p *pace) note(took time.Duration) {
 	p.swift = p.below(p.swift, swiftWaitMax, unhurriedMin)
 }
 
-// below is an opinion on the mean that begins below one value and ends at another, larger one.
+// below is an opinion on the mean that begins below one value and ends at another, larger
+// one.
 func (p *pace) below(is bool, begin, end time.Duration) bool {
 	if is {
 		return p.mean < end
@@ -154,10 +165,12 @@ const (
 	loadCrowded             // goroutines wait for one
 )
 
-// crowd is the opinion whether the processors are crowded with goroutines that compute. Single looks see a moment, so some in a
-// row decide. A goroutine that waits for a processor may have little to do. So a look that finds one lets all of them run that
-// wait, and looks again: those that compute wait again then. A loop that blocks seldom lets others run, and whatever they have
-// to do waits; so it goes on to try, as often as costs it a hundredth of the time.
+// crowd is the opinion whether the processors are crowded with goroutines that compute.
+// Single looks see a moment, so some in a row decide. A goroutine that waits for a
+// processor may have little to do. So a look that finds one lets all of them run that
+// wait, and looks again: those that compute wait again then. A loop that blocks seldom
+// lets others run, and whatever they have to do waits; so it goes on to try, as often as
+// costs it a hundredth of the time.
 type crowd struct {
 	probe    func() load
 	yield    func() time.Duration // lets others run and tells for how long
@@ -175,7 +188,8 @@ const (
 	freeLooksMin      = 8
 )
 
-// look is called after a wait. Whoever waits to run at that moment would have the processor if the loop had not woken up.
+// look is called after a wait. Whoever waits to run at that moment would have the
+// processor if the loop had not woken up.
 func (c *crowd) look(now time.Duration) {
 	if now < c.nextLook {
 		return
@@ -207,7 +221,8 @@ func yield() time.Duration {
 	return time.Since(start)
 }
 
-// blockedLoops counts the loops of this process that block now. Their processors are not to spare, though nothing runs there.
+// blockedLoops counts the loops of this process that block now. Their processors are not
+// to spare, though nothing runs there.
 var blockedLoops atomic.Int64
 
 // processors counts the goroutines that run and those that want to.
@@ -221,7 +236,8 @@ func newProcessors() *processors {
 	return p
 }
 
-// load is the load of this moment. A runtime that does not count has no answer, and then the loop parks.
+// load is the load of this moment. A runtime that does not count has no answer, and then
+// the loop parks.
 func (p *processors) load() load {
 	metrics.Read(p.samples[:])
 	var n [3]uint64

@@ -15,8 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Some looks in a row change a crowd's opinion, more of them to the better than to the worse; a look that agrees begins
-// the count anew, and looks that come too soon are not taken.
+// Some looks in a row change a crowd's opinion, more of them to the better than to the
+// worse; a look that agrees begins the count anew, and looks that come too soon are not
+// taken.
 func TestCrowd(t *testing.T) {
 	var now time.Duration
 	var full load
@@ -60,7 +61,8 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// Goroutines that want to run, but not for long, are no crowd. Where there was one, that is found out by letting them run.
+// Goroutines that want to run, but not for long, are no crowd. Where there was one, that
+// is found out by letting them run.
 func TestCrowdOfShortWork(t *testing.T) {
 	var now time.Duration
 	yields, compute, waiting := 0, false, true
@@ -117,7 +119,8 @@ func newAdaptiveLoop(t *testing.T, probe func() load) (*Loop, *adaptiveWaiter) {
 	return l, w
 }
 
-// The loop blocks while the probe says so and parks again afterwards. Timeouts end both kinds of waits.
+// The loop blocks while the probe says so and parks again afterwards. Timeouts end both
+// kinds of waits.
 func TestAdaptiveWait(t *testing.T) {
 	full, looks := loadCrowded, 0
 	l, w := newAdaptiveLoop(t, func() load { looks++; return full })
@@ -140,8 +143,8 @@ func TestAdaptiveWait(t *testing.T) {
 	wait()
 }
 
-// Short waits for events make the loop block where a processor is to spare; long ones, and waits that another goroutine
-// ends, make it park.
+// Short waits for events make the loop block where a processor is to spare; long ones,
+// and waits that another goroutine ends, make it park.
 func TestAdaptiveWaitPace(t *testing.T) {
 	found := loadSpare
 	l, w := newAdaptiveLoop(t, func() load { return found })
@@ -213,7 +216,8 @@ func TestPace(t *testing.T) {
 	require.True(t, p.brisk)
 }
 
-// Nothing is lost while the way to wait changes after every wait: neither a wake-up nor an event of a descriptor.
+// Nothing is lost while the way to wait changes after every wait: neither a wake-up nor
+// an event of a descriptor.
 func TestAdaptiveWaitChanges(t *testing.T) {
 	var l *Loop
 	var w *adaptiveWaiter
@@ -264,7 +268,8 @@ func TestAdaptiveWaitChanges(t *testing.T) {
 	require.Greater(t, changes, rounds/10, "the way to wait hardly ever changed")
 }
 
-// Goroutines that compute on every processor make the loop block, and their end makes it park again.
+// Goroutines that compute on every processor make the loop block, and their end makes it
+// park again.
 func TestAdaptiveWaitUnderLoad(t *testing.T) {
 	l, w := newAdaptiveLoop(t, newProcessors().load)
 	w.crowd.yield = yield

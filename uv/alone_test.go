@@ -2,7 +2,8 @@
 
 package uv_test
 
-// Writes of medium size: one that is alone in its turn does not wait for the flush, several leave together.
+// Writes of medium size: one that is alone in its turn does not wait for the flush,
+// several leave together.
 
 import (
 	"bytes"
@@ -29,8 +30,8 @@ func newTurns(t *testing.T) *turns {
 	return &turns{t: t, l: l, s: s, peer: peer}
 }
 
-// turn makes writes of the sizes and checks how many system calls come with them and how many with the flush, and that the
-// peer gets the bytes.
+// turn makes writes of the sizes and checks how many system calls come with them and how
+// many with the flush, and that the peer gets the bytes.
 func (w *turns) turn(atOnce, flushed uint64, sizes ...int) {
 	w.t.Helper()
 	before := w.l.Metrics().WriteCalls

@@ -4,7 +4,8 @@ package uv
 
 import "sync/atomic"
 
-// Async lets other goroutines have a function called on the loop's; uv_async_t. All of a loop's share its one wake-up.
+// Async lets other goroutines have a function called on the loop's; uv_async_t. All of a
+// loop's share its one wake-up.
 type Async struct {
 	local
 	f       func()
@@ -12,8 +13,8 @@ type Async struct {
 	closed  atomic.Bool
 }
 
-// NewAsync makes an async handle that calls f; uv_async_init. It is active until it is closed. f may be nil: then Send
-// only wakes the loop. The error is ErrClosed.
+// NewAsync makes an async handle that calls f; uv_async_init. It is active until it is
+// closed. f may be nil: then Send only wakes the loop. The error is ErrClosed.
 func (l *Loop) NewAsync(f func()) (*Async, error) {
 	a := &Async{f: f}
 	if err := l.addLocal(&a.local, a, AsyncHandle); err != nil {
@@ -23,8 +24,9 @@ func (l *Loop) NewAsync(f func()) (*Async, error) {
 	return a, nil
 }
 
-// Send has the function called in a coming turn; uv_async_send. Sends that come before the call has begun are one. It may
-// be called from any goroutine and at any time; the error is ErrClosed.
+// Send has the function called in a coming turn; uv_async_send. Sends that come before
+// the call has begun are one. It may be called from any goroutine and at any time; the
+// error is ErrClosed.
 func (a *Async) Send() error {
 	if a.closed.Load() {
 		return ErrClosed

@@ -86,7 +86,8 @@ func BenchmarkTimerStartStop(b *testing.B) {
 	t.Close()
 }
 
-// One operation is 1 KiB there and back on one connection between two streams of one loop.
+// One operation is 1 KiB there and back on one connection between two streams of one
+// loop.
 func BenchmarkEcho(b *testing.B) {
 	for name, w := range waits {
 		b.Run(name, func(b *testing.B) {

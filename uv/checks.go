@@ -16,7 +16,8 @@ func (l *Loop) check(method string) {
 	}
 }
 
-// goroutineID is the number of this goroutine. The runtime tells it only in a stack trace, which costs about 1 us.
+// goroutineID is the number of this goroutine. The runtime tells it only in a stack
+// trace, which costs about 1 us.
 func goroutineID() uint64 {
 	var buf [64]byte
 	b := buf[:runtime.Stack(buf[:], false)]

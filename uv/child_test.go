@@ -19,7 +19,8 @@ import (
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
-// Some tests run in a process of their own: those that change its limits, and those that might end it.
+// Some tests run in a process of their own: those that change its limits, and those that
+// might end it.
 
 const childArg = "uv-child"
 
@@ -38,7 +39,8 @@ func child(args []string) int {
 	return 0
 }
 
-// inChild runs a part of this program in a process of its own and returns what it has printed.
+// inChild runs a part of this program in a process of its own and returns what it has
+// printed.
 func inChild(t testing.TB, args ...string) string {
 	t.Helper()
 	exe, err := os.Executable()

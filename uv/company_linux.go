@@ -13,13 +13,16 @@ import (
 	"unsafe"
 )
 
-// company are the goroutines that may need the processor that a loop keeps while it waits. The loop lets those run that can,
-// but meanwhile nobody asks the network for the others. So before each wait it looks whether the runtime's poller has
-// something for them, and a timer of the kernel's ends a wait that lasts. The runtime does not say which descriptor its
-// poller has, but the kernel does: it is the epoll descriptor of this process that watches the gate.
+// company are the goroutines that may need the processor that a loop keeps while it
+// waits. The loop lets those run that can, but meanwhile nobody asks the network for the
+// others. So before each wait it looks whether the runtime's poller has something for
+// them, and a timer of the kernel's ends a wait that lasts. The runtime does not say
+// which descriptor its poller has, but the kernel does: it is the epoll descriptor of
+// this process that watches the gate.
 //
-// The timer is set once a millisecond at most and seldom expires. A timeout of the wait itself would be set for every wait,
-// and that costs 1.5 us: with it an echo over one connection took 1.45 times a C server's time, without it 1.25 times.
+// The timer is set once a millisecond at most and seldom expires. A timeout of the wait
+// itself would be set for every wait, and that costs 1.5 us: with it an echo over one
+// connection took 1.45 times a C server's time, without it 1.25 times.
 type company struct {
 	loop   *Loop
 	poller int
@@ -30,7 +33,8 @@ type company struct {
 // keepMax is how long a wait may keep the processor.
 const keepMax = 2 * time.Millisecond
 
-// newCompany is nil if the runtime's poller is not found: where /proc is not to be read, for instance.
+// newCompany is nil if the runtime's poller is not found: where /proc is not to be read,
+// for instance.
 func newCompany(l *Loop, gate int) *company {
 	poller := runtimePoller(gate)
 	if poller < 0 {
@@ -51,9 +55,10 @@ func (c *company) waits() bool {
 	return errno == 0 && n == 1
 }
 
-// limit sees to it that the next wait lasts keepMax at most. A tick that has come since it was set either ends that wait at
-// once, or was seen by a turn, after which libuv's clock shows another time. Without a timer, which the system may refuse, the
-// runtime's monitor ends what the loop keeps, after 10 or 20 ms.
+// limit sees to it that the next wait lasts keepMax at most. A tick that has come since
+// it was set either ends that wait at once, or was seen by a turn, after which libuv's
+// clock shows another time. Without a timer, which the system may refuse, the runtime's
+// monitor ends what the loop keeps, after 10 or 20 ms.
 func (c *company) limit() {
 	now := c.loop.b.Now
 	if now == c.set {
@@ -67,11 +72,13 @@ func (c *company) limit() {
 	syscall.RawSyscall6(syscall.SYS_TIMERFD_SETTIME, uintptr(c.tick), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0)
 }
 
-// knownPoller is the runtime's epoll descriptor plus one, once it is known. It stays the same as long as the process lives.
+// knownPoller is the runtime's epoll descriptor plus one, once it is known. It stays the
+// same as long as the process lives.
 var knownPoller atomic.Int64
 
-// runtimePoller finds the epoll descriptor that watches the one given; -1: there is none. It is sought when the first loop is made,
-// since later a process may have many descriptors: 38 ms with 20,000.
+// runtimePoller finds the epoll descriptor that watches the one given; -1: there is none.
+// It is sought when the first loop is made, since later a process may have many
+// descriptors: 38 ms with 20,000.
 func runtimePoller(watched int) int {
 	if known := knownPoller.Load(); known > 0 {
 		return int(known) - 1
@@ -92,7 +99,8 @@ func runtimePoller(watched int) int {
 	return -1
 }
 
-// watches reports whether an epoll descriptor has another descriptor in its set. The kernel lists the set, a line for each.
+// watches reports whether an epoll descriptor has another descriptor in its set. The
+// kernel lists the set, a line for each.
 func watches(epoll, fd int) bool {
 	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", epoll))
 	if err != nil {

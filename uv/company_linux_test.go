@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// swiftLoop is a loop without a spare processor whose events come quickly, so that it keeps its processor while it waits.
+// swiftLoop is a loop without a spare processor whose events come quickly, so that it
+// keeps its processor while it waits.
 type swiftLoop struct {
 	*Loop
 	*adaptiveWaiter
@@ -71,7 +72,8 @@ func TestSwiftLoopLetsOthersRun(t *testing.T) {
 	}
 }
 
-// A goroutine that waits for the network is not left waiting by a loop that keeps the only processor.
+// A goroutine that waits for the network is not left waiting by a loop that keeps the
+// only processor.
 func TestSwiftLoopGivesWayToTheNetwork(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	l := newSwiftLoop(t)

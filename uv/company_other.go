@@ -2,7 +2,8 @@
 
 package uv
 
-// company is known on Linux only. Without it a loop keeps its processor only while there is one to spare.
+// company is known on Linux only. Without it a loop keeps its processor only while there
+// is one to spare.
 type company struct{}
 
 func newCompany(*Loop, int) *company { return nil }

@@ -16,10 +16,12 @@ import (
 	"github.com/seed-a026a017/asyncio/cbridge"
 )
 
-// Errno is one of libuv's error codes, a negative number. On Unix most are a negated errno.
+// Errno is one of libuv's error codes, a negative number. On Unix most are a negated
+// errno.
 //
-// errors.Is matches an Errno with the errors of the standard library that mean the same: the syscall.Errno, and
-// fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, os.ErrDeadlineExceeded context.Canceled and io.EOF.
+// errors.Is matches an Errno with the errors of the standard library that mean the same:
+// the syscall.Errno, and fs.ErrNotExist, fs.ErrExist, fs.ErrPermission,
+// os.ErrDeadlineExceeded context.Canceled and io.EOF.
 type Errno int32
 
 // libuv's errors. Those that the system has too have its number, negated.
@@ -168,13 +170,15 @@ func FromSyscall(e syscall.Errno) Errno { return -Errno(e) }
 
 // Errors of the facade itself.
 var (
-	// ErrClosed is an operation on a loop or handle that is closed or closing. errors.Is finds net.ErrClosed in it too.
+	// ErrClosed is an operation on a loop or handle that is closed or closing. errors.Is
+	// finds net.ErrClosed in it too.
 	ErrClosed error = closedError{}
 	// ErrBusy is Loop.Close while handles are left. errors.Is finds EBUSY in it too.
 	ErrBusy error = busyError{}
 	// ErrLoopRunning is a run of a loop from inside itself or from a second goroutine.
 	ErrLoopRunning = errors.New("uv: the loop runs already; Stop ends that run, Post adds work to it")
-	// ErrWrongGoroutine is what a method panics with, under WithChecks, when a goroutine other than the loop's calls it.
+	// ErrWrongGoroutine is what a method panics with, under WithChecks, when a goroutine
+	// other than the loop's calls it.
 	ErrWrongGoroutine = errors.New("uv: called from a goroutine that does not run the loop; use Loop.Post")
 )
 
@@ -190,7 +194,8 @@ func (busyError) Error() string {
 }
 func (busyError) Is(target error) bool { return target == EBUSY || target == syscall.EBUSY }
 
-// Error is a failed operation: what was done, to what, and libuv's code for it. Unwrap gives the Errno.
+// Error is a failed operation: what was done, to what, and libuv's code for it. Unwrap
+// gives the Errno.
 type Error struct {
 	Op    string // such as "connect"
 	Kind  HandleType

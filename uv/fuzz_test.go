@@ -2,9 +2,9 @@
 
 package uv_test
 
-// Any sequence of calls of the public API gives Go errors, never an abort, and leaves nothing behind. A sequence is a
-// string of bytes; machine runs it. It runs in a child process, because libuv answers what the bridge lets through with
-// abort().
+// Any sequence of calls of the public API gives Go errors, never an abort, and leaves
+// nothing behind. A sequence is a string of bytes; machine runs it. It runs in a child
+// process, because libuv answers what the bridge lets through with abort().
 
 import (
 	"bufio"
@@ -69,7 +69,8 @@ func (m *machine) next() int {
 	return int(b)
 }
 
-// once is a callback that must be called exactly once if the call that it was given to returns nil.
+// once is a callback that must be called exactly once if the call that it was given to
+// returns nil.
 func (m *machine) once(call string) (f func(error), begun func(error)) {
 	called := false
 	f = func(error) {
@@ -410,7 +411,8 @@ func runSequence(program []byte) error {
 	return nil
 }
 
-// childSequences runs the sequences that come on its standard input, each after its length, and answers each with a line.
+// childSequences runs the sequences that come on its standard input, each after its
+// length, and answers each with a line.
 func childSequences() error {
 	if !cbridge.CountAllocations() {
 		return fmt.Errorf("cannot count allocations")

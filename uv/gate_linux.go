@@ -4,9 +4,10 @@ package uv
 
 import "syscall"
 
-// gate stands between libuv's epoll descriptor and the runtime's poller: an epoll descriptor of its own, which is readable
-// when libuv's is and the gate is open. The runtime's poller watches the gate. It is closed while the loop is busy, because
-// the poller would wake an idle processor for every event although nobody waits for it.
+// gate stands between libuv's epoll descriptor and the runtime's poller: an epoll
+// descriptor of its own, which is readable when libuv's is and the gate is open. The
+// runtime's poller watches the gate. It is closed while the loop is busy, because the
+// poller would wake an idle processor for every event although nobody waits for it.
 type gate struct {
 	fd, behind int
 	open       bool
@@ -39,8 +40,9 @@ func (g *gate) close() {
 	}
 }
 
-// reopen opens the gate and reports whether libuv's descriptor is ready already. The kernel would not tell that by an edge:
-// once an event has put the descriptor on the gate's list of ready ones, it stays there until somebody takes the list.
+// reopen opens the gate and reports whether libuv's descriptor is ready already. The
+// kernel would not tell that by an edge: once an event has put the descriptor on the
+// gate's list of ready ones, it stays there until somebody takes the list.
 func (g *gate) reopen() (ready bool) {
 	if g.open {
 		return false

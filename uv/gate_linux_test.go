@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An inner epoll descriptor, as libuv's, with a pipe in it; the gate before it is watched by edges, as the runtime does.
+// An inner epoll descriptor, as libuv's, with a pipe in it; the gate before it is watched
+// by edges, as the runtime does.
 func TestGate(t *testing.T) {
 	inner := newEpoll(t)
 	r, w, err := os.Pipe()

@@ -4,11 +4,12 @@ package uv
 
 // What all handles have in common.
 //
-// States: open -> closing -> closed. Close moves to closing and stops everything at once; a later turn moves to closed and
-// calls the close callback, which is the last call a handle makes.
+// States: open -> closing -> closed. Close moves to closing and stops everything at once;
+// a later turn moves to closed and calls the close callback, which is the last call a
+// handle makes.
 //
-// A handle of libuv has a slot in the bridge. A local handle (timer, idle, prepare, check, async) has none, and counts in
-// Loop.refs while it is active and referenced.
+// A handle of libuv has a slot in the bridge. A local handle (timer, idle, prepare,
+// check, async) has none, and counts in Loop.refs while it is active and referenced.
 
 import (
 	"strconv"
@@ -43,16 +44,20 @@ func (t HandleType) String() string {
 
 // Handle is what all handles offer.
 type Handle interface {
-	// Close stops the handle, and closes its descriptor, at once. It is idempotent; uv_close.
+	// Close stops the handle, and closes its descriptor, at once. It is idempotent;
+	// uv_close.
 	Close()
-	// CloseWith is Close; closed is called when the handle is closed, after everything else it has to report. It does
-	// nothing, and drops closed, if the handle is closing already.
+	// CloseWith is Close; closed is called when the handle is closed, after everything
+	// else it has to report. It does nothing, and drops closed, if the handle is closing
+	// already.
 	CloseWith(closed func())
-	// IsActive reports whether the handle is started or has something outstanding; uv_is_active.
+	// IsActive reports whether the handle is started or has something outstanding;
+	// uv_is_active.
 	IsActive() bool
 	// IsClosing reports whether the handle is closing or closed; uv_is_closing.
 	IsClosing() bool
-	// Ref and Unref say whether the handle keeps Run(RunDefault) running while it is active. They are idempotent.
+	// Ref and Unref say whether the handle keeps Run(RunDefault) running while it is
+	// active. They are idempotent.
 	Ref()
 	Unref()
 	HasRef() bool
@@ -101,7 +106,8 @@ func (h *handle) id() uint64 { return uint64(h.gen)<<32 | uint64(h.slot) }
 // IsClosing reports whether the handle is closing or closed; uv_is_closing.
 func (h *handle) IsClosing() bool { return h.state != handleOpen }
 
-// HasRef reports whether the handle, while active, keeps Run(RunDefault) running; uv_has_ref.
+// HasRef reports whether the handle, while active, keeps Run(RunDefault) running;
+// uv_has_ref.
 func (h *handle) HasRef() bool { return !h.unreferenced }
 
 // Type is the kind of the handle; uv_handle_get_type.
@@ -121,7 +127,8 @@ func (h *handle) Data() any {
 	return h.x.data
 }
 
-// Ref makes the handle keep Run(RunDefault) running while it is active, which is how it begins; uv_ref. Idempotent.
+// Ref makes the handle keep Run(RunDefault) running while it is active, which is how it
+// begins; uv_ref. Idempotent.
 func (h *handle) Ref() { h.setRef("Ref", true) }
 
 // Unref undoes Ref; uv_unref. Idempotent.
@@ -146,7 +153,8 @@ func (h *handle) setRef(method string, on bool) {
 	h.loop.submit(kind, h.slot, h.gen, 0)
 }
 
-// setActive keeps Loop.refs: of local handles, and of handles whose activity lies in Go for a while.
+// setActive keeps Loop.refs: of local handles, and of handles whose activity lies in Go
+// for a while.
 func (h *handle) setActive(on bool) {
 	if h.active == on {
 		return
@@ -184,7 +192,8 @@ func (h *handle) result(op string, code int) error {
 	return h.fail(op, code)
 }
 
-// local is a handle without a slot. Embedding types have a method stop that undoes their start.
+// local is a handle without a slot. Embedding types have a method stop that undoes their
+// start.
 type local struct {
 	handle
 }

@@ -2,9 +2,10 @@
 
 package uv
 
-// Finding what was forgotten. A loop keeps its handles, so a handle alone is never garbage: Loop.Handles shows it, and
-// Shutdown closes it. What can get lost is a loop with all that is on it. Its descriptors and its memory in C are then
-// gone for good, and only a report tells whose they were.
+// Finding what was forgotten. A loop keeps its handles, so a handle alone is never
+// garbage: Loop.Handles shows it, and Shutdown closes it. What can get lost is a loop
+// with all that is on it. Its descriptors and its memory in C are then gone for good, and
+// only a report tells whose they were.
 
 import (
 	"fmt"
@@ -24,11 +25,13 @@ func (l Leak) String() string {
 	return fmt.Sprintf("uv: a %s was dropped without Close; it was made at\n%s", l.What, l.Stack)
 }
 
-// WithLeakReport has report called, on a goroutine of the runtime, for the loop and each of its handles if the garbage
-// collector finds the loop before Close or Shutdown. Keeping the stacks costs about 1 us and 1 KiB for each handle.
+// WithLeakReport has report called, on a goroutine of the runtime, for the loop and each
+// of its handles if the garbage collector finds the loop before Close or Shutdown.
+// Keeping the stacks costs about 1 us and 1 KiB for each handle.
 func WithLeakReport(report func(Leak)) Option { return func(c *config) { c.leak = report } }
 
-// leakTracker knows where the loop and its handles were made. It must not lead to the loop, or that would never be garbage.
+// leakTracker knows where the loop and its handles were made. It must not lead to the
+// loop, or that would never be garbage.
 type leakTracker struct {
 	report  func(Leak)
 	made    map[uint64]creation // by number, in the order of making; 0 is the loop

@@ -4,8 +4,9 @@ package uv
 
 // Listening. The bridge accepts; a record brings each connection.
 //
-// Accepting is paused while the listener was stopped, while as many connections are open as it may have, and for a while
-// after an error such as EMFILE, which would come back at once. A paused listener still counts as active.
+// Accepting is paused while the listener was stopped, while as many connections are open
+// as it may have, and for a while after an error such as EMFILE, which would come back at
+// once. A paused listener still counts as active.
 
 import (
 	"time"
@@ -13,8 +14,9 @@ import (
 	"github.com/seed-a026a017/asyncio/cbridge"
 )
 
-// acceptRetryDelay is how long a listener waits after an error before it accepts again. The error is mostly a lack of
-// descriptors, which ends when others are closed; ten tries a second notice that soon and cost nothing.
+// acceptRetryDelay is how long a listener waits after an error before it accepts again.
+// The error is mostly a lack of descriptors, which ends when others are closed; ten tries
+// a second notice that soon and cost nothing.
 const acceptRetryDelay = 100 * time.Millisecond
 
 // ListenOptions change what Listen does.
@@ -33,9 +35,10 @@ type listener struct {
 	held    []Handle // accepted in the turn that stopped the listener; they come first when it goes on
 }
 
-// Listen listens, on any address and port if the handle is not bound; uv_listen. onConn is called with each connection,
-// which is of the same loop, or with an error that kept one from being accepted; after that accepting goes on by itself.
-// The errors are ErrClosed, EADDRINUSE and EINVAL.
+// Listen listens, on any address and port if the handle is not bound; uv_listen. onConn
+// is called with each connection, which is of the same loop, or with an error that kept
+// one from being accepted; after that accepting goes on by itself. The errors are
+// ErrClosed, EADDRINUSE and EINVAL.
 func (t *TCP) Listen(backlog int, onConn func(conn *TCP, err error)) error {
 	return t.ListenWith(backlog, ListenOptions{}, onConn)
 }
@@ -85,8 +88,8 @@ func (s *Stream) listening(method string) (*listener, error) {
 	return s.requests.listener, nil
 }
 
-// AcceptStop leaves new connections in the kernel's backlog. The errors are ErrClosed, and EINVAL if the handle does not
-// listen.
+// AcceptStop leaves new connections in the kernel's backlog. The errors are ErrClosed,
+// and EINVAL if the handle does not listen.
 func (s *Stream) AcceptStop() error {
 	ls, err := s.listening("Stream.AcceptStop")
 	if err != nil {
@@ -97,7 +100,8 @@ func (s *Stream) AcceptStop() error {
 	return nil
 }
 
-// AcceptStart goes on after AcceptStop. The errors are ErrClosed, and EINVAL if the handle does not listen.
+// AcceptStart goes on after AcceptStop. The errors are ErrClosed, and EINVAL if the
+// handle does not listen.
 func (s *Stream) AcceptStart() error {
 	ls, err := s.listening("Stream.AcceptStart")
 	if err != nil {
@@ -113,7 +117,8 @@ func (s *Stream) AcceptStart() error {
 	return nil
 }
 
-// accepted makes the Go side of a connection. A listener that was closed meanwhile does not want it any more.
+// accepted makes the Go side of a connection. A listener that was closed meanwhile does
+// not want it any more.
 func (s *Stream) accepted(r cbridge.Record) {
 	l := s.loop
 	var h Handle

@@ -2,10 +2,11 @@
 
 package uv
 
-// The loop: its options, its states, and the ways to run it. What happens in one turn is in turn.go.
+// The loop: its options, its states, and the ways to run it. What happens in one turn is
+// in turn.go.
 //
-// States: idle -> running -> idle ... -> closed. Running begins and ends on one goroutine; a run inside a run, or beside
-// one, is refused with ErrLoopRunning.
+// States: idle -> running -> idle ... -> closed. Running begins and ends on one
+// goroutine; a run inside a run, or beside one, is refused with ErrLoopRunning.
 
 import (
 	"context"
@@ -64,9 +65,9 @@ type config struct {
 	leak   func(Leak)
 }
 
-// WithChecks finds mistakes at a price: a method that is called from a goroutine other than the one that runs the loop
-// panics with ErrWrongGoroutine and its name, and the bytes given to a read callback are overwritten with 0xDB after the
-// turn.
+// WithChecks finds mistakes at a price: a method that is called from a goroutine other
+// than the one that runs the loop panics with ErrWrongGoroutine and its name, and the
+// bytes given to a read callback are overwritten with 0xDB after the turn.
 func WithChecks() Option { return func(c *config) { c.checks = true } }
 
 // WithWait chooses how the loop waits. The default is WaitAdaptive.
@@ -114,7 +115,8 @@ func (l *Loop) begin() error {
 	return nil
 }
 
-// end is deferred: a callback may panic, or end the goroutine, and the loop must be fit for the next run.
+// end is deferred: a callback may panic, or end the goroutine, and the loop must be fit
+// for the next run.
 func (l *Loop) end() {
 	if l.checks {
 		l.goid.Store(0)
@@ -131,7 +133,8 @@ const (
 	RunNoWait                 // one turn, without waiting
 )
 
-// Run runs the loop; uv_run. It reports whether something is still alive. The error is ErrClosed or ErrLoopRunning.
+// Run runs the loop; uv_run. It reports whether something is still alive. The error is
+// ErrClosed or ErrLoopRunning.
 func (l *Loop) Run(mode RunMode) (more bool, err error) {
 	if err := l.begin(); err != nil {
 		return false, err
@@ -150,8 +153,8 @@ func (l *Loop) Run(mode RunMode) (more bool, err error) {
 	return l.alive(), nil
 }
 
-// RunForever runs the loop until Stop or until ctx is done, also while nothing is alive. It returns nil after Stop, the
-// cause of ctx's end, ErrClosed or ErrLoopRunning.
+// RunForever runs the loop until Stop or until ctx is done, also while nothing is alive.
+// It returns nil after Stop, the cause of ctx's end, ErrClosed or ErrLoopRunning.
 func (l *Loop) RunForever(ctx context.Context) error {
 	if err := l.begin(); err != nil {
 		return err
@@ -167,8 +170,9 @@ func (l *Loop) RunForever(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// Poll runs one turn, waiting at most timeout for something to happen even if nothing is alive; 0 does not wait. It may
-// return earlier. It is for embedding the loop in another one. The error is ErrClosed or ErrLoopRunning.
+// Poll runs one turn, waiting at most timeout for something to happen even if nothing is
+// alive; 0 does not wait. It may return earlier. It is for embedding the loop in another
+// one. The error is ErrClosed or ErrLoopRunning.
 func (l *Loop) Poll(timeout time.Duration) error {
 	if err := l.begin(); err != nil {
 		return err
@@ -178,15 +182,15 @@ func (l *Loop) Poll(timeout time.Duration) error {
 	return nil
 }
 
-// Stop ends the run at the end of its turn; uv_stop. If the loop does not run, it ends the next Run or RunForever before
-// its first turn. It may be called from any goroutine.
+// Stop ends the run at the end of its turn; uv_stop. If the loop does not run, it ends
+// the next Run or RunForever before its first turn. It may be called from any goroutine.
 func (l *Loop) Stop() {
 	l.stop.Store(true)
 	l.Wake()
 }
 
-// Alive reports whether Run(RunDefault) would have something to do: an active handle with a reference, a request, or
-// something to report; uv_loop_alive.
+// Alive reports whether Run(RunDefault) would have something to do: an active handle with
+// a reference, a request, or something to report; uv_loop_alive.
 func (l *Loop) Alive() bool {
 	l.use("Loop.Alive")
 	if l.state.Load() == loopClosed {
@@ -196,16 +200,18 @@ func (l *Loop) Alive() bool {
 	return l.alive()
 }
 
-// stirred tells that a direct call may have given libuv something to do, which its last answer does not know.
+// stirred tells that a direct call may have given libuv something to do, which its last
+// answer does not know.
 func (l *Loop) stirred() { l.b.Flags |= cbridge.TurnAlive }
 
-// alive may answer true for operations that have still to be flushed: the turn that does so does not wait for nothing.
+// alive may answer true for operations that have still to be flushed: the turn that does
+// so does not wait for nothing.
 func (l *Loop) alive() bool {
 	return l.nops > 0 || l.b.Flags&cbridge.TurnAlive != 0 || l.refs > 0 || l.restless() || !l.inbox.empty()
 }
 
-// Close releases the loop; uv_loop_close. It returns ErrBusy while handles are left, closing ones included, ErrLoopRunning
-// from inside a run, and ErrClosed the second time.
+// Close releases the loop; uv_loop_close. It returns ErrBusy while handles are left,
+// closing ones included, ErrLoopRunning from inside a run, and ErrClosed the second time.
 func (l *Loop) Close() error {
 	if err := l.begin(); err != nil {
 		return err
@@ -228,8 +234,8 @@ func (l *Loop) Close() error {
 	return nil
 }
 
-// Shutdown closes every handle, runs the loop until all are closed, and closes the loop. It gives up with the cause of
-// ctx's end; the loop is then as a Run would leave it.
+// Shutdown closes every handle, runs the loop until all are closed, and closes the loop.
+// It gives up with the cause of ctx's end; the loop is then as a Run would leave it.
 func (l *Loop) Shutdown(ctx context.Context) error {
 	for h := range l.Handles() {
 		h.Close()
@@ -250,7 +256,8 @@ func (l *Loop) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Handles goes over the handles that are not closed yet, closing ones included. Handles may be made and closed meanwhile.
+// Handles goes over the handles that are not closed yet, closing ones included. Handles
+// may be made and closed meanwhile.
 func (l *Loop) Handles() iter.Seq[Handle] {
 	return func(yield func(Handle) bool) {
 		var all []Handle
@@ -276,20 +283,23 @@ func (l *Loop) Walk(f func(Handle)) {
 	}
 }
 
-// Now is the loop's clock in whole milliseconds, as of the last turn or UpdateTime; uv_now.
+// Now is the loop's clock in whole milliseconds, as of the last turn or UpdateTime;
+// uv_now.
 func (l *Loop) Now() time.Duration { return time.Duration(l.b.Now) * time.Millisecond }
 
-// Clock is the time since the loop was made, from the monotonic clock that timers use. It may be called from any goroutine.
+// Clock is the time since the loop was made, from the monotonic clock that timers use. It
+// may be called from any goroutine.
 func (l *Loop) Clock() time.Duration { return time.Since(l.base) }
 
-// Waited is how long the turns so far have waited, all in all, and when, by Clock, the last wait was over and its events
-// read; uv_metrics_idle_time.
+// Waited is how long the turns so far have waited, all in all, and when, by Clock, the
+// last wait was over and its events read; uv_metrics_idle_time.
 func (l *Loop) Waited() (total, until time.Duration) {
 	l.use("Loop.Waited")
 	return l.waited, l.waitEnd
 }
 
-// UpdateTime brings Now up to date; uv_update_time. Timers do not need it: starting one reads the clock.
+// UpdateTime brings Now up to date; uv_update_time. Timers do not need it: starting one
+// reads the clock.
 func (l *Loop) UpdateTime() {
 	l.use("Loop.UpdateTime")
 	if l.state.Load() != loopClosed {
@@ -297,10 +307,11 @@ func (l *Loop) UpdateTime() {
 	}
 }
 
-// BackendFD is a descriptor that becomes readable when a turn would find something; uv_backend_fd. It belongs to the
-// loop. Its user runs Poll(0) once before it waits, because operations reach the kernel in a turn only, and again
-// whenever Poll has reported something. BackendTimeout bounds the wait. From the first call on, Post and Wake make the
-// descriptor readable too.
+// BackendFD is a descriptor that becomes readable when a turn would find something;
+// uv_backend_fd. It belongs to the loop. Its user runs Poll(0) once before it waits,
+// because operations reach the kernel in a turn only, and again whenever Poll has
+// reported something. BackendTimeout bounds the wait. From the first call on, Post and
+// Wake make the descriptor readable too.
 func (l *Loop) BackendFD() (int, error) {
 	l.use("Loop.BackendFD")
 	if l.state.Load() == loopClosed {
@@ -310,8 +321,8 @@ func (l *Loop) BackendFD() (int, error) {
 	return l.b.BackendFD(), nil
 }
 
-// BackendTimeout is how long a turn would wait at most now, 0 if it would not wait and Forever without limit;
-// uv_backend_timeout.
+// BackendTimeout is how long a turn would wait at most now, 0 if it would not wait and
+// Forever without limit; uv_backend_timeout.
 func (l *Loop) BackendTimeout() time.Duration {
 	l.use("Loop.BackendTimeout")
 	if l.state.Load() == loopClosed {
@@ -324,7 +335,8 @@ func (l *Loop) BackendTimeout() time.Duration {
 	return l.patience(Forever)
 }
 
-// SetValue keeps a value with the loop, and Value returns it; uv_loop_set_data and uv_loop_get_data.
+// SetValue keeps a value with the loop, and Value returns it; uv_loop_set_data and
+// uv_loop_get_data.
 func (l *Loop) SetValue(v any) { l.value = v }
 
 // Value is what SetValue was given last.

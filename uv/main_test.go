@@ -21,7 +21,8 @@ var waits = map[string]uv.Wait{"adaptive": uv.WaitAdaptive, "netpoll": uv.WaitNe
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
-// testMain fails when a goroutine, a descriptor or an allocation of libuv or the bridge is left.
+// testMain fails when a goroutine, a descriptor or an allocation of libuv or the bridge
+// is left.
 func testMain(m *testing.M) int {
 	if len(os.Args) > 1 && os.Args[1] == childArg {
 		return child(os.Args[2:])

@@ -2,8 +2,9 @@
 
 package uv
 
-// Idle, prepare and check handles: callbacks around the poll. libuv would call them from inside uv_run; here they are
-// phases of the turn, in the order in which they were started.
+// Idle, prepare and check handles: callbacks around the poll. libuv would call them from
+// inside uv_run; here they are phases of the turn, in the order in which they were
+// started.
 
 type phaseKind uint8
 
@@ -14,7 +15,8 @@ const (
 	phaseKinds
 )
 
-// phaseList is the started handles of one kind. A stopped one leaves a hole until no run of the list is under way.
+// phaseList is the started handles of one kind. A stopped one leaves a hole until no run
+// of the list is under way.
 type phaseList struct {
 	handles []*phaseHandle
 	active  int
@@ -27,13 +29,15 @@ type phaseHandle struct {
 	f     func()
 }
 
-// Idle calls a function in every turn, before the prepare handles, and keeps the loop from waiting; uv_idle_t.
+// Idle calls a function in every turn, before the prepare handles, and keeps the loop
+// from waiting; uv_idle_t.
 type Idle struct{ phaseHandle }
 
 // Prepare calls a function in every turn, right before the poll; uv_prepare_t.
 type Prepare struct{ phaseHandle }
 
-// Check calls a function in every turn, after what the poll has found was reported; uv_check_t.
+// Check calls a function in every turn, after what the poll has found was reported;
+// uv_check_t.
 type Check struct{ phaseHandle }
 
 // NewIdle makes an idle handle; uv_idle_init. The error is ErrClosed.
@@ -63,8 +67,9 @@ func (l *Loop) NewCheck() (*Check, error) {
 	return h, nil
 }
 
-// Start calls f in every turn from the next run of this phase on. A handle that is started stays as it is, f included,
-// as in libuv. The error is ErrClosed, or EINVAL without f.
+// Start calls f in every turn from the next run of this phase on. A handle that is
+// started stays as it is, f included, as in libuv. The error is ErrClosed, or EINVAL
+// without f.
 func (h *phaseHandle) Start(f func()) error {
 	if err := h.check("Start"); err != nil {
 		return err
@@ -114,7 +119,8 @@ func (h *phaseHandle) CloseWith(closed func()) {
 	h.close(closed)
 }
 
-// runPhase calls the handles of a kind that are started now; one that is stopped meanwhile is not called.
+// runPhase calls the handles of a kind that are started now; one that is stopped
+// meanwhile is not called.
 func (l *Loop) runPhase(k phaseKind) {
 	list := &l.phases[k]
 	for i, n := 0, len(list.handles); i < n; i++ {

@@ -33,9 +33,9 @@ func (l *Loop) adoptPipe(id uint64) *Pipe {
 	return p
 }
 
-// OpenFD takes ownership of a connected socket or of one end of a pipe; uv_pipe_open. The errors are ErrClosed, EBUSY if
-// there is a descriptor already, EEXIST if a handle of this loop has fd, EINVAL if it is neither a socket nor a pipe, and
-// EBADF.
+// OpenFD takes ownership of a connected socket or of one end of a pipe; uv_pipe_open. The
+// errors are ErrClosed, EBUSY if there is a descriptor already, EEXIST if a handle of
+// this loop has fd, EINVAL if it is neither a socket nor a pipe, and EBADF.
 func (p *Pipe) OpenFD(fd uintptr) error {
 	if err := p.check("Pipe.OpenFD"); err != nil {
 		return err
@@ -47,7 +47,8 @@ func (p *Pipe) OpenFD(fd uintptr) error {
 	return nil
 }
 
-// path is a path, or with a leading "@" a name in Linux's abstract name space, as in package net.
+// path is a path, or with a leading "@" a name in Linux's abstract name space, as in
+// package net.
 type path string
 
 func (p path) String() string { return string(p) }
@@ -60,8 +61,9 @@ func (p path) system() string {
 	return string(p)
 }
 
-// Bind makes a socket at a path, or with a leading "@" in Linux's abstract name space; uv_pipe_bind. The file is removed
-// when the handle is closed. A path that does not fit is ENAMETOOLONG, never cut short.
+// Bind makes a socket at a path, or with a leading "@" in Linux's abstract name space;
+// uv_pipe_bind. The file is removed when the handle is closed. A path that does not fit
+// is ENAMETOOLONG, never cut short.
 func (p *Pipe) Bind(name string) error {
 	if err := p.check("Pipe.Bind"); err != nil {
 		return err
@@ -77,7 +79,8 @@ func (p *Pipe) Listen(backlog int, onConn func(conn *Pipe, err error)) error {
 	return p.ListenWith(backlog, ListenOptions{}, onConn)
 }
 
-// ListenWith is Listen with options, of which a Unix domain socket heeds MaxConns and Stopped.
+// ListenWith is Listen with options, of which a Unix domain socket heeds MaxConns and
+// Stopped.
 func (p *Pipe) ListenWith(backlog int, opt ListenOptions, onConn func(conn *Pipe, err error)) error {
 	if onConn == nil {
 		return p.fail("listen", int(EINVAL))
@@ -88,8 +91,8 @@ func (p *Pipe) ListenWith(backlog int, opt ListenOptions, onConn func(conn *Pipe
 	})
 }
 
-// Connect connects to the socket at a path; uv_pipe_connect. done is called once in a later turn. If it returns an error,
-// done is not called.
+// Connect connects to the socket at a path; uv_pipe_connect. done is called once in a
+// later turn. If it returns an error, done is not called.
 func (p *Pipe) Connect(name string, done func(error)) error {
 	if err := p.check("Pipe.Connect"); err != nil {
 		return err
@@ -105,7 +108,8 @@ func (p *Pipe) Connect(name string, done func(error)) error {
 	return nil
 }
 
-// ConnectContext is Connect that ends with ctx: done then gets the cause of its end, and the handle is closed.
+// ConnectContext is Connect that ends with ctx: done then gets the cause of its end, and
+// the handle is closed.
 func (p *Pipe) ConnectContext(ctx context.Context, name string, done func(error)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -92,7 +92,8 @@ func TestPullEndsWithReading(t *testing.T) {
 	}
 }
 
-// While a stream's handler is asked, its Pull may read before the records that wait. Not after it has panicked.
+// While a stream's handler is asked, its Pull may read before the records that wait. Not
+// after it has panicked.
 func TestPullAfterPanic(t *testing.T) {
 	l := newBulkLoop(t)
 	var p *Pipe

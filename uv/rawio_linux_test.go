@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A system call that waits, and that the runtime does not hear of, would hold up the whole process.
+// A system call that waits, and that the runtime does not hear of, would hold up the
+// whole process.
 func TestRawIONeverWaits(t *testing.T) {
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0) // both ends block
 	require.NoError(t, err)

@@ -2,26 +2,29 @@
 
 package uv
 
-// Reading. The bridge reads what is small into its slab, and a record names the bytes. Between the read and the callback
-// the world may move on: a callback of the same turn may have stopped the stream. Bytes that are out of the kernel must not
-// be lost, so they are copied to the stream's late part, and an end or an error behind them is kept there too. A ReadStart
-// delivers the late part first, in the next turn.
+// Reading. The bridge reads what is small into its slab, and a record names the bytes.
+// Between the read and the callback the world may move on: a callback of the same turn
+// may have stopped the stream. Bytes that are out of the kernel must not be lost, so they
+// are copied to the stream's late part, and an end or an error behind them is kept there
+// too. A ReadStart delivers the late part first, in the next turn.
 //
-// Of a stream that brings much a record tells only that it is readable. It is read when the record is dispatched, straight
-// before its callback, into one buffer that all such streams of the loop share; or by its handler, with Pull, straight into
-// the memory where the bytes are wanted.
+// Of a stream that brings much a record tells only that it is readable. It is read when
+// the record is dispatched, straight before its callback, into one buffer that all such
+// streams of the loop share; or by its handler, with Pull, straight into the memory where
+// the bytes are wanted.
 
 import "github.com/seed-a026a017/asyncio/cbridge"
 
-// pullBytesMax is what one stream may bring in a turn when it is read by itself. 256 KiB cost 0.8 times a C server's time
-// for echoes of 100 KiB, where 64 KiB cost as much as that server, which reads 64 KiB too.
+// pullBytesMax is what one stream may bring in a turn when it is read by itself. 256 KiB
+// cost 0.8 times a C server's time for echoes of 100 KiB, where 64 KiB cost as much as
+// that server, which reads 64 KiB too.
 const pullBytesMax = 256 * 1024
 
 // PullHandler is a StreamHandler that may read by itself what comes in bulk.
 type PullHandler interface {
 	StreamHandler
-	// OnReadable tells that a stream that brings much has more. True: the handler has called Pull, or will before the next
-	// turn. False: OnRead brings the bytes.
+	// OnReadable tells that a stream that brings much has more. True: the handler has
+	// called Pull, or will before the next turn. False: OnRead brings the bytes.
 	OnReadable() bool
 }
 
@@ -31,11 +34,12 @@ type latePart struct {
 	err  error
 }
 
-// ReadStart begins to read, or goes on after ReadStop; uv_read_start. cb is called with bytes, which are valid until it
-// returns, and once with an error, which ends reading: errors.Is finds io.EOF in it at the end of the stream. After that
-// another ReadStart reports the end again. cb nil keeps the callback, or the handler, that there is; while the stream
-// reads, another one takes its place. The error is ErrClosed, ENOTCONN before the stream is connected, or EINVAL without
-// a callback.
+// ReadStart begins to read, or goes on after ReadStop; uv_read_start. cb is called with
+// bytes, which are valid until it returns, and once with an error, which ends reading:
+// errors.Is finds io.EOF in it at the end of the stream. After that another ReadStart
+// reports the end again. cb nil keeps the callback, or the handler, that there is; while
+// the stream reads, another one takes its place. The error is ErrClosed, ENOTCONN before
+// the stream is connected, or EINVAL without a callback.
 func (s *Stream) ReadStart(cb func(b []byte, err error)) error {
 	if err := s.check("Stream.ReadStart"); err != nil {
 		return err
@@ -63,8 +67,8 @@ func (s *Stream) ReadStart(cb func(b []byte, err error)) error {
 	return nil
 }
 
-// ReadStop ends the calls of the read callback at once; uv_read_stop. Bytes that were read already are kept for the next
-// ReadStart. Idempotent; the error is ErrClosed.
+// ReadStop ends the calls of the read callback at once; uv_read_stop. Bytes that were
+// read already are kept for the next ReadStart. Idempotent; the error is ErrClosed.
 func (s *Stream) ReadStop() error {
 	if err := s.check("Stream.ReadStop"); err != nil {
 		return err
@@ -137,7 +141,8 @@ func (s *Stream) read(r cbridge.Record) {
 	}
 }
 
-// pull reads what a readable stream has, as much as fits the loop's buffer. If there is more, the next turn tells.
+// pull reads what a readable stream has, as much as fits the loop's buffer. If there is
+// more, the next turn tells.
 func (s *Stream) pull() {
 	l := s.loop
 	if s.state != handleOpen || s.flags&streamReading == 0 || s.late != nil {
@@ -171,9 +176,10 @@ func (s *Stream) pull() {
 	}
 }
 
-// Pull reads into p at once what the kernel has, and returns how much that is. It is 0 if there is nothing, if the stream
-// does not read, and if bytes that were read before it are still to be delivered. It is 0 too at the end of the stream and
-// when reading has failed: a later turn tells that to the handler.
+// Pull reads into p at once what the kernel has, and returns how much that is. It is 0 if
+// there is nothing, if the stream does not read, and if bytes that were read before it
+// are still to be delivered. It is 0 too at the end of the stream and when reading has
+// failed: a later turn tells that to the handler.
 func (s *Stream) Pull(p []byte) int {
 	l := s.loop
 	if s.check("Stream.Pull") != nil || s.flags&streamReading == 0 || s.late != nil || len(p) == 0 {
@@ -191,8 +197,9 @@ func (s *Stream) Pull(p []byte) int {
 	return n
 }
 
-// readNow is one read(2) of a stream that brings much: the number of bytes, 0 if there are none or the stream is at its
-// end, or a code, after which the bridge has stopped reading.
+// readNow is one read(2) of a stream that brings much: the number of bytes, 0 if there
+// are none or the stream is at its end, or a code, after which the bridge has stopped
+// reading.
 func (s *Stream) readNow(p []byte) int {
 	if fd := s.rawFD(); fd > 0 {
 		n := rawRead(fd, p)

@@ -2,7 +2,8 @@
 
 package uv
 
-// Streams: what TCP connections and pipes share. Reading is in read.go, writing in write.go, listening in listen.go.
+// Streams: what TCP connections and pipes share. Reading is in read.go, writing in
+// write.go, listening in listen.go.
 
 import (
 	"fmt"
@@ -36,12 +37,14 @@ type Stream struct {
 	several  bool // a write has come behind the first one before a flush
 }
 
-// StreamHandler hears of a stream. It is an alternative to callbacks for code that has an object for each stream anyway.
+// StreamHandler hears of a stream. It is an alternative to callbacks for code that has an
+// object for each stream anyway.
 type StreamHandler interface {
-	// OnRead brings bytes, or the error that has ended reading; io.EOF in the sense of errors.Is at the end. The bytes
-	// are valid until OnRead returns.
+	// OnRead brings bytes, or the error that has ended reading; io.EOF in the sense of
+	// errors.Is at the end. The bytes are valid until OnRead returns.
 	OnRead(b []byte, err error)
-	// OnWritten tells that the kernel has taken n bytes that it had left behind before, or that writing has failed.
+	// OnWritten tells that the kernel has taken n bytes that it had left behind before,
+	// or that writing has failed.
 	OnWritten(n int, err error)
 	// OnClosed is the last call, after Close.
 	OnClosed()
@@ -77,7 +80,8 @@ func (f readFunc) OnRead(b []byte, err error) { f(b, err) }
 func (readFunc) OnWritten(int, error)         {}
 func (readFunc) OnClosed()                    {}
 
-// SetHandler chooses who hears of the stream. A later ReadStart with a callback takes its place.
+// SetHandler chooses who hears of the stream. A later ReadStart with a callback takes its
+// place.
 func (s *Stream) SetHandler(h StreamHandler) {
 	s.loop.use("Stream.SetHandler")
 	s.h = h
@@ -162,7 +166,8 @@ func (s *Stream) IsActive() bool {
 	return s.active || s.loop.b.IsActive(s.id())
 }
 
-// IsReadable and IsWritable report what the stream could do; uv_is_readable, uv_is_writable.
+// IsReadable and IsWritable report what the stream could do; uv_is_readable,
+// uv_is_writable.
 func (s *Stream) IsReadable() bool {
 	s.loop.use("Stream.IsReadable")
 	return s.state == handleOpen && s.loop.b.IsReadable(s.id())
@@ -174,8 +179,8 @@ func (s *Stream) IsWritable() bool {
 	return s.state == handleOpen && s.flags&(streamWriteFailed|streamShutdown) == 0 && s.loop.b.IsWritable(s.id())
 }
 
-// Fd is the descriptor, borrowed: it stays the stream's, which closes it; uv_fileno. The error is ErrClosed, or EBADF
-// while there is none.
+// Fd is the descriptor, borrowed: it stays the stream's, which closes it; uv_fileno. The
+// error is ErrClosed, or EBADF while there is none.
 func (s *Stream) Fd() (uintptr, error) {
 	if err := s.check("Stream.Fd"); err != nil {
 		return 0, err
@@ -187,15 +192,15 @@ func (s *Stream) Fd() (uintptr, error) {
 	return uintptr(fd), nil
 }
 
-// SendBufferSize is the size of the socket's send buffer, which Linux tells twice as large as it was set;
-// uv_send_buffer_size.
+// SendBufferSize is the size of the socket's send buffer, which Linux tells twice as
+// large as it was set; uv_send_buffer_size.
 func (s *Stream) SendBufferSize() (int, error) { return s.bufferSize("send_buffer_size", false, 0) }
 
 // SetSendBufferSize sets the size of the socket's send buffer; uv_send_buffer_size.
 func (s *Stream) SetSendBufferSize(n int) error { return s.setBufferSize("send_buffer_size", false, n) }
 
-// RecvBufferSize is the size of the socket's receive buffer, which Linux tells twice as large as it was set;
-// uv_recv_buffer_size.
+// RecvBufferSize is the size of the socket's receive buffer, which Linux tells twice as
+// large as it was set; uv_recv_buffer_size.
 func (s *Stream) RecvBufferSize() (int, error) { return s.bufferSize("recv_buffer_size", true, 0) }
 
 // SetRecvBufferSize sets the size of the socket's receive buffer; uv_recv_buffer_size.
@@ -217,7 +222,8 @@ func (s *Stream) bufferSize(op string, receive bool, n int) (int, error) {
 	return got, s.result(op, code)
 }
 
-// SetBlocking makes writes wait until the kernel has taken them; uv_stream_set_blocking. libuv advises against it.
+// SetBlocking makes writes wait until the kernel has taken them; uv_stream_set_blocking.
+// libuv advises against it.
 func (s *Stream) SetBlocking(on bool) error {
 	if err := s.check("Stream.SetBlocking"); err != nil {
 		return err
@@ -227,8 +233,9 @@ func (s *Stream) SetBlocking(on bool) error {
 	return s.result("set_blocking", s.loop.b.SetBlocking(s.id(), on))
 }
 
-// Close closes the descriptor at once. What was written before is offered to the kernel; what it does not take is
-// dropped, and the callbacks of those writes, of a connect and of a CloseWrite get ECANCELED.
+// Close closes the descriptor at once. What was written before is offered to the kernel;
+// what it does not take is dropped, and the callbacks of those writes, of a connect and
+// of a CloseWrite get ECANCELED.
 func (s *Stream) Close() { s.CloseWith(nil) }
 
 // CloseWith is Close with a callback.
@@ -241,7 +248,8 @@ func (s *Stream) CloseWith(closed func()) {
 	s.closing(closed)
 }
 
-// Abort is Close that drops also what Write has gathered and not yet offered to the kernel.
+// Abort is Close that drops also what Write has gathered and not yet offered to the
+// kernel.
 func (s *Stream) Abort() {
 	if s.check("Stream.Abort") != nil {
 		return

@@ -483,7 +483,8 @@ func TestRead(t *testing.T) {
 		modest, drip := peerOf(t, l)
 		total := 0
 		require.NoError(t, greedy.ReadStart(func(b []byte, err error) { total += len(b) }))
-		// A turn with the greedy peer in it takes about 0.1 ms: 20 turns are far less than the 20 ms that are allowed.
+		// A turn with the greedy peer in it takes about 0.1 ms: 20 turns are far less
+		// than the 20 ms that are allowed.
 		const turnsMax = 20
 		var turn atomic.Int64
 		var late, n int

@@ -24,7 +24,8 @@ type TCP struct {
 // NewTCP makes a handle without a socket; uv_tcp_init. The error is ErrClosed.
 func (l *Loop) NewTCP() (*TCP, error) { return l.NewTCPFamily(syscall.AF_UNSPEC) }
 
-// NewTCPFamily makes a handle with a socket of the family, such as syscall.AF_INET6; uv_tcp_init_ex.
+// NewTCPFamily makes a handle with a socket of the family, such as syscall.AF_INET6;
+// uv_tcp_init_ex.
 func (l *Loop) NewTCPFamily(family int) (*TCP, error) {
 	l.use("Loop.NewTCP")
 	if l.state.Load() == loopClosed {
@@ -53,8 +54,9 @@ func (l *Loop) register(s *Stream) {
 	l.streams[s.slot] = s
 }
 
-// OpenFD takes ownership of a connected or bound socket; uv_tcp_open. The errors are ErrClosed, EBUSY if there is a socket
-// already, EEXIST if a handle of this loop has fd, ENOTSOCK and EBADF.
+// OpenFD takes ownership of a connected or bound socket; uv_tcp_open. The errors are
+// ErrClosed, EBUSY if there is a socket already, EEXIST if a handle of this loop has fd,
+// ENOTSOCK and EBADF.
 func (t *TCP) OpenFD(fd uintptr) error {
 	if err := t.check("TCP.OpenFD"); err != nil {
 		return err
@@ -75,7 +77,8 @@ const (
 	BindExclusive BindFlags = cbridge.BindExclusive // without the SO_REUSEADDR that libuv always sets
 )
 
-// Bind binds to an address; uv_tcp_bind. EADDRINUSE comes from here, or at the latest from Listen.
+// Bind binds to an address; uv_tcp_bind. EADDRINUSE comes from here, or at the latest
+// from Listen.
 func (t *TCP) Bind(addr netip.AddrPort, flags BindFlags) error {
 	if err := t.check("TCP.Bind"); err != nil {
 		return err
@@ -95,8 +98,9 @@ func (t *TCP) addrResult(op string, addr netip.AddrPort, code int) error {
 	return &Error{Op: op, Kind: TCPHandle, Addr: addr.String(), Errno: Errno(code)}
 }
 
-// Connect connects to an address; uv_tcp_connect. done is called once in a later turn. Writes may follow at once; they
-// leave when the connection is there. If it returns an error, done is not called.
+// Connect connects to an address; uv_tcp_connect. done is called once in a later turn.
+// Writes may follow at once; they leave when the connection is there. If it returns an
+// error, done is not called.
 func (t *TCP) Connect(addr netip.AddrPort, done func(error)) error {
 	if err := t.check("TCP.Connect"); err != nil {
 		return err
@@ -117,7 +121,8 @@ func (t *TCP) Connect(addr netip.AddrPort, done func(error)) error {
 	return nil
 }
 
-// mayConnect refuses a second connect also while the end of the first is known to the bridge only.
+// mayConnect refuses a second connect also while the end of the first is known to the
+// bridge only.
 func (s *Stream) mayConnect(done func(error)) error {
 	if done == nil {
 		return s.fail("connect", int(EINVAL))
@@ -135,7 +140,8 @@ func (s *Stream) connecting(addr fmt.Stringer, done func(error)) {
 	s.requests.connectTo = addr
 }
 
-// ConnectContext is Connect that ends with ctx: done then gets the cause of its end, and the handle is closed.
+// ConnectContext is Connect that ends with ctx: done then gets the cause of its end, and
+// the handle is closed.
 func (t *TCP) ConnectContext(ctx context.Context, addr netip.AddrPort, done func(error)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -169,8 +175,9 @@ func (t *TCP) SetNoDelay(on bool) error {
 	return t.result("nodelay", t.loop.b.TCPNoDelay(t.id(), on))
 }
 
-// SetKeepAlive sets SO_KEEPALIVE and how long the connection is idle before the first probe, in whole seconds rounded up;
-// uv_tcp_keepalive. The error is EINVAL for a delay of 0 or less, with every version of libuv.
+// SetKeepAlive sets SO_KEEPALIVE and how long the connection is idle before the first
+// probe, in whole seconds rounded up; uv_tcp_keepalive. The error is EINVAL for a delay
+// of 0 or less, with every version of libuv.
 func (t *TCP) SetKeepAlive(on bool, delay time.Duration) error {
 	if err := t.check("TCP.SetKeepAlive"); err != nil {
 		return err
@@ -194,7 +201,8 @@ func (t *TCP) SetSimultaneousAccepts(on bool) error {
 // LocalAddr is the socket's own address; uv_tcp_getsockname.
 func (t *TCP) LocalAddr() (netip.AddrPort, error) { return t.name("getsockname", false) }
 
-// RemoteAddr is the peer's address; uv_tcp_getpeername. Of an accepted connection it stays known after the peer is gone.
+// RemoteAddr is the peer's address; uv_tcp_getpeername. Of an accepted connection it
+// stays known after the peer is gone.
 func (t *TCP) RemoteAddr() (netip.AddrPort, error) { return t.name("getpeername", true) }
 
 func (t *TCP) name(op string, peer bool) (netip.AddrPort, error) {
@@ -213,8 +221,9 @@ func (t *TCP) name(op string, peer bool) (netip.AddrPort, error) {
 	return ap, nil
 }
 
-// CloseReset closes with a RST, dropping what is unsent on both sides; uv_tcp_close_reset. closed, which may be nil, is
-// called as by CloseWith. The error is ErrClosed, or EINVAL after CloseWrite and of a listener; the handle is then as before.
+// CloseReset closes with a RST, dropping what is unsent on both sides;
+// uv_tcp_close_reset. closed, which may be nil, is called as by CloseWith. The error is
+// ErrClosed, or EINVAL after CloseWrite and of a listener; the handle is then as before.
 func (t *TCP) CloseReset(closed func()) error {
 	if err := t.check("TCP.CloseReset"); err != nil {
 		return err
@@ -231,7 +240,8 @@ func (t *TCP) CloseReset(closed func()) error {
 	return nil
 }
 
-// sockaddr writes addr as the system's sockaddr. Its family and scope are in the byte order of the machine.
+// sockaddr writes addr as the system's sockaddr. Its family and scope are in the byte
+// order of the machine.
 func (t *TCP) sockaddr(op string, addr netip.AddrPort, buf *[cbridge.AddrBytes]byte) ([]byte, error) {
 	b := buf[:]
 	ip := addr.Addr()
@@ -258,7 +268,8 @@ func (t *TCP) sockaddr(op string, addr netip.AddrPort, buf *[cbridge.AddrBytes]b
 	return b[:n], nil
 }
 
-// familyIsByte tells the BSD layout, where the first byte is the length and the second the family.
+// familyIsByte tells the BSD layout, where the first byte is the length and the second
+// the family.
 const familyIsByte = unsafe.Sizeof(syscall.RawSockaddr{}.Family) == 1
 
 func putFamily(b []byte, family, length int) {

@@ -126,7 +126,8 @@ func TestBindAndListen(t *testing.T) {
 	})
 }
 
-// blackHole is an address that never answers: a listener that does not accept, with a full backlog.
+// blackHole is an address that never answers: a listener that does not accept, with a
+// full backlog.
 func blackHole(t testing.TB) netip.AddrPort {
 	t.Helper()
 	socket := func() int {

@@ -2,7 +2,8 @@
 
 package uv
 
-// Timers. They live in Go, in one heap a loop, so that starting and stopping one never crosses into C.
+// Timers. They live in Go, in one heap a loop, so that starting and stopping one never
+// crosses into C.
 
 import (
 	"time"
@@ -19,8 +20,8 @@ type timerNode struct {
 	t *Timer
 }
 
-// Timer calls a function after a time, once or repeatedly; uv_timer_t. Times are whole milliseconds, rounded up. A timer
-// is never early.
+// Timer calls a function after a time, once or repeatedly; uv_timer_t. Times are whole
+// milliseconds, rounded up. A timer is never early.
 type Timer struct {
 	local
 	node   timerNode
@@ -38,8 +39,9 @@ func (l *Loop) NewTimer() (*Timer, error) {
 	return t, nil
 }
 
-// Start calls f after timeout, and then every repeat if that is not 0; uv_timer_start. A timer that runs begins anew. A
-// timeout of 0 or less calls f in the next turn. The error is ErrClosed, or EINVAL without f.
+// Start calls f after timeout, and then every repeat if that is not 0; uv_timer_start. A
+// timer that runs begins anew. A timeout of 0 or less calls f in the next turn. The error
+// is ErrClosed, or EINVAL without f.
 func (t *Timer) Start(timeout, repeat time.Duration, f func()) error {
 	if err := t.check("Timer.Start"); err != nil {
 		return err
@@ -81,8 +83,9 @@ func (t *Timer) disarm() {
 	}
 }
 
-// Again restarts a repeating timer with its repeat as timeout, and stops one that does not repeat; uv_timer_again. The
-// error is ErrClosed, or EINVAL if the timer was never started.
+// Again restarts a repeating timer with its repeat as timeout, and stops one that does
+// not repeat; uv_timer_again. The error is ErrClosed, or EINVAL if the timer was never
+// started.
 func (t *Timer) Again() error {
 	if err := t.check("Timer.Again"); err != nil {
 		return err
@@ -96,7 +99,8 @@ func (t *Timer) Again() error {
 	return nil
 }
 
-// SetRepeat sets the time between calls from the one after the next on; 0 ends repetition; uv_timer_set_repeat.
+// SetRepeat sets the time between calls from the one after the next on; 0 ends
+// repetition; uv_timer_set_repeat.
 func (t *Timer) SetRepeat(d time.Duration) {
 	t.loop.use("Timer.SetRepeat")
 	t.repeat = wholeMilliseconds(max(d, 0))
@@ -105,7 +109,8 @@ func (t *Timer) SetRepeat(d time.Duration) {
 // Repeat is the time between calls; uv_timer_get_repeat.
 func (t *Timer) Repeat() time.Duration { return t.repeat }
 
-// DueIn is the time until f is called, 0 if that is over or the timer is stopped; uv_timer_get_due_in.
+// DueIn is the time until f is called, 0 if that is over or the timer is stopped;
+// uv_timer_get_due_in.
 func (t *Timer) DueIn() time.Duration {
 	t.loop.use("Timer.DueIn")
 	if !t.active {
@@ -127,8 +132,8 @@ func (t *Timer) CloseWith(closed func()) {
 	t.close(closed)
 }
 
-// runTimers calls the timers that are due at this moment. A repeating one is armed again, from now, before its call, as
-// libuv does; however late the loop is, it is called once.
+// runTimers calls the timers that are due at this moment. A repeating one is armed again,
+// from now, before its call, as libuv does; however late the loop is, it is called once.
 func (l *Loop) runTimers() {
 	now := l.Clock()
 	for {

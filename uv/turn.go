@@ -15,9 +15,10 @@ package uv
 //	timers    those that are due at this moment
 //	deferred  what methods must not report from inside their call
 //
-// Records are dispatched up to the number there was after the poll; operations that a callback has flushed may append
-// more, and those wait for the next turn. A cursor moves before each call, so a callback that panics loses its own record
-// and no other: the next turn goes on behind it.
+// Records are dispatched up to the number there was after the poll; operations that a
+// callback has flushed may append more, and those wait for the next turn. A cursor moves
+// before each call, so a callback that panics loses its own record and no other: the next
+// turn goes on behind it.
 
 import (
 	"math"
@@ -40,7 +41,8 @@ type turnState struct {
 	readable   *Stream // whose OnReadable runs
 }
 
-// submission is the queue of operations for the next flush. Everything in it lies in C memory.
+// submission is the queue of operations for the next flush. Everything in it lies in C
+// memory.
 type submission struct {
 	ops       []cbridge.Op
 	pieces    []cbridge.Piece
@@ -80,8 +82,9 @@ func (l *Loop) flushed() {
 	l.seq++
 }
 
-// absorb takes in what a flush says about write queues. That is bookkeeping, not a report, and it must not be late: the
-// size of a queue is right as soon as the flush is over.
+// absorb takes in what a flush says about write queues. That is bookkeeping, not a
+// report, and it must not be late: the size of a queue is right as soon as the flush is
+// over.
 func (l *Loop) absorb(from, to uint32) {
 	for i := from; i < to; i++ {
 		r := l.b.Rec(i)
@@ -126,7 +129,8 @@ func (l *Loop) patience(timeout time.Duration) time.Duration {
 	return timeout
 }
 
-// once runs one turn that waits at most timeout. With ifAlive it does not wait for nothing.
+// once runs one turn that waits at most timeout. With ifAlive it does not wait for
+// nothing.
 func (l *Loop) once(timeout time.Duration, ifAlive bool) {
 	if l.cur < l.lim { // a callback has cut the last turn short
 		l.dispatch()
@@ -170,7 +174,8 @@ func (l *Loop) dispatch() {
 	}
 }
 
-// stream is the one in a slot; nil for a connection that Go has never heard of, because it failed while it was accepted.
+// stream is the one in a slot; nil for a connection that Go has never heard of, because
+// it failed while it was accepted.
 func (l *Loop) stream(slot uint32) *Stream {
 	if int(slot) >= len(l.streams) {
 		return nil

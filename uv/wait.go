@@ -2,8 +2,8 @@
 
 package uv
 
-// Waiting: how a loop spends the time until something happens. It is one small part on its own because the best way
-// depends on the program.
+// Waiting: how a loop spends the time until something happens. It is one small part on
+// its own because the best way depends on the program.
 //
 //	WaitAdaptive  parks, but blocks where that is quicker: while goroutines queue for a processor, and while events come
 //	              quickly one after the other. See adapt.go.
@@ -33,11 +33,13 @@ const (
 
 // waiter waits for a loop.
 type waiter interface {
-	// wait runs one or more turns, until there are records, a wake-up, or the timeout is over; it may return earlier. With
-	// a timeout of 0 it runs one turn that does not wait.
+	// wait runs one or more turns, until there are records, a wake-up, or the timeout is
+	// over; it may return earlier. With a timeout of 0 it runs one turn that does not
+	// wait.
 	// With ifAlive it does not wait when libuv is not alive.
 	wait(timeout time.Duration, ifAlive bool)
-	// wake ends a wait. It may be called from any goroutine, while the loop sleeps or a little later.
+	// wake ends a wait. It may be called from any goroutine, while the loop sleeps or a
+	// little later.
 	wake()
 	close()
 }
@@ -79,14 +81,18 @@ func (l *Loop) eventful() bool {
 	return l.lim > 0 || l.b.Flags&cbridge.TurnAgain != 0 || l.wakeState.Load()&wakePending != 0
 }
 
-// netWaiter is WaitNetpoll. It reads libuv's epoll descriptor through the runtime's poller, which is told of edges only. So
-// it may park only when a turn that found nothing has come after the poller was armed: syscall.RawConn.Read arms it, calls
-// step, and parks if step answers false. A turn that found something may leave more behind, of which no edge will tell.
+// netWaiter is WaitNetpoll. It reads libuv's epoll descriptor through the runtime's
+// poller, which is told of edges only. So it may park only when a turn that found nothing
+// has come after the poller was armed: syscall.RawConn.Read arms it, calls step, and
+// parks if step answers false. A turn that found something may leave more behind, of
+// which no edge will tell.
 //
-// A loop that has had no reason to park for some turns closes its gate, see gate_linux.go.
+// A loop that has had no reason to park for some turns closes its gate, see
+// gate_linux.go.
 //
-// Deadlines and wake-ups both come through SetReadDeadline, without a system call. The deadline is left alone as long as
-// it is no later than needed: waking early once is cheaper than moving it every turn.
+// Deadlines and wake-ups both come through SetReadDeadline, without a system call. The
+// deadline is left alone as long as it is no later than needed: waking early once is
+// cheaper than moving it every turn.
 type netWaiter struct {
 	l        *Loop
 	gate     gate
@@ -124,8 +130,9 @@ func newNetWaiter(l *Loop) *netWaiter {
 	return nil
 }
 
-// busyTurns is how many turns without parking close the gate. Closing and opening it costs three system calls of 0.2 us; an
-// event that wakes an idle processor in vain costs it 2 us.
+// busyTurns is how many turns without parking close the gate. Closing and opening it
+// costs three system calls of 0.2 us; an event that wakes an idle processor in vain costs
+// it 2 us.
 const busyTurns = 8
 
 func (w *netWaiter) wait(timeout time.Duration, ifAlive bool) {
@@ -155,7 +162,8 @@ func (w *netWaiter) wait(timeout time.Duration, ifAlive bool) {
 	}
 }
 
-// step runs a turn and answers true if the wait is over. It answers false at most once: after an edge comes one more turn.
+// step runs a turn and answers true if the wait is over. It answers false at most once:
+// after an edge comes one more turn.
 func (w *netWaiter) step(uintptr) bool {
 	l := w.l
 	if w.asleep {

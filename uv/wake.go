@@ -9,8 +9,9 @@ package uv
 //	            sleeping      the loop before it waits the loop, after
 //	            embedded      BackendFD                never
 //
-// A producer first adds its work to the inbox and then sets pending. Only the one that sets it while the loop sleeps has
-// to wake it. The loop goes to sleep by a compare-and-swap that fails when pending is set, so no wake is lost.
+// A producer first adds its work to the inbox and then sets pending. Only the one that
+// sets it while the loop sleeps has to wake it. The loop goes to sleep by a
+// compare-and-swap that fails when pending is set, so no wake is lost.
 
 import (
 	"encoding/binary"
@@ -26,8 +27,8 @@ const (
 	wakeEmbedded
 )
 
-// Wake ends the wait of the turn that runs, or makes the next one not wait. Wakes coalesce. It may be called from any
-// goroutine and at any time.
+// Wake ends the wait of the turn that runs, or makes the next one not wait. Wakes
+// coalesce. It may be called from any goroutine and at any time.
 func (l *Loop) Wake() {
 	for {
 		old := l.wakeState.Load()
@@ -45,7 +46,8 @@ func (l *Loop) Wake() {
 	}
 }
 
-// sleep reports whether the loop may wait: nobody has woken it since it last looked. awake ends the sleep.
+// sleep reports whether the loop may wait: nobody has woken it since it last looked.
+// awake ends the sleep.
 func (l *Loop) sleep() bool {
 	old := l.wakeState.Load()
 	return old&wakePending == 0 && l.wakeState.CompareAndSwap(old, old|wakeSleeping)
@@ -71,9 +73,10 @@ type post struct {
 	async *Async
 }
 
-// Post runs f on the loop's goroutine in a coming turn, waking the loop if it waits. Posts of one goroutine run in order.
-// It may be called from any goroutine and at any time; the error is ErrClosed, and then f does not run. A function that
-// was accepted before the loop was closed, but that no turn has run, is dropped by Close.
+// Post runs f on the loop's goroutine in a coming turn, waking the loop if it waits.
+// Posts of one goroutine run in order. It may be called from any goroutine and at any
+// time; the error is ErrClosed, and then f does not run. A function that was accepted
+// before the loop was closed, but that no turn has run, is dropped by Close.
 func (l *Loop) Post(f func()) error {
 	if f == nil {
 		return &Error{Op: "post", Errno: EINVAL}
@@ -105,7 +108,8 @@ func (in *inbox) close() {
 	in.mu.Unlock()
 }
 
-// signal makes the wake-up descriptor readable. The lock keeps it from being closed meanwhile.
+// signal makes the wake-up descriptor readable. The lock keeps it from being closed
+// meanwhile.
 func (in *inbox) signal(b *cbridge.Loop) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -115,14 +119,16 @@ func (in *inbox) signal(b *cbridge.Loop) {
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
 	for {
-		// EAGAIN means that as many wakes are unread as fit, which is what one more would say.
+		// EAGAIN means that as many wakes are unread as fit, which is what one more would
+		// say.
 		if _, err := syscall.Write(b.WakeWrite, one[:]); err != syscall.EINTR {
 			return
 		}
 	}
 }
 
-// runPosts runs what is in the inbox at this moment; what is added meanwhile waits for the next turn.
+// runPosts runs what is in the inbox at this moment; what is added meanwhile waits for
+// the next turn.
 func (l *Loop) runPosts() {
 	in := &l.inbox
 	if len(in.rest) == 0 {

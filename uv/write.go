@@ -4,26 +4,32 @@ package uv
 
 // Writing.
 //
-// Small writes are gathered: they are copied into the bridge's arena and become one operation of the coming flush,
-// which offers all of a stream's pieces to the kernel in one writev. Large ones are offered at once from the caller's
-// memory, together with what was gathered before them. What the kernel does not take, the bridge copies and keeps.
+// Small writes are gathered: they are copied into the bridge's arena and become one
+// operation of the coming flush, which offers all of a stream's pieces to the kernel in
+// one writev. Large ones are offered at once from the caller's memory, together with what
+// was gathered before them. What the kernel does not take, the bridge copies and keeps.
 //
-// A write of medium size is offered at once if it is likely to be the only one until the flush: then gathering saves no
-// system call and costs a copy, and the peer begins later. It is likely when it is the first, and when none has come behind
-// the last first one. So a stream that writes in many pieces makes one system call too many, once.
+// A write of medium size is offered at once if it is likely to be the only one until the
+// flush: then gathering saves no system call and costs a copy, and the peer begins later.
+// It is likely when it is the first, and when none has come behind the last first one. So
+// a stream that writes in many pieces makes one system call too many, once.
 //
-// Bytes outstanding are queued, which the bridge keeps, and gathered, while the stream's seq is that of the coming flush.
-// They leave in order, so the callback of a write is due when as many bytes have left as were outstanding behind it.
+// Bytes outstanding are queued, which the bridge keeps, and gathered, while the stream's
+// seq is that of the coming flush. They leave in order, so the callback of a write is due
+// when as many bytes have left as were outstanding behind it.
 
 import "github.com/seed-a026a017/asyncio/cbridge"
 
 const (
-	// writeDirectMin is the size from which a write is not gathered: copying costs more than a system call then.
+	// writeDirectMin is the size from which a write is not gathered: copying costs more
+	// than a system call then.
 	writeDirectMin = 16 * 1024
-	// writeAloneMin is the size from which a write is not gathered if it is likely to be the only one until the flush. Echoes
-	// of 1 KiB gain 2 to 5 % by that, of 10 KiB 6 to 14 %.
+	// writeAloneMin is the size from which a write is not gathered if it is likely to be
+	// the only one until the flush. Echoes of 1 KiB gain 2 to 5 % by that, of 10 KiB 6 to
+	// 14 %.
 	writeAloneMin = 1024
-	// gatherBytesMax is what a stream gathers before it is flushed early, so that the peer can begin.
+	// gatherBytesMax is what a stream gathers before it is flushed early, so that the
+	// peer can begin.
 	gatherBytesMax = 64 * 1024
 )
 
@@ -39,7 +45,8 @@ type done struct {
 	f   func(error)
 }
 
-// WriteQueueSize is the number of bytes written that the kernel has not taken; uv_stream_get_write_queue_size.
+// WriteQueueSize is the number of bytes written that the kernel has not taken;
+// uv_stream_get_write_queue_size.
 func (s *Stream) WriteQueueSize() int {
 	if s.seq == s.loop.seq {
 		return s.queued + int(s.gathered)
@@ -47,10 +54,12 @@ func (s *Stream) WriteQueueSize() int {
 	return s.queued
 }
 
-// Write queues p and takes no hold of it; uv_write. Small writes leave together at the next poll or Flush, large ones are
-// offered to the kernel at once. done, which may be nil, is called once, in a later turn and in the order of the writes:
-// with nil when the kernel has taken all of p, with an error when writing has failed, with ECANCELED when the stream was
-// closed before. The error is ErrClosed, EPIPE after CloseWrite, or ENOTCONN before a connect; then done is not called.
+// Write queues p and takes no hold of it; uv_write. Small writes leave together at the
+// next poll or Flush, large ones are offered to the kernel at once. done, which may be
+// nil, is called once, in a later turn and in the order of the writes: with nil when the
+// kernel has taken all of p, with an error when writing has failed, with ECANCELED when
+// the stream was closed before. The error is ErrClosed, EPIPE after CloseWrite, or
+// ENOTCONN before a connect; then done is not called.
 func (s *Stream) Write(p []byte, done func(error)) error {
 	if err := s.check("Stream.Write"); err != nil {
 		return err
@@ -92,7 +101,8 @@ func (s *Stream) WriteV(bufs [][]byte, done func(error)) error {
 	return s.Write(bufs[len(bufs)-1], done)
 }
 
-// mayWrite tells whether a stream out of the ordinary may write; if not, done has been seen to unless there is an error.
+// mayWrite reports whether a stream out of the ordinary may write; if not, done has been
+// seen to unless there is an error.
 func (s *Stream) mayWrite(done func(error)) (bool, error) {
 	switch {
 	case s.flags&streamShutdown != 0:
@@ -108,8 +118,8 @@ func (s *Stream) mayWrite(done func(error)) (bool, error) {
 	return false, nil
 }
 
-// alone tells whether a write is likely to be the only one until the coming flush: it is the first one, and the last time
-// none came behind the first.
+// alone reports whether a write is likely to be the only one until the coming flush: it
+// is the first one, and the last time none came behind the first.
 func (s *Stream) alone() bool {
 	if s.seq == s.loop.seq || s.queued > 0 {
 		return false
@@ -119,7 +129,8 @@ func (s *Stream) alone() bool {
 	return !several
 }
 
-// hasOp tells whether this stream has an operation in the coming flush. One that has written alone has none.
+// hasOp reports whether this stream has an operation in the coming flush. One that has
+// written alone has none.
 func (s *Stream) hasOp() bool { return s.seq == s.loop.seq && s.gathered > 0 }
 
 // gather copies p into the arena, as part of this stream's operation in the coming flush.
@@ -149,7 +160,8 @@ func (s *Stream) gather(p []byte) {
 	}
 }
 
-// extend adds a piece to a write operation, or lengthens its last piece if the new one follows it in the arena.
+// extend adds a piece to a write operation, or lengthens its last piece if the new one
+// follows it in the arena.
 func (l *Loop) extend(op *cbridge.Op, off, n uint32) {
 	switch {
 	case op.N == 0 && op.Off+op.Len == off:
@@ -200,8 +212,8 @@ func (s *Stream) direct(p []byte) {
 	l.later(func() { s.writeFailed(err) })
 }
 
-// writeNow is one write(2) of p, if nothing is before it. It returns the rest, and the code of an error, which is for the
-// bridge to find again.
+// writeNow is one write(2) of p, if nothing is before it. It returns the rest, and the
+// code of an error, which is for the bridge to find again.
 func (s *Stream) writeNow(p []byte) (rest []byte, code int) {
 	if s.queued > 0 || s.flags&^streamReading != streamConnected {
 		return p, 0
@@ -226,8 +238,8 @@ func (s *Stream) Flush() error {
 	return nil
 }
 
-// TryWrite writes as much of p as the kernel takes now; uv_try_write. The error is EAGAIN if it takes nothing, or if
-// earlier writes are outstanding.
+// TryWrite writes as much of p as the kernel takes now; uv_try_write. The error is EAGAIN
+// if it takes nothing, or if earlier writes are outstanding.
 func (s *Stream) TryWrite(p []byte) (int, error) {
 	if err := s.check("Stream.TryWrite"); err != nil {
 		return 0, err
@@ -271,7 +283,8 @@ func (s *Stream) settleLater() {
 	}
 }
 
-// settle calls back for writes that the flush of this turn, or an earlier one, has finished.
+// settle calls back for writes that the flush of this turn, or an earlier one, has
+// finished.
 func (l *Loop) settle() {
 	for n := len(l.settling); n > 0; n-- {
 		s := l.settling[0]
@@ -287,7 +300,8 @@ func (l *Loop) settle() {
 	}
 }
 
-// settle calls back for the writes that are done. If one of the callbacks panics, the next turn goes on.
+// settle calls back for the writes that are done. If one of the callbacks panics, the
+// next turn goes on.
 func (s *Stream) settle() {
 	finished := false
 	defer func() {
@@ -337,7 +351,8 @@ func (s *Stream) writeFailed(err error) {
 	}
 }
 
-// failDones ends the writes that are outstanding, each by itself, so that a panic of one does not lose the others.
+// failDones ends the writes that are outstanding, each by itself, so that a panic of one
+// does not lose the others.
 func (s *Stream) failDones(err error) {
 	if s.dones == nil {
 		return
@@ -348,8 +363,9 @@ func (s *Stream) failDones(err error) {
 	s.dones = nil
 }
 
-// CloseWrite sends the end of the stream after everything written; uv_shutdown. done, which may be nil, is called once in
-// a later turn. The error is ErrClosed, or ENOTCONN before a connect and after another CloseWrite.
+// CloseWrite sends the end of the stream after everything written; uv_shutdown. done,
+// which may be nil, is called once in a later turn. The error is ErrClosed, or ENOTCONN
+// before a connect and after another CloseWrite.
 func (s *Stream) CloseWrite(done func(error)) error {
 	if err := s.check("Stream.CloseWrite"); err != nil {
 		return err

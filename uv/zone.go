@@ -7,7 +7,8 @@ import (
 	"strconv"
 )
 
-// scopeID is the number of an IPv6 zone, which is an interface's name or that number as text; "" is 0.
+// scopeID is the number of an IPv6 zone, which is an interface's name or that number as
+// text; "" is 0.
 func scopeID(zone string) (uint32, error) {
 	if zone == "" {
 		return 0, nil

@@ -1,7 +1,9 @@
-// The bridge without Go: this program submits operations and takes records as package uv does, so that the C side can be
-// run under valgrind and the sanitizers. build.sh compiles it, harness_test.go runs it.
+// The bridge without Go: this program submits operations and takes records as package uv
+// does, so that the C side can be run under valgrind and the sanitizers. build.sh
+// compiles it, harness_test.go runs it.
 //
-// Every scenario ends with all handles closed, all slots given back, and every allocation freed.
+// Every scenario ends with all handles closed, all slots given back, and every allocation
+// freed.
 #include "../bridge.h"
 
 #include <netinet/in.h>
@@ -210,7 +212,8 @@ static void scenario_wait(void) {
   end();
 }
 
-// The tick ends waits without limit. What the loop has waited is counted, and what it does besides is not.
+// The tick ends waits without limit. What the loop has waited is counted, and what it
+// does besides is not.
 static void scenario_tick(void) {
 #ifdef __linux__
   begin();
@@ -444,7 +447,8 @@ static void scenario_anything(void) {
         any_call(&addr);
         continue;
       }
-      // Acknowledgements are Go's alone to send: it never sends one for a handle that is not closed.
+      // Acknowledgements are Go's alone to send: it never sends one for a handle that is
+      // not closed.
       int kind = (int)(rnd() % (BR_OP_ACCEPT_ROOM + 3));
       if (kind == BR_OP_ACK || nops > BR_OPS_MAX - 64) continue;
       br_op *op = submit(kind, any_id());

@@ -1,5 +1,5 @@
-// Abc shows Gather: three tasks sleep at the same time, and the one that sleeps least finishes first. The program is in
-// examples/internal/abc.
+// Abc shows Gather: three tasks sleep at the same time, and the one that sleeps least
+// finishes first. The program is in examples/internal/abc.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Calls shows the loop without tasks: callbacks, timers, and the life of a loop from NewEventLoop to Close. The program is
-// in examples/internal/calls.
+// Calls shows the loop without tasks: callbacks, timers, and the life of a loop from
+// NewEventLoop to Close. The program is in examples/internal/calls.
 package main
 
 import (

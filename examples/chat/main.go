@@ -1,8 +1,8 @@
-// Chat shows a server whose clients depend on each other: back-pressure, a slow reader, and a graceful end. The program is in
-// examples/internal/chat.
+// Chat shows a server whose clients depend on each other: back-pressure, a slow reader,
+// and a graceful end. The program is in examples/internal/chat.
 //
-// Without flags it talks to itself. With -listen it serves until Ctrl-C. The first line that a client sends is its name, or
-// its name and a room, such as ann@garden:
+// Without flags it talks to itself. With -listen it serves until Ctrl-C. The first line
+// that a client sends is its name, or its name and a room, such as ann@garden:
 //
 //	go run ./examples/chat -listen 127.0.0.1:8889
 //	nc 127.0.0.1 8889

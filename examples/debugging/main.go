@@ -1,5 +1,5 @@
-// Debugging shows how to find out what a program does: debug mode, errors that nobody has looked at, and who awaits whom. The
-// program is in examples/internal/debugging.
+// Debugging shows how to find out what a program does: debug mode, errors that nobody has
+// looked at, and who awaits whom. The program is in examples/internal/debugging.
 package main
 
 import (

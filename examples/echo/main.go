@@ -1,4 +1,5 @@
-// Echo shows a server and a client, with a Protocol and with streams. The program is in examples/internal/echo.
+// Echo shows a server and a client, with a Protocol and with streams. The program is in
+// examples/internal/echo.
 //
 // Without flags it talks to itself. With -listen it serves until Ctrl-C:
 //

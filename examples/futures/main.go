@@ -1,5 +1,5 @@
-// Futures shows results that are made elsewhere: by a callback, by another task, by another goroutine. The program is in
-// examples/internal/futures.
+// Futures shows results that are made elsewhere: by a callback, by another task, by
+// another goroutine. The program is in examples/internal/futures.
 package main
 
 import (

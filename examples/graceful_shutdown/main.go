@@ -1,7 +1,9 @@
-// Graceful_shutdown shows how a program ends when it is told to: SIGTERM and Ctrl-C, a deadline for the work that is under way,
-// and a report of what became of it. The program is in examples/internal/gracefulshutdown.
+// Graceful_shutdown shows how a program ends when it is told to: SIGTERM and Ctrl-C, a
+// deadline for the work that is under way, and a report of what became of it. The program
+// is in examples/internal/gracefulshutdown.
 //
-// Without flags it sends itself SIGTERM. With -wait it leaves that to you; a second signal ends it at once:
+// Without flags it sends itself SIGTERM. With -wait it leaves that to you; a second
+// signal ends it at once:
 //
 //	go run ./examples/graceful_shutdown -wait -grace 10s
 package main

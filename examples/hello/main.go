@@ -1,5 +1,5 @@
-// Hello is the smallest program: asyncio.Run gives a coroutine a loop, and Sleep suspends it. The program is in
-// examples/internal/hello.
+// Hello is the smallest program: asyncio.Run gives a coroutine a loop, and Sleep suspends
+// it. The program is in examples/internal/hello.
 package main
 
 import (

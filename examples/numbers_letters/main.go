@@ -1,5 +1,5 @@
-// Numbers_letters shows two tasks that take turns, gathered by hand with CreateTask and RunUntilComplete. The program is in
-// examples/internal/numbersletters.
+// Numbers_letters shows two tasks that take turns, gathered by hand with CreateTask and
+// RunUntilComplete. The program is in examples/internal/numbersletters.
 package main
 
 import (

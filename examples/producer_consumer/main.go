@@ -1,5 +1,5 @@
-// Producer_consumer shows Queue: several producers and consumers, back-pressure, Join and Shutdown. The program is in
-// examples/internal/producerconsumer.
+// Producer_consumer shows Queue: several producers and consumers, back-pressure, Join and
+// Shutdown. The program is in examples/internal/producerconsumer.
 package main
 
 import (

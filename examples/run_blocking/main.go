@@ -1,5 +1,5 @@
-// Run_blocking shows what to do with functions that block: ToThread, RunInExecutor, and a heartbeat that tells how the loop
-// is. The program is in examples/internal/runblocking.
+// Run_blocking shows what to do with functions that block: ToThread, RunInExecutor, and a
+// heartbeat that tells how the loop is. The program is in examples/internal/runblocking.
 package main
 
 import (

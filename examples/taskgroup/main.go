@@ -1,5 +1,5 @@
-// Taskgroup shows TaskGroup: a crawler that follows links, a few at a time, and ends as one when a page fails. The program is
-// in examples/internal/taskgroup.
+// Taskgroup shows TaskGroup: a crawler that follows links, a few at a time, and ends as
+// one when a page fails. The program is in examples/internal/taskgroup.
 package main
 
 import (

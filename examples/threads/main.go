@@ -1,5 +1,5 @@
-// Threads shows loops beside other goroutines: two loops at once, and a loop that serves the handlers of net/http. The
-// program is in examples/internal/threads.
+// Threads shows loops beside other goroutines: two loops at once, and a loop that serves
+// the handlers of net/http. The program is in examples/internal/threads.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Timeouts shows how to limit an await, a block of code, and how to keep a task out of the reach of both. The program is
-// in examples/internal/timeouts.
+// Timeouts shows how to limit an await, a block of code, and how to keep a task out of
+// the reach of both. The program is in examples/internal/timeouts.
 package main
 
 import (

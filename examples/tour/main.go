@@ -1,6 +1,7 @@
-// Tour runs the other examples in short form, one after another, then an echo server that clients of three kinds use at the
-// same time: Go's net, Python's asyncio and nc. In the end it measures how many questions a second that server answers, and
-// says what it runs on. It takes about ten seconds.
+// Tour runs the other examples in short form, one after another, then an echo server that
+// clients of three kinds use at the same time: Go's net, Python's asyncio and nc. In the
+// end it measures how many questions a second that server answers, and says what it runs
+// on. It takes about ten seconds.
 package main
 
 import (
@@ -146,7 +147,8 @@ func realClients(address string) error {
 	return nil
 }
 
-// rate measures the server with Go's net as the client, on the same machine: the two share its cores.
+// rate measures the server with Go's net as the client, on the same machine: the two
+// share its cores.
 func rate(address string) error {
 	answers, err := clients.Rate(context.Background(), address, rateConns, rateBytes, rateTime)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Trampoline shows a callback that schedules itself again, in three ways, until a timer stops the loop. The program is in
-// examples/internal/trampoline.
+// Trampoline shows a callback that schedules itself again, in three ways, until a timer
+// stops the loop. The program is in examples/internal/trampoline.
 package main
 
 import (

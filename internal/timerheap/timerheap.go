@@ -1,10 +1,12 @@
 // Package timerheap orders timers by deadline.
 //
-// It is a four-ary heap over (deadline, sequence): of two timers with one deadline the one that was armed first fires
-// first. Disarming is lazy. A timer remembers the sequence number under which it is armed, so an entry whose number is
-// no longer its timer's is stale and is dropped when it reaches the top; when more than half of a heap is stale, all of
-// it is dropped at once. That keeps arm and disarm cheap for timeouts, nearly all of which are disarmed, and lets a timer
-// be armed again while its old entry is still in the heap.
+// It is a four-ary heap over (deadline, sequence): of two timers with one deadline the
+// one that was armed first fires first. Disarming is lazy. A timer remembers the sequence
+// number under which it is armed, so an entry whose number is no longer its timer's is
+// stale and is dropped when it reaches the top; when more than half of a heap is stale,
+// all of it is dropped at once. That keeps arm and disarm cheap for timeouts, nearly all
+// of which are disarmed, and lets a timer be armed again while its old entry is still in
+// the heap.
 package timerheap
 
 // Timer is embedded by whatever wants to be in a Heap. Its zero value is disarmed.
@@ -16,7 +18,7 @@ type Timer struct {
 // When is the deadline the timer was last armed with.
 func (t *Timer) When() int64 { return t.when }
 
-// Armed tells whether the timer waits in a heap.
+// Armed reports whether the timer waits in a heap.
 func (t *Timer) Armed() bool { return t.seq != 0 }
 
 func (t *Timer) timer() *Timer { return t }
@@ -24,7 +26,8 @@ func (t *Timer) timer() *Timer { return t }
 // Item is a pointer to a struct that embeds Timer.
 type Item interface{ timer() *Timer }
 
-// compactMin is the length from which stale entries are worth a sweep: below it they cost less than looking.
+// compactMin is the length from which stale entries are worth a sweep: below it they cost
+// less than looking.
 const compactMin = 64
 
 const arity = 4
@@ -49,7 +52,8 @@ type Heap[T Item] struct {
 // Len counts the armed timers.
 func (h *Heap[T]) Len() int { return len(h.entries) - h.stale }
 
-// Arm puts item into the heap; if it is there already, it gets the new deadline and goes behind its equals.
+// Arm puts item into the heap; if it is there already, it gets the new deadline and goes
+// behind its equals.
 func (h *Heap[T]) Arm(item T, when int64) {
 	t := item.timer()
 	if t.seq != 0 {
@@ -62,7 +66,7 @@ func (h *Heap[T]) Arm(item T, when int64) {
 	h.compact()
 }
 
-// Disarm takes item out and tells whether it was armed.
+// Disarm takes item out and reports whether it was armed.
 func (h *Heap[T]) Disarm(item T) bool {
 	t := item.timer()
 	if t.seq == 0 {

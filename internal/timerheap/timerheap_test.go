@@ -87,7 +87,8 @@ func TestNoAllocationOnceGrown(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(10, cycle))
 }
 
-// The usual timer: armed far in the future and disarmed before it is due, among ten thousand others.
+// The usual timer: armed far in the future and disarmed before it is due, among ten
+// thousand others.
 func BenchmarkArmDisarm(b *testing.B) {
 	var h Heap[*alarm]
 	others := make([]alarm, 10_000)

@@ -19,7 +19,8 @@ type load struct {
 	cpus               string // of the client
 }
 
-// clientGrace is what the client needs beyond its seconds at most: it ends by itself much sooner, with an error.
+// clientGrace is what the client needs beyond its seconds at most: it ends by itself much
+// sooner, with an error.
 const clientGrace = time.Minute
 
 // sample is what the client prints: one measurement.

@@ -13,8 +13,9 @@ import (
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// contender is a program that is measured: an echo server, which takes a port as its last argument but for args, or one
-// that times a loop's operations, which takes seconds there.
+// contender is a program that is measured: an echo server, which takes a port as its last
+// argument but for args, or one that times a loop's operations, which takes seconds
+// there.
 type contender struct {
 	name    string
 	command []string
@@ -137,7 +138,8 @@ func (b builder) servers() []entry {
 	}
 }
 
-// loops are the contenders of the operations that most loops have, the control first, and plain Go without a loop.
+// loops are the contenders of the operations that most loops have, the control first, and
+// plain Go without a loop.
 func (b builder) loops() []entry {
 	return []entry{
 		{result.Asyncio, b.goProgram("loops/asyncio")},
@@ -203,7 +205,8 @@ func pyenvRoot() string {
 	return filepath.Join(home, ".pyenv")
 }
 
-// prepare makes every contender that ONLY admits ready to start. If there is any, the controls take part as well.
+// prepare makes every contender that ONLY admits ready to start. If there is any, the
+// controls take part as well.
 func prepare(entries []entry, controls []string, s settings, rep *result.Report) ([]contender, error) {
 	if !slices.ContainsFunc(entries, func(e entry) bool { return s.wants(e.name) }) {
 		return nil, nil

@@ -20,7 +20,8 @@ var operations = []string{
 	"call_soon", "call_later and cancel", "sleep(0)", "create_task and await", "gather of 1,000, each", "call_soon_threadsafe",
 }
 
-// Shares of a measurement's seconds that one operation or one benchmark gets: there are many.
+// Shares of a measurement's seconds that one operation or one benchmark gets: there are
+// many.
 const (
 	operationShare = 1.0 / 6
 	benchmarkShare = 1.0 / 8
@@ -29,8 +30,9 @@ const (
 // benchmarksAbout is how many benchmarks there are, about, for the progress line.
 const benchmarksAbout = 20
 
-// A program that times operations takes about two or three measurements' seconds. It is killed beyond costSlack of them and
-// costGrace, which pays for what it does beside timing.
+// A program that times operations takes about two or three measurements' seconds. It is
+// killed beyond costSlack of them and costGrace, which pays for what it does beside
+// timing.
 const (
 	costSlack = 10
 	costGrace = 2 * time.Minute
@@ -40,7 +42,8 @@ func (m *meter) costLimit() time.Duration {
 	return time.Duration(costSlack*m.seconds*float64(time.Second)) + costGrace
 }
 
-// costJobs are the benchmarks of the root package, which go into more detail, and the operations that other loops have too.
+// costJobs are the benchmarks of the root package, which go into more detail, and the
+// operations that other loops have too.
 func (m *meter) costJobs(p programs) []job {
 	if !m.wantsWork(result.Cost) {
 		return nil
@@ -109,11 +112,12 @@ func output(limit time.Duration, environ, argv []string) ([]byte, error) {
 	return out, err
 }
 
-// bareSuffix marks the benchmark of what the operation before it would cost without a loop.
+// bareSuffix marks the benchmark of what the operation before it would cost without a
+// loop.
 const bareSuffix = "Bare"
 
-// parseBenchmarks reads what go test -bench prints, "BenchmarkX-2  N  12.3 ns/op  0 B/op ...". A benchmark that times a batch
-// reports ns/callback: that is then the operation.
+// parseBenchmarks reads what go test -bench prints, "BenchmarkX-2  N  12.3 ns/op  0 B/op
+// ...". A benchmark that times a batch reports ns/callback: that is then the operation.
 func parseBenchmarks(out string) ([]measurement, error) {
 	var list []measurement
 	for line := range strings.Lines(out) {

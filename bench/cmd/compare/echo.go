@@ -7,7 +7,8 @@ import (
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// Every measurement starts its server anew, so that one contender's state cannot weigh on another's.
+// Every measurement starts its server anew, so that one contender's state cannot weigh on
+// another's.
 
 // on starts a server for the length of fn.
 func (c contender) on(cpus string, fn func(srv *server) error) error {
@@ -36,7 +37,8 @@ func (m *meter) echoJob(w result.Work, servers []contender) job {
 	}
 }
 
-// openJob finds a server's greatest rate in a closed loop, and then asks for a share of it at a fixed pace.
+// openJob finds a server's greatest rate in a closed loop, and then asks for a share of
+// it at a fixed pace.
 func (m *meter) openJob(w result.Work, servers []contender) job {
 	rounds, seconds, warmup := m.effort(w)
 	peak := load{bytes: w.Bytes, connections: w.Connections, seconds: seconds / 2, warmup: warmup, cpus: m.clientCPU}
@@ -63,11 +65,12 @@ func (m *meter) openJob(w result.Work, servers []contender) job {
 	}
 }
 
-// goServers are those that can have goroutines beside them, what all are compared with first.
+// goServers are those that can have goroutines beside them, what all are compared with
+// first.
 var goServers = []string{result.GoNet, result.Netpoll, result.Protocol, result.Streams, result.PureGo}
 
-// besideJob is a server in a process that computes as well. All get the same rate. CPU time is left out: it is not the
-// server's alone.
+// besideJob is a server in a process that computes as well. All get the same rate. CPU
+// time is left out: it is not the server's alone.
 func (m *meter) besideJob(w result.Work, servers []contender) job {
 	var contenders []contender
 	for _, name := range goServers {

@@ -80,8 +80,8 @@ func (m *meter) idleOnce(c contender) (map[result.Metric]float64, error) {
 	}, nil
 }
 
-// openIdle opens n connections and echoes a message on each, so that all are accepted. On an error it returns those that
-// are open.
+// openIdle opens n connections and echoes a message on each, so that all are accepted. On
+// an error it returns those that are open.
 func openIdle(addr string, n int) ([]net.Conn, error) {
 	conns := make([]net.Conn, 0, n)
 	buf := make([]byte, idleMessage)
@@ -110,8 +110,8 @@ func closeAll(conns []net.Conn) {
 	}
 }
 
-// resident is the memory of a process that is in RAM, in bytes. smaps_rollup counts pages; the cheaper counters of
-// /proc/PID/status may lag behind by some.
+// resident is the memory of a process that is in RAM, in bytes. smaps_rollup counts
+// pages; the cheaper counters of /proc/PID/status may lag behind by some.
 func resident(pid string) (int64, error) {
 	b, err := os.ReadFile("/proc/" + pid + "/smaps_rollup")
 	if err != nil {
@@ -126,8 +126,8 @@ func resident(pid string) (int64, error) {
 	return 0, errors.New("smaps_rollup has no line Rss")
 }
 
-// activity lets a process come to rest, watches it for a while, and returns its context switches per second and its
-// share of a processor.
+// activity lets a process come to rest, watches it for a while, and returns its context
+// switches per second and its share of a processor.
 func (m *meter) activity(pid string) (switches, cpu float64, err error) {
 	time.Sleep(m.settle)
 	s0, c0, err := scheduled(pid)

@@ -1,14 +1,17 @@
-// Command compare measures asyncio against others: C on the same libuv, package net, cloudwego/netpoll, goja_nodejs, uvloop,
-// Python's asyncio and Node. Run it inside bench/, or with make compare.
+// Command compare measures asyncio against others: C on the same libuv, package net,
+// cloudwego/netpoll, goja_nodejs, uvloop, Python's asyncio and Node. Run it inside
+// bench/, or with make compare.
 //
-// What it measures is listed in plan.go: the costs of the loop's operations, echo in a closed loop, at a fixed rate, and
-// beside goroutines that compute, and what an idle connection costs. At the end it holds the figures against those that the
-// design asks for.
+// What it measures is listed in plan.go: the costs of the loop's operations, echo in a
+// closed loop, at a fixed rate, and beside goroutines that compute, and what an idle
+// connection costs. At the end it holds the figures against those that the design asks
+// for.
 //
-// What counts is the ratio to a control, because absolute times differ between machines and, on a shared one, between
-// minutes. So every round measures all contenders in turn, with the control before and after them, and a contender's ratio
-// is taken within its round. Server and client are pinned to a processor each. The spread of the control's own figures is
-// printed as the measure of the noise.
+// What counts is the ratio to a control, because absolute times differ between machines
+// and, on a shared one, between minutes. So every round measures all contenders in turn,
+// with the control before and after them, and a contender's ratio is taken within its
+// round. Server and client are pinned to a processor each. The spread of the control's
+// own figures is printed as the measure of the noise.
 package main
 
 import (
@@ -96,7 +99,8 @@ func parseFlags() (settings, outputs) {
 	return s, out
 }
 
-// measure reads the saved run before it begins: a wrong name should not cost half an hour.
+// measure reads the saved run before it begins: a wrong name should not cost half an
+// hour.
 func (o outputs) measure(s settings) (*result.Report, error) {
 	var saved *result.Report
 	var err error
@@ -141,12 +145,12 @@ func list(s string) []string {
 	return strings.Split(s, ",")
 }
 
-// wants tells whether ONLY admits a contender.
+// wants reports whether ONLY admits a contender.
 func (s settings) wants(name string) bool {
 	return len(s.only) == 0 || slices.ContainsFunc(s.only, func(part string) bool { return strings.Contains(name, part) })
 }
 
-// wantsWork tells whether WORK admits a kind.
+// wantsWork reports whether WORK admits a kind.
 func (s settings) wantsWork(k result.Kind) bool {
 	return len(s.work) == 0 || slices.Contains(s.work, string(k))
 }
@@ -196,7 +200,8 @@ func measure(s settings) (*result.Report, error) {
 	return rep, nil
 }
 
-// removeWhenInterrupted leaves nothing behind when the measurement is ended early. The servers end with this process.
+// removeWhenInterrupted leaves nothing behind when the measurement is ended early. The
+// servers end with this process.
 func removeWhenInterrupted(folder string) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -220,8 +225,9 @@ func findDirs() (dirs, error) {
 	return dirs{root: folders[0], bench: folders[1]}, nil
 }
 
-// raiseFileLimit lets this process and its servers hold as many descriptors as the system allows. Set explicitly, the
-// limit is inherited; the one that the Go runtime raises by itself is not.
+// raiseFileLimit lets this process and its servers hold as many descriptors as the system
+// allows. Set explicitly, the limit is inherited; the one that the Go runtime raises by
+// itself is not.
 func raiseFileLimit() error {
 	var lim syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {

@@ -46,8 +46,8 @@ func (j job) turns() []contender {
 	return turns
 }
 
-// run does a job, adds its rows to the report, and prints them. Who fails takes no further part in it, unless it is the
-// control, without which nothing can be compared.
+// run does a job, adds its rows to the report, and prints them. Who fails takes no
+// further part in it, unless it is the control, without which nothing can be compared.
 func (m *meter) run(j job) {
 	first := len(m.report.Rows)
 	j.contenders = slices.Clone(j.contenders) // other jobs have them, too
@@ -73,7 +73,8 @@ func (m *meter) run(j job) {
 	printRows(m.out, m.report.Rows[first:])
 }
 
-// row finds the row of a work among those that the present job, whose rows begin at first, has made, or makes it.
+// row finds the row of a work among those that the present job, whose rows begin at
+// first, has made, or makes it.
 func (m *meter) row(first int, w result.Work, control string) *result.Row {
 	at := slices.IndexFunc(m.report.Rows[first:], func(r result.Row) bool { return r.Work == w })
 	if at < 0 {

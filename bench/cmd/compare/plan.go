@@ -6,8 +6,8 @@ import (
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// What one measurement needs beside its seconds: to start a server and to connect. It serves the progress line only, which
-// corrects it by what was seen.
+// What one measurement needs beside its seconds: to start a server and to connect. It
+// serves the progress line only, which corrects it by what was seen.
 const overheadSeconds = 0.25
 
 // Shares of the rows that the design sets no limits for.
@@ -44,7 +44,8 @@ func (m *meter) plan(p programs) []job {
 	return slices.DeleteFunc(jobs, func(j job) bool { return len(j.contenders) == 0 })
 }
 
-// echoWork are the rows that the design sets limits for: QUICK runs have them, too, and other runs measure them longest.
+// echoWork are the rows that the design sets limits for: QUICK runs have them, too, and
+// other runs measure them longest.
 var echoWork = []result.Work{
 	{Kind: result.Echo, Bytes: 1 << 10, Connections: 10},
 	{Kind: result.Echo, Bytes: 1 << 10, Connections: 100},
@@ -86,7 +87,8 @@ func (m *meter) openWorks() []result.Work {
 	return works
 }
 
-// besideWorks are with one processor for the server, and with two that it shares with the client.
+// besideWorks are with one processor for the server, and with two that it shares with the
+// client.
 func (m *meter) besideWorks() []result.Work {
 	if !m.wantsWork(result.Beside) {
 		return nil
@@ -100,11 +102,13 @@ func (m *meter) besideWorks() []result.Work {
 	return works
 }
 
-// manyConnections share what a server can do: the first round of their requests alone may take tenths of a second.
+// manyConnections share what a server can do: the first round of their requests alone may
+// take tenths of a second.
 const manyConnections = 1000
 
-// effort is how many rounds of how many seconds a work is worth. A stall of the machine spoils the tail of the measurement that it
-// falls into, so at a fixed rate many short ones tell more than a few long ones.
+// effort is how many rounds of how many seconds a work is worth. A stall of the machine
+// spoils the tail of the measurement that it falls into, so at a fixed rate many short
+// ones tell more than a few long ones.
 func (m *meter) effort(w result.Work) (rounds int, seconds, warmup float64) {
 	rounds, seconds, warmup = m.rounds, m.seconds, m.warmup
 	if m.quick || slices.Contains(echoWork, w) {

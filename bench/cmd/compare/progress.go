@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// progress is the line that tells what runs, how much is done, and how long the rest will take. On a terminal it is
-// rewritten in place, elsewhere it is printed now and then.
+// progress is the line that tells what runs, how much is done, and how long the rest will
+// take. On a terminal it is rewritten in place, elsewhere it is printed now and then.
 //
-// Every step comes with a guess of its length. The rest takes as much longer than its guesses as what is done did.
+// Every step comes with a guess of its length. The rest takes as much longer than its
+// guesses as what is done did.
 type progress struct {
 	out      io.Writer
 	terminal bool

@@ -72,8 +72,8 @@ func startServerOn(port string, c contender, cpus string) (*server, error) {
 	return s, nil
 }
 
-// freePort is one that nobody listens on. Between the look and the server's own bind another process may take it: waitReady
-// notices that.
+// freePort is one that nobody listens on. Between the look and the server's own bind
+// another process may take it: waitReady notices that.
 func freePort() (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -93,8 +93,9 @@ func freePort() (string, error) {
 	return port, nil
 }
 
-// waitReady returns when the server's own process accepts connections. That another process answers on the port, one that an
-// earlier run has left over, is an error: it must not be measured by mistake.
+// waitReady returns when the server's own process accepts connections. That another
+// process answers on the port, one that an earlier run has left over, is an error: it
+// must not be measured by mistake.
 func (s *server) waitReady() error {
 	deadline := time.After(startTimeout)
 	for {
@@ -132,7 +133,8 @@ func (s *server) checkListener() error {
 // tcpListen is the state of a listening socket in /proc/net/tcp.
 const tcpListen = "0A"
 
-// listeners are the sockets that listen on an IPv4 port, as the descriptors in /proc/PID/fd name them.
+// listeners are the sockets that listen on an IPv4 port, as the descriptors in
+// /proc/PID/fd name them.
 func listeners(table, port string) ([]string, error) {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
@@ -145,7 +147,8 @@ func listeners(table, port string) ([]string, error) {
 	var sockets []string
 	suffix := fmt.Sprintf(":%04X", n)
 	for line := range strings.Lines(string(b)) {
-		// sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode
+		// sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid
+		// timeout inode
 		if f := strings.Fields(line); len(f) > 9 && strings.HasSuffix(f[1], suffix) && f[3] == tcpListen {
 			sockets = append(sockets, "socket:["+f[9]+"]")
 		}
@@ -153,7 +156,7 @@ func listeners(table, port string) ([]string, error) {
 	return sockets, nil
 }
 
-// owns tells whether the server's process has a descriptor of the socket.
+// owns reports whether the server's process has a descriptor of the socket.
 func (s *server) owns(socket string) bool {
 	descriptors, err := filepath.Glob("/proc/" + s.pid() + "/fd/*")
 	if err != nil {
@@ -167,7 +170,8 @@ func (s *server) owns(socket string) bool {
 
 func (s *server) pid() string { return strconv.Itoa(s.cmd.Process.Pid) }
 
-// freeMemory makes the server give its free memory back to the system, and returns when it has.
+// freeMemory makes the server give its free memory back to the system, and returns when
+// it has.
 func (s *server) freeMemory() error {
 	if err := s.cmd.Process.Signal(s.free); err != nil {
 		return err

@@ -28,7 +28,8 @@ var rivals = [][2]string{
 	{result.Streams, result.UvloopStreams}, {result.Streams, result.NodeNet}, {result.Streams, result.GoNet},
 }
 
-// judge holds a report against the design's table. A row whose work was not measured says so.
+// judge holds a report against the design's table. A row whose work was not measured says
+// so.
 func judge(r *result.Report) []result.Target {
 	var rows []result.Target
 	for _, t := range echoTargets {
@@ -87,7 +88,8 @@ func judgeCosts(r *result.Report) []result.Target {
 	return append(rows, callSoon, timer)
 }
 
-// judgeIdle looks at the row with the most connections: the memory of the process itself weighs least there.
+// judgeIdle looks at the row with the most connections: the memory of the process itself
+// weighs least there.
 func judgeIdle(r *result.Report) []result.Target {
 	var row result.Row
 	for _, i := range r.Kind(result.Idle) {
@@ -115,8 +117,8 @@ func judgeIdle(r *result.Report) []result.Target {
 	return append(rows, still)
 }
 
-// worst is the largest ratio between two contenders over some rows, and where it was. A row that lacks either of them
-// leaves the answer empty.
+// worst is the largest ratio between two contenders over some rows, and where it was. A
+// row that lacks either of them leaves the answer empty.
 func worst(rows []result.Row, ours, other string, m result.Metric) (ratio float64, measured string) {
 	for _, row := range rows {
 		q, ok := row.Between(ours, other, m)

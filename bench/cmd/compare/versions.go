@@ -11,7 +11,8 @@ import (
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// What a figure depends on beside the code. A part that cannot be found out is left out: it is not worth failing for.
+// What a figure depends on beside the code. A part that cannot be found out is left out:
+// it is not worth failing for.
 
 func cpuModel() string {
 	info, err := os.ReadFile("/proc/cpuinfo")

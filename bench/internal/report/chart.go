@@ -46,8 +46,8 @@ const (
 	labelGap     = vg.Length(3) // between a mark and its figure
 )
 
-// fontName is metrically the same as Arial and Helvetica, which are named beside it, so a reader without it sees the same
-// layout.
+// fontName is metrically the same as Arial and Helvetica, which are named beside it, so a
+// reader without it sees the same layout.
 const fontName = "Liberation Sans"
 
 func sans(size vg.Length) text.Style {
@@ -146,10 +146,12 @@ func (c *chart) broken() []string {
 	return names
 }
 
-// axisShare is the part of the width that the groups have, less some air between their names.
+// axisShare is the part of the width that the groups have, less some air between their
+// names.
 const axisShare = 0.86
 
-// bounds are the ends of the vertical axis: from zero on a linear scale, around the figures on a logarithmic one.
+// bounds are the ends of the vertical axis: from zero on a linear scale, around the
+// figures on a logarithmic one.
 func (c *chart) bounds() (least, most float64) {
 	least = math.Inf(1)
 	for _, marks := range c.marks {
@@ -240,8 +242,8 @@ func writeAbove(area draw.Canvas, x, y vg.Length, figure string) {
 	area.FillText(style, vg.Point{X: x, Y: y + labelGap}, figure)
 }
 
-// span draws a line from low to high, a ring at low, a disc at mid and a bar across at high. A disc that stands alone has
-// its figure above it.
+// span draws a line from low to high, a ring at low, a disc at mid and a bar across at
+// high. A disc that stands alone has its figure above it.
 func (c *chart) span(area draw.Canvas, toY func(float64) vg.Length, x vg.Length, name string, m mark) {
 	colour := colourOf(name)
 	line := draw.LineStyle{Color: colour, Width: 1.6}

@@ -8,7 +8,8 @@ import (
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// ratioMost is where the axis of ratios to C ends: what costs more than that is cut, so that the others can be told apart.
+// ratioMost is where the axis of ratios to C ends: what costs more than that is cut, so
+// that the others can be told apart.
 const ratioMost = 4
 
 // chartsOf are the charts of a report, in the order of the page's sections.
@@ -72,7 +73,8 @@ type family struct {
 	rows        []result.Row
 }
 
-// compares tells whether most rows have several contenders: otherwise a chart of them says nothing.
+// compares reports whether most rows have several contenders: otherwise a chart of them
+// says nothing.
 func (f family) compares() bool {
 	several := 0
 	for _, row := range f.rows {

@@ -11,10 +11,12 @@ import (
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// leastMove is the smallest change that is told, however small the spread: a run of few rounds has hardly any.
+// leastMove is the smallest change that is told, however small the spread: a run of few
+// rounds has hardly any.
 const leastMove = 0.03
 
-// oursPrefix is what the names of our own contenders begin with. Others move with their versions, not with our code.
+// oursPrefix is what the names of our own contenders begin with. Others move with their
+// versions, not with our code.
 const oursPrefix = "asyncio"
 
 // move is how a contender's figure differs between two runs.
@@ -28,9 +30,10 @@ type move struct {
 
 func (m move) change() float64 { return m.now/m.then - 1 }
 
-// Compare tells by how much our figures have moved since a saved run, worse and better, and ends with a verdict. What is
-// compared is the ratio to the control, or, between runs on the same kind of processor, the figure itself where there is
-// no control. It returns how many figures are worse.
+// Compare tells by how much our figures have moved since a saved run, worse and better,
+// and ends with a verdict. What is compared is the ratio to the control, or, between runs
+// on the same kind of processor, the figure itself where there is no control. It returns
+// how many figures are worse.
 func Compare(w io.Writer, saved, now *result.Report) (worse int) {
 	var moves []move
 	missing := 0
@@ -86,7 +89,8 @@ func Compare(w io.Writer, saved, now *result.Report) (worse int) {
 	return worse
 }
 
-// moveOf pairs a saved result with the present one. It is fair if the two figures mean the same.
+// moveOf pairs a saved result with the present one. It is fair if the two figures mean
+// the same.
 func moveOf(row result.Row, res result.Result, now *result.Report, sameCPU bool) (m move, found, fair bool) {
 	metric := row.Kind.Main()
 	then, ok := res.Figures[metric]

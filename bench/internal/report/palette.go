@@ -7,8 +7,8 @@ import (
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// colours has a hue for each family: blue for asyncio, green for Go without it, orange for uvloop, violet for Python's
-// own loop, red for Node, grey for C.
+// colours has a hue for each family: blue for asyncio, green for Go without it, orange
+// for uvloop, violet for Python's own loop, red for Node, grey for C.
 var colours = map[string]color.RGBA{
 	result.LibuvC:         rgb(0x404040),
 	result.LibuvC256:      rgb(0x9a9a9a),

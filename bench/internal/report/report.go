@@ -1,7 +1,9 @@
-// Package report writes what was measured for people to read: a page of tables with charts, and a comparison of two runs.
+// Package report writes what was measured for people to read: a page of tables with
+// charts, and a comparison of two runs.
 //
 // Invariants
-//   - The same report gives the same bytes, so that a page in version control changes only with its figures.
+//   - The same report gives the same bytes, so that a page in version control changes
+//     only with its figures.
 //   - A contender has the same colour in every chart, whoever else takes part.
 //   - What was not measured is left out; it is never drawn or written as zero.
 package report
@@ -20,7 +22,8 @@ const (
 	chartsFolder = "charts"
 )
 
-// Write writes the page and its charts into a folder, and removes charts of an earlier run that are no longer part of it.
+// Write writes the page and its charts into a folder, and removes charts of an earlier
+// run that are no longer part of it.
 func Write(folder string, r *result.Report) error {
 	charts := chartsOf(r)
 	dir := filepath.Join(folder, chartsFolder)

@@ -66,7 +66,8 @@ func names(rows []result.Row) []string {
 	return list
 }
 
-// matrix writes a table with a line for each contender and a column for each row of the family.
+// matrix writes a table with a line for each contender and a column for each row of the
+// family.
 func (d *document) matrix(f family, cell func(row result.Row, res result.Result) string) {
 	header := append([]string{""}, f.labels()...)
 	var table [][]string
@@ -163,8 +164,8 @@ type column struct {
 	factor float64
 }
 
-// figures writes one row's contenders with several metrics. A column that nobody has is left out, and so is the ratio where
-// the control was not measured.
+// figures writes one row's contenders with several metrics. A column that nobody has is
+// left out, and so is the ratio where the control was not measured.
 func (d *document) figures(row result.Row, columns []column) {
 	main := row.Kind.Main()
 	control, ok := row.Figure(row.Control, main)

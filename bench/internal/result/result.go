@@ -1,13 +1,17 @@
-// Package result holds what the benchmarks measured: a report of rows, each one kind of work done by several contenders.
+// Package result holds what the benchmarks measured: a report of rows, each one kind of
+// work done by several contenders.
 //
-// A row is the same for every kind of work. Who measures calls Add for each sample, in the order in which the contenders
-// are to be listed, and Summarise when all rounds are done. Values that a kind of work does not have are left out.
+// A row is the same for every kind of work. Who measures calls Add for each sample, in
+// the order in which the contenders are to be listed, and Summarise when all rounds are
+// done. Values that a kind of work does not have are left out.
 //
 // Invariants
-//   - A ratio is taken within a round: two figures of one round were measured at nearly the same time on the same machine.
-//     The figure that is published is the median of the rounds' ratios.
+//   - A ratio is taken within a round: two figures of one round were measured at nearly
+//     the same time on the same machine. The figure that is published is the median of
+//     the rounds' ratios.
 //   - A Work is comparable: it is the key of its row, also between two reports.
-//   - Summarise depends on the samples only, so that a saved report can be summarised anew.
+//   - Summarise depends on the samples only, so that a saved report can be summarised
+//     anew.
 package result
 
 import (

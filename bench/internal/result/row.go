@@ -49,8 +49,9 @@ func (k Kind) Main() Metric {
 	}
 }
 
-// Add gives a contender one sample more. The first call for a name decides the place of its result. A value that is not
-// finite was not measured: the interval was too short for the clocks.
+// Add gives a contender one sample more. The first call for a name decides the place of
+// its result. A value that is not finite was not measured: the interval was too short for
+// the clocks.
 func (r *Row) Add(name string, round int, values map[Metric]float64) {
 	maps.DeleteFunc(values, func(_ Metric, v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
 	i := slices.IndexFunc(r.Results, func(res Result) bool { return res.Name == name })
@@ -129,7 +130,8 @@ func (r *Row) Figure(name string, m Metric) (Figure, bool) {
 	return f, ok
 }
 
-// Between is the ratio of two contenders' figures. It is the median over the rounds in which both were measured.
+// Between is the ratio of two contenders' figures. It is the median over the rounds in
+// which both were measured.
 func (r *Row) Between(over, under string, m Metric) (ratio float64, ok bool) {
 	a, okA := r.Result(over)
 	b, okB := r.Result(under)
@@ -147,7 +149,8 @@ func Median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// Spread of a list that is not empty: (largest - smallest) / median, and 0 when the median is.
+// Spread of a list that is not empty: (largest - smallest) / median, and 0 when the
+// median is.
 func Spread(values []float64) float64 {
 	m := Median(values)
 	if m == 0 {

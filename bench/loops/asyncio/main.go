@@ -33,8 +33,8 @@ func check(err error) {
 
 func nothing() {}
 
-// inCallbacks calls do n times, in callbacks of a batch each. The next batch begins when the loop has run what this one
-// has scheduled.
+// inCallbacks calls do n times, in callbacks of a batch each. The next batch begins when
+// the loop has run what this one has scheduled.
 func inCallbacks(l *asyncio.Loop, n int, do func()) {
 	var next func()
 	next = func() {
@@ -90,7 +90,8 @@ func gather(ctx context.Context, n int) error {
 	return nil
 }
 
-// threadsafe lets another goroutine make the calls. After each batch it waits until the loop has run it.
+// threadsafe lets another goroutine make the calls. After each batch it waits until the
+// loop has run it.
 func threadsafe(l *asyncio.Loop, n int) {
 	go func() {
 		ran := make(chan struct{}, 1)

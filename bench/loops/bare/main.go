@@ -1,4 +1,5 @@
-// Command bare times what comes nearest to a loop's operations in plain Go, without a loop: bare SECONDS.
+// Command bare times what comes nearest to a loop's operations in plain Go, without a
+// loop: bare SECONDS.
 package main
 
 import (
@@ -47,7 +48,8 @@ func spawn(n int) {
 	}
 }
 
-// gather starts a batch of goroutines, each with a place for its result, and waits for all.
+// gather starts a batch of goroutines, each with a place for its result, and waits for
+// all.
 func gather(n int) {
 	results := make([]int, cost.Batch)
 	for ; n > 0; n -= cost.Batch {
@@ -59,7 +61,8 @@ func gather(n int) {
 	}
 }
 
-// send gives functions to a goroutine that runs them, and waits after each batch until it has.
+// send gives functions to a goroutine that runs them, and waits after each batch until it
+// has.
 func send(n int) {
 	functions := make(chan func(), cost.Batch)
 	go func() {

@@ -1,5 +1,6 @@
-// Command goja times the event loop of dop251/goja_nodejs, used from Go: goja SECONDS. It has callbacks and timers, no
-// tasks. The loop runs in the foreground; RunOnLoop is the only way to schedule a callback, from the loop as from outside.
+// Command goja times the event loop of dop251/goja_nodejs, used from Go: goja SECONDS. It
+// has callbacks and timers, no tasks. The loop runs in the foreground; RunOnLoop is the
+// only way to schedule a callback, from the loop as from outside.
 package main
 
 import (
@@ -29,8 +30,8 @@ func call(l *eventloop.EventLoop, fn func(*goja.Runtime)) {
 	}
 }
 
-// inCallbacks calls do n times, in callbacks of a batch each. The next batch begins when the loop has run what this one
-// has scheduled.
+// inCallbacks calls do n times, in callbacks of a batch each. The next batch begins when
+// the loop has run what this one has scheduled.
 func inCallbacks(l *eventloop.EventLoop, n int, do func()) {
 	var next func(*goja.Runtime)
 	next = func(*goja.Runtime) {
@@ -48,7 +49,8 @@ func inCallbacks(l *eventloop.EventLoop, n int, do func()) {
 	l.StartInForeground()
 }
 
-// threadsafe lets another goroutine make the calls. After each batch it waits until the loop has run it.
+// threadsafe lets another goroutine make the calls. After each batch it waits until the
+// loop has run it.
 func threadsafe(l *eventloop.EventLoop, n int) {
 	go func() {
 		ran := make(chan struct{}, 1)

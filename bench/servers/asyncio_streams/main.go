@@ -1,5 +1,6 @@
-// Command asyncio_streams is an echo server with a task for each connection: asyncio_streams PORT.
-// ASYNCIO_DRIVER=purego in the environment makes it run without libuv.
+// Command asyncio_streams is an echo server with a task for each connection:
+// asyncio_streams PORT. ASYNCIO_DRIVER=purego in the environment makes it run without
+// libuv.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command gonet is an echo server on package net: one goroutine and one buffer for each connection.
+// Command gonet is an echo server on package net: one goroutine and one buffer for each
+// connection.
 package main
 
 import (

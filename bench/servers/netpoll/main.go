@@ -26,7 +26,8 @@ func main() {
 	}
 }
 
-// echo answers with all that has arrived. A large message is written from where it was read.
+// echo answers with all that has arrived. A large message is written from where it was
+// read.
 func echo(_ context.Context, conn netpoll.Connection) error {
 	r, w := conn.Reader(), conn.Writer()
 	data, err := r.Next(r.Len())

@@ -1,9 +1,10 @@
 // Package abc shows Gather: three tasks that sleep at the same time.
 //
-// Gather starts every coroutine as a task, in the order of its arguments, and its future has their results in the same
-// order. What lies between is up to the tasks: each runs until it awaits something, so all three have started before the
-// first one finishes, and the one that sleeps least is first. Together they take as long as the slowest, not as the sum. In
-// Python:
+// Gather starts every coroutine as a task, in the order of its arguments, and its future
+// has their results in the same order. What lies between is up to the tasks: each runs
+// until it awaits something, so all three have started before the first one finishes, and
+// the one that sleeps least is first. Together they take as long as the slowest, not as
+// the sum. In Python:
 //
 //	await asyncio.gather(sleeper("A", 2), sleeper("B", 1), sleeper("C", 3))
 package abc
@@ -16,7 +17,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// Demo runs A, B and C, which sleep for 2, 1 and 3 seconds. A second lasts as long as the caller says.
+// Demo runs A, B and C, which sleep for 2, 1 and 3 seconds. A second lasts as long as the
+// caller says.
 func Demo(second time.Duration) error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 		_, err := asyncio.Gather[asyncio.None](ctx,

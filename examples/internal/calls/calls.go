@@ -1,7 +1,9 @@
-// Package calls shows a loop without tasks: its callbacks, its timers, and its life from NewEventLoop to Close.
+// Package calls shows a loop without tasks: its callbacks, its timers, and its life from
+// NewEventLoop to Close.
 //
-// Callbacks of CallSoon run in the order in which they were asked for, timers in the order of their times. Stop ends the
-// run, not the loop, which may run again. A closed loop is done for good.
+// Callbacks of CallSoon run in the order in which they were asked for, timers in the
+// order of their times. Stop ends the run, not the loop, which may run again. A closed
+// loop is done for good.
 package calls
 
 import (

@@ -1,13 +1,15 @@
-// Package chat shows many clients that depend on each other: what one says, all in the room hear.
+// Package chat shows many clients that depend on each other: what one says, all in the
+// room hear.
 //
-// A client's first line is its name, or its name and a room, "ann@garden"; who names no room meets the others who did not.
-// Every line after that goes to everybody in the room, the sender too, as "name: line". Lines that begin with "* " are the
-// room's own.
+// A client's first line is its name, or its name and a room, "ann@garden"; who names no
+// room meets the others who did not. Every line after that goes to everybody in the room,
+// the sender too, as "name: line". Lines that begin with "* " are the room's own.
 //
-// What becomes of a client that does not read as fast as the others talk? Its lines could be dropped, kept in memory
-// without limit, or the others could wait. Here they wait, so that everybody gets every line, and memory stays bounded; but
-// not for ever: a client that takes nothing for as long as the room's patience is disconnected. A client must therefore
-// read while it writes.
+// What becomes of a client that does not read as fast as the others talk? Its lines could
+// be dropped, kept in memory without limit, or the others could wait. Here they wait, so
+// that everybody gets every line, and memory stays bounded; but not for ever: a client
+// that takes nothing for as long as the room's patience is disconnected. A client must
+// therefore read while it writes.
 package chat
 
 import (
@@ -28,7 +30,8 @@ const (
 	backlog = 1024
 	// greetTimeMax is how long a client may take to say its name.
 	greetTimeMax = 10 * time.Second
-	// stopTimeMax is how long a client may take to read its last lines when the house is closed.
+	// stopTimeMax is how long a client may take to read its last lines when the house is
+	// closed.
 	stopTimeMax = 2 * time.Second
 )
 
@@ -62,8 +65,8 @@ func (h *house) handle(ctx context.Context, in *asyncio.StreamReader, out *async
 	return nil
 }
 
-// dropOut tells what a server has to report from what is a client's own affair: that its connection broke, that it never
-// said its name, that its line has no end.
+// dropOut tells what a server has to report from what is a client's own affair: that its
+// connection broke, that it never said its name, that its line has no end.
 func dropOut(err error) error {
 	if errors.Is(err, asyncio.ErrCancelled) {
 		return err
@@ -81,8 +84,9 @@ func start(ctx context.Context, address string, patience time.Duration) (*house,
 	return h, server, nil
 }
 
-// shut closes the house for good: nobody comes in, everybody is told, and whoever still has lines to read may do so. All
-// rooms are told at once, so that one with a slow member does not hold up the others.
+// shut closes the house for good: nobody comes in, everybody is told, and whoever still
+// has lines to read may do so. All rooms are told at once, so that one with a slow member
+// does not hold up the others.
 func (h *house) shut(ctx context.Context, server *asyncio.Server) error {
 	server.Close()
 	err := asyncio.WithTaskGroup(ctx, func(_ context.Context, group *asyncio.TaskGroup) error {
@@ -106,7 +110,8 @@ func (h *house) shut(ctx context.Context, server *asyncio.Server) error {
 	return nil
 }
 
-// Serve runs a house until stop is done. listening is told the address, which is news if the port was 0.
+// Serve runs a house until stop is done. listening is told the address, which is news if
+// the port was 0.
 func Serve(stop context.Context, address string, patience time.Duration, listening func(net.Addr)) error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 		h, server, err := start(ctx, address, patience)
@@ -114,8 +119,8 @@ func Serve(stop context.Context, address string, patience time.Duration, listeni
 			return err
 		}
 		listening(server.Addrs()[0])
-		// WithContext below makes the end of stop a cancellation of this task. It ends one await, this one; what comes
-		// after may suspend again.
+		// WithContext below makes the end of stop a cancellation of this task. It ends
+		// one await, this one; what comes after may suspend again.
 		ended := asyncio.Sleep(ctx, asyncio.Forever)
 		if err := h.shut(ctx, server); err != nil {
 			return err

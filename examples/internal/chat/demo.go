@@ -1,6 +1,7 @@
 package chat
 
-// The demo: clients that talk, one in a room of her own, one that is slow, one that is stuck, and the end.
+// The demo: clients that talk, one in a room of her own, one that is slow, one that is
+// stuck, and the end.
 
 import (
 	"bytes"
@@ -16,14 +17,16 @@ import (
 )
 
 const (
-	// The flood: more than the kernel keeps for a connection, so that a client that does not read is noticed.
+	// The flood: more than the kernel keeps for a connection, so that a client that does
+	// not read is noticed.
 	floodLines     = 2000
 	floodLineBytes = 16 << 10
 	// demoPatience is short because somebody in the demo tries it to its end.
 	demoPatience = 2 * time.Second
 )
 
-// Demo lets clients talk, flood their room while one of them is slow and another one is stuck, and then closes the house.
+// Demo lets clients talk, flood their room while one of them is slow and another one is
+// stuck, and then closes the house.
 func Demo() error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 		h, server, err := start(ctx, "127.0.0.1:0", demoPatience)
@@ -55,7 +58,8 @@ func Demo() error {
 	return err
 }
 
-// client is somebody in a room. The clients of the demo live in the same loop as the server.
+// client is somebody in a room. The clients of the demo live in the same loop as the
+// server.
 type client struct {
 	name     string
 	r        *asyncio.StreamReader
@@ -100,7 +104,8 @@ func (c *client) hear(ctx context.Context, want string) error {
 	return nil
 }
 
-// talk is how it goes when everybody listens. Those who came first have heard the others come.
+// talk is how it goes when everybody listens. Those who came first have heard the others
+// come.
 func talk(ctx context.Context, ann, bob, dan *client) error {
 	for _, step := range []struct {
 		who  *client
@@ -129,7 +134,8 @@ func exchange(ctx context.Context, speaker *client, line string, present ...*cli
 	return nil
 }
 
-// otherRoom has fay talk where nobody else is. That the others hear nothing of it shows in what they hear next.
+// otherRoom has fay talk where nobody else is. That the others hear nothing of it shows
+// in what they hear next.
 func otherRoom(ctx context.Context, address string, ann, bob, dan *client) (err error) {
 	fay, err := join(ctx, address, "fay", "garden")
 	if err != nil {
@@ -162,7 +168,8 @@ func (c *client) flood(ctx context.Context) error {
 	return nil
 }
 
-// listen makes a coroutine that hears the whole flood of somebody and checks each line. Notices come between, as they will.
+// listen makes a coroutine that hears the whole flood of somebody and checks each line.
+// Notices come between, as they will.
 func (c *client) listen(sender *client) asyncio.Coro[asyncio.None] {
 	return asyncio.Do(func(ctx context.Context) error {
 		for c.received = 0; c.received < floodLines; {
@@ -184,7 +191,8 @@ func (c *client) listen(sender *client) asyncio.Coro[asyncio.None] {
 
 // slowReader has ann flood the room while dan does not read at first.
 func slowReader(ctx context.Context, ann, bob, dan *client) error {
-	// A task group awaits its tasks when its body has ended, and cancels them if one of them fails.
+	// A task group awaits its tasks when its body has ended, and cancels them if one of
+	// them fails.
 	err := asyncio.WithTaskGroup(ctx, func(ctx context.Context, group *asyncio.TaskGroup) error {
 		group.Go(ann.flood)
 		asyncio.GroupTask(group, ann.listen(ann))
@@ -206,7 +214,8 @@ func slowReader(ctx context.Context, ann, bob, dan *client) error {
 	return nil
 }
 
-// standstill waits until somebody has received something, and then nothing more for a while.
+// standstill waits until somebody has received something, and then nothing more for a
+// while.
 func standstill(ctx context.Context, c *client) error {
 	for before := -1; c.received == 0 || c.received != before; {
 		before = c.received

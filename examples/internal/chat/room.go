@@ -12,14 +12,16 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// house is the rooms that somebody is in. All tasks of the loop share it without a lock: only one runs at a time, and none of
-// the methods below is interrupted except where it awaits.
+// house is the rooms that somebody is in. All tasks of the loop share it without a lock:
+// only one runs at a time, and none of the methods below is interrupted except where it
+// awaits.
 type house struct {
 	rooms    map[string]*room // by name
 	patience time.Duration
 }
 
-// room is where everybody hears everybody. It says no more to those of another room than a wall does.
+// room is where everybody hears everybody. It says no more to those of another room than
+// a wall does.
 type room struct {
 	name    string
 	house   *house
@@ -48,7 +50,8 @@ func (r *room) enter(ctx context.Context, name string, w *asyncio.StreamWriter) 
 	return m, r.say(ctx, "* "+name+" joined\n")
 }
 
-// leave takes somebody out and tells the others. Nothing is kept of a room that all have left.
+// leave takes somebody out and tells the others. Nothing is kept of a room that all have
+// left.
 func (r *room) leave(ctx context.Context, m *member) error {
 	r.members = slices.DeleteFunc(r.members, func(other *member) bool { return other == m })
 	if len(r.members) == 0 {
@@ -66,9 +69,10 @@ func (r *room) shut(ctx context.Context) error {
 
 // say sends a line to everybody in the room, and then waits until nobody is far behind.
 //
-// Writing does not suspend, so the line goes to all members before any other task can say something: everybody sees the same
-// lines in the same order. The waiting is the back-pressure. Who calls say does not read from its own client meanwhile, so
-// that client cannot send either: the room talks as fast as its slowest member listens.
+// Writing does not suspend, so the line goes to all members before any other task can say
+// something: everybody sees the same lines in the same order. The waiting is the
+// back-pressure. Who calls say does not read from its own client meanwhile, so that
+// client cannot send either: the room talks as fast as its slowest member listens.
 func (r *room) say(ctx context.Context, line string) error {
 	present := slices.Clone(r.members) // others may come and go while we wait
 	for _, m := range present {

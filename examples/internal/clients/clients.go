@@ -1,8 +1,9 @@
-// Package clients has three kinds of client for an echo server: Go's net, Python's asyncio, and nc. None of them knows anything
-// of this library, which is what makes them good witnesses.
+// Package clients has three kinds of client for an echo server: Go's net, Python's
+// asyncio, and nc. None of them knows anything of this library, which is what makes them
+// good witnesses.
 //
-// Each client sends bytes of its own and compares what comes back with them, byte for byte. All of them are connected before
-// the first one sends its main part.
+// Each client sends bytes of its own and compares what comes back with them, byte for
+// byte. All of them are connected before the first one sends its main part.
 package clients
 
 import (
@@ -21,9 +22,11 @@ import (
 )
 
 const (
-	// greetingBytes is what a client sends first, to be sure that the server has accepted it.
+	// greetingBytes is what a client sends first, to be sure that the server has accepted
+	// it.
 	greetingBytes = 64
-	// dialsMax is how many clients of one kind connect at the same time, so that no server's backlog overflows.
+	// dialsMax is how many clients of one kind connect at the same time, so that no
+	// server's backlog overflows.
 	dialsMax = 50
 	// bufferBytes is how much a client reads and compares at once.
 	bufferBytes = 64 << 10
@@ -82,7 +85,8 @@ type Group struct {
 	Count int
 }
 
-// Together runs groups of clients at one echo server, all at once, and returns the first failure.
+// Together runs groups of clients at one echo server, all at once, and returns the first
+// failure.
 func Together(ctx context.Context, address string, payload *Payload, groups ...Group) error {
 	jobs := make([]job, len(groups))
 	start := make(chan struct{})
@@ -126,7 +130,8 @@ func (j job) each(ctx context.Context, fn func(ctx context.Context, client int) 
 	})
 }
 
-// allOf runs fn n times at once. The first failure ends the others, which might wait for it, and is returned.
+// allOf runs fn n times at once. The first failure ends the others, which might wait for
+// it, and is returned.
 func allOf(ctx context.Context, n int, fn func(ctx context.Context, i int) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -220,7 +225,8 @@ func runNet(ctx context.Context, j job) error {
 	})
 }
 
-// finish ends our half of the stream, upon which the server ends its own without another byte.
+// finish ends our half of the stream, upon which the server ends its own without another
+// byte.
 func finish(conn net.Conn) error {
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		return err
@@ -231,7 +237,8 @@ func finish(conn net.Conn) error {
 	return nil
 }
 
-// Rate has conns clients ask for as long as d, one question of size bytes after another, and counts the answers.
+// Rate has conns clients ask for as long as d, one question of size bytes after another,
+// and counts the answers.
 func Rate(ctx context.Context, address string, conns, size int, d time.Duration) (answers int, err error) {
 	counts := make([]int, conns)
 	deadline := time.Now().Add(d)

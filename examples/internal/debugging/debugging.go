@@ -1,9 +1,11 @@
 // Package debugging shows how to find out what a program does.
 //
-// Debug mode is on with WithDebug, and where the environment has ASYNCIO_DEBUG=1. It tells which code holds the loop for too
-// long, and, after a second, when all tasks wait for what cannot happen; it panics where another goroutine touches the loop,
-// and notes where things were made. In every mode an error that nobody has looked at is reported in the end, and a call
-// graph shows what a task waits for, and who waits for it. Which task takes the time, pprof tells with WithProfileLabels.
+// Debug mode is on with WithDebug, and where the environment has ASYNCIO_DEBUG=1. It
+// tells which code holds the loop for too long, and, after a second, when all tasks wait
+// for what cannot happen; it panics where another goroutine touches the loop, and notes
+// where things were made. In every mode an error that nobody has looked at is reported in
+// the end, and a call graph shows what a task waits for, and who waits for it. Which task
+// takes the time, pprof tells with WithProfileLabels.
 package debugging
 
 import (
@@ -20,7 +22,8 @@ import (
 )
 
 const (
-	// slow is how long code may hold the loop before debug mode says so. The default is 100 ms.
+	// slow is how long code may hold the loop before debug mode says so. The default is
+	// 100 ms.
 	slow = 50 * time.Millisecond
 	// tooLong is how long code of the demo does.
 	tooLong = slow + 20*time.Millisecond
@@ -49,7 +52,8 @@ func logger() *slog.Logger {
 	}}))
 }
 
-// slowCode holds the loop, once in a callback and once in a task. What is logged names the place.
+// slowCode holds the loop, once in a callback and once in a task. What is logged names
+// the place.
 func slowCode(ctx context.Context) error {
 	fmt.Println("slow code")
 	loop, err := asyncio.GetRunningLoop(ctx)
@@ -67,8 +71,8 @@ func slowCode(ctx context.Context) error {
 	return err
 }
 
-// forgottenError starts a task and never awaits it. That it has failed is reported when the garbage collector finds it, and
-// at the latest when the loop is closed.
+// forgottenError starts a task and never awaits it. That it has failed is reported when
+// the garbage collector finds it, and at the latest when the loop is closed.
 func forgottenError(ctx context.Context) error {
 	fmt.Println("a forgotten error")
 	loop, err := asyncio.GetRunningLoop(ctx)
@@ -97,8 +101,8 @@ func place(stack string) string {
 	return filepath.Base(strings.TrimSpace(lines[1]))
 }
 
-// wrongGoroutine calls a method of the loop from outside. Without debug mode that is a data race, which may go well for
-// years; go run -race finds it too.
+// wrongGoroutine calls a method of the loop from outside. Without debug mode that is a
+// data race, which may go well for years; go run -race finds it too.
 func wrongGoroutine(ctx context.Context) error {
 	fmt.Println("the wrong goroutine")
 	loop, err := asyncio.GetRunningLoop(ctx)
@@ -117,8 +121,9 @@ func wrongGoroutine(ctx context.Context) error {
 	return nil
 }
 
-// whoAwaitsWhom has tasks wait for a reply that is never sent. The graph begins at the end of the chain: read it upwards to
-// see who is held up, and look at the stacks to see where.
+// whoAwaitsWhom has tasks wait for a reply that is never sent. The graph begins at the
+// end of the chain: read it upwards to see who is held up, and look at the stacks to see
+// where.
 func whoAwaitsWhom(ctx context.Context) error {
 	fmt.Println("who awaits whom")
 	loop, err := asyncio.GetRunningLoop(ctx)

@@ -1,8 +1,9 @@
-// Package echo shows a server and its client twice: with a Protocol, which is told what happens in callbacks, and with
-// streams, where a coroutine reads and writes.
+// Package echo shows a server and its client twice: with a Protocol, which is told what
+// happens in callbacks, and with streams, where a coroutine reads and writes.
 //
-// Protocols are asyncio's lower layer: no task, no suspension, the least that a connection can cost. Streams are built on
-// them, and read like a program. Both have back-pressure, and in both it is the point that is easily forgotten: a server that
+// Protocols are asyncio's lower layer: no task, no suspension, the least that a
+// connection can cost. Streams are built on them, and read like a program. Both have
+// back-pressure, and in both it is the point that is easily forgotten: a server that
 // reads on while its client does not take the answers keeps them all in memory.
 package echo
 
@@ -29,7 +30,8 @@ const (
 const (
 	// backlog is how many clients may wait to be accepted: as many as connect at once.
 	backlog = 1024
-	// stopTimeMax is how long a client may take to read what is still buffered for it when the server stops.
+	// stopTimeMax is how long a client may take to read what is still buffered for it
+	// when the server stops.
 	stopTimeMax = 2 * time.Second
 )
 
@@ -65,7 +67,8 @@ func shut(ctx context.Context, server *asyncio.Server) error {
 	return nil
 }
 
-// Serve runs an echo server until stop is done. listening is told the address, which is news if the port was 0.
+// Serve runs an echo server until stop is done. listening is told the address, which is
+// news if the port was 0.
 func Serve(stop context.Context, address string, kind Kind, listening func(net.Addr)) error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 		server, err := start(ctx, address, kind)
@@ -73,8 +76,8 @@ func Serve(stop context.Context, address string, kind Kind, listening func(net.A
 			return fmt.Errorf("listen on %s: %w", address, err)
 		}
 		listening(server.Addrs()[0])
-		// WithContext below makes the end of stop a cancellation of this task. It ends one await, this one; what comes
-		// after may suspend again.
+		// WithContext below makes the end of stop a cancellation of this task. It ends
+		// one await, this one; what comes after may suspend again.
 		ended := asyncio.Sleep(ctx, asyncio.Forever)
 		if err := shut(ctx, server); err != nil {
 			return err
@@ -117,7 +120,8 @@ func demo(ctx context.Context, kind Kind, ask func(context.Context, string, []by
 		fmt.Printf("%s: sent %q, got %q\n", kind, message, reply)
 	}
 
-	// Ten clients at once, each with more than a transport keeps: the back-pressure has something to do.
+	// Ten clients at once, each with more than a transport keeps: the back-pressure has
+	// something to do.
 	var clients []asyncio.Awaitable[int]
 	for i := range 10 {
 		clients = append(clients, asyncio.Coro[int](func(ctx context.Context) (int, error) {

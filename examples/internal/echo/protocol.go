@@ -11,7 +11,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// serverProtocol is the server's side of one connection, told in callbacks. The loop calls one at a time.
+// serverProtocol is the server's side of one connection, told in callbacks. The loop
+// calls one at a time.
 type serverProtocol struct {
 	asyncio.NullProtocol // whatever we do not care for
 	transport            asyncio.Transport
@@ -20,21 +21,23 @@ type serverProtocol struct {
 // ConnectionMade is the first call. Nothing is read before it.
 func (p *serverProtocol) ConnectionMade(t asyncio.Transport) { p.transport = t }
 
-// DataReceived sends the bytes back. It need not copy them: what the kernel does not take at once, Write keeps a copy of.
+// DataReceived sends the bytes back. It need not copy them: what the kernel does not take
+// at once, Write keeps a copy of.
 func (p *serverProtocol) DataReceived(data []byte) {
 	if _, err := p.transport.Write(data); err != nil {
 		p.transport.Abort() // the connection is lost; ConnectionLost hears why
 	}
 }
 
-// PauseWriting is the back-pressure: the client sends faster than it reads, so we stop reading what it sends, or its bytes
-// would pile up here.
+// PauseWriting is the back-pressure: the client sends faster than it reads, so we stop
+// reading what it sends, or its bytes would pile up here.
 func (p *serverProtocol) PauseWriting() { p.transport.PauseReading() }
 
 // ResumeWriting goes on when the client has caught up.
 func (p *serverProtocol) ResumeWriting() { p.transport.ResumeReading() }
 
-// EOFReceived says what the client's last byte means to us: false closes the transport, once it has sent what is left.
+// EOFReceived says what the client's last byte means to us: false closes the transport,
+// once it has sent what is left.
 func (p *serverProtocol) EOFReceived() bool { return false }
 
 // clientProtocol sends one message and collects what comes back.
@@ -47,8 +50,8 @@ type clientProtocol struct {
 	ended     *asyncio.Event // where the callbacks meet the coroutine that waits
 }
 
-// ConnectionMade sends everything, and with it the end of the stream. Write does not wait: what the kernel does not take is
-// sent when it does.
+// ConnectionMade sends everything, and with it the end of the stream. Write does not
+// wait: what the kernel does not take is sent when it does.
 func (p *clientProtocol) ConnectionMade(t asyncio.Transport) {
 	p.transport = t
 	if _, err := t.Write(p.message); err != nil {

@@ -14,8 +14,9 @@ import (
 // readBytesMax is how much one Read takes.
 const readBytesMax = 64 << 10
 
-// handleStreams is the server's side of one connection as a coroutine. The server runs it as a task of its own for each
-// connection; an error that it returns goes to the loop's exception handler.
+// handleStreams is the server's side of one connection as a coroutine. The server runs it
+// as a task of its own for each connection; an error that it returns goes to the loop's
+// exception handler.
 func handleStreams(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) (err error) {
 	defer func() { err = errors.Join(err, w.Close()) }() // sends what is left, then closes
 	buf := make([]byte, readBytesMax)
@@ -43,8 +44,8 @@ func askStreams(ctx context.Context, address string, message []byte) (reply []by
 		return nil, fmt.Errorf("connect to %s: %w", address, err)
 	}
 	defer func() { err = errors.Join(err, w.Close(), w.WaitClosed(ctx)) }()
-	// Writing and reading at the same time: with a message larger than all the buffers on the way, the server would
-	// otherwise wait for us to read, and we for it.
+	// Writing and reading at the same time: with a message larger than all the buffers on
+	// the way, the server would otherwise wait for us to read, and we for it.
 	sending := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
 		if _, err := w.Write(message); err != nil {
 			return err

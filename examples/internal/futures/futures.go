@@ -1,8 +1,9 @@
 // Package futures shows results that are made elsewhere.
 //
-// A future is one half of a hand-over: somebody awaits it, somebody else sets its result or its error, once. It is how code
-// that works with callbacks meets code that awaits. Futures belong to their loop's goroutine; another goroutine passes the
-// loop a function with CallSoonThreadsafe, the one door into a loop, and lets that set the result.
+// A future is one half of a hand-over: somebody awaits it, somebody else sets its result
+// or its error, once. It is how code that works with callbacks meets code that awaits.
+// Futures belong to their loop's goroutine; another goroutine passes the loop a function
+// with CallSoonThreadsafe, the one door into a loop, and lets that set the result.
 package futures
 
 import (
@@ -36,7 +37,8 @@ func newFuture(ctx context.Context) (*asyncio.Future[string], *asyncio.Loop, err
 	return asyncio.NewFuture[string](loop), loop, nil
 }
 
-// fromTimer awaits what a timer of the loop brings. Callbacks of a future run after its waiters were woken, in order.
+// fromTimer awaits what a timer of the loop brings. Callbacks of a future run after its
+// waiters were woken, in order.
 func fromTimer(ctx context.Context) error {
 	f, loop, err := newFuture(ctx)
 	if err != nil {
@@ -122,7 +124,8 @@ func failed(ctx context.Context) error {
 	return nil
 }
 
-// cancelled awaits a future that somebody cancels: the await ends with a *CancelledError, which has the message.
+// cancelled awaits a future that somebody cancels: the await ends with a *CancelledError,
+// which has the message.
 func cancelled(ctx context.Context) error {
 	f, loop, err := newFuture(ctx)
 	if err != nil {

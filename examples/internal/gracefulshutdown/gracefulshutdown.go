@@ -1,9 +1,10 @@
-// Package gracefulshutdown shows how a program ends when it is told to: no new work, some time for the work that is under
-// way, cancellation for what takes longer, and a report.
+// Package gracefulshutdown shows how a program ends when it is told to: no new work, some
+// time for the work that is under way, cancellation for what takes longer, and a report.
 //
-// In Go a signal becomes the end of a context, with signal.NotifyContext, and WithContext makes of that a cancellation of
-// the main task, as asyncio.run does with Ctrl-C. A cancellation interrupts one await: the main task is woken from wherever
-// it waits, and may then await whatever its end needs. The other tasks go on as long as it lets them.
+// In Go a signal becomes the end of a context, with signal.NotifyContext, and WithContext
+// makes of that a cancellation of the main task, as asyncio.run does with Ctrl-C. A
+// cancellation interrupts one await: the main task is woken from wherever it waits, and
+// may then await whatever its end needs. The other tasks go on as long as it lets them.
 package gracefulshutdown
 
 import (
@@ -32,7 +33,8 @@ func Demo(grace time.Duration) error {
 	return Work(stop, grace, func() error { return self.Signal(syscall.SIGTERM) })
 }
 
-// Work works until stop is done, and then for as long as grace allows. It calls ready when only stop is missing.
+// Work works until stop is done, and then for as long as grace allows. It calls ready
+// when only stop is missing.
 func Work(stop context.Context, grace time.Duration, ready func() error) error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 		told := asyncio.NewEvent()
@@ -85,7 +87,8 @@ func startJobs(ctx context.Context, told *asyncio.Event) []asyncio.AnyTask {
 	}
 }
 
-// finish gives jobs some time, cancels those that need more, waits for their clean-up, and reports.
+// finish gives jobs some time, cancels those that need more, waits for their clean-up,
+// and reports.
 func finish(ctx context.Context, jobs []asyncio.AnyTask, grace time.Duration) error {
 	var all []asyncio.AnyFuture
 	for _, job := range jobs {

@@ -1,8 +1,9 @@
 // Package numbersletters shows two tasks that take turns, gathered by hand.
 //
-// Run and Gather do all this in one line. Here are the steps behind them: a loop, tasks that are made before the loop runs,
-// and RunUntilComplete, which runs the loop until one awaitable is done. A task does not begin where it is created but in
-// the loop's next turn; awaiting it later costs nothing if it is done by then.
+// Run and Gather do all this in one line. Here are the steps behind them: a loop, tasks
+// that are made before the loop runs, and RunUntilComplete, which runs the loop until one
+// awaitable is done. A task does not begin where it is created but in the loop's next
+// turn; awaiting it later costs nothing if it is done by then.
 package numbersletters
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// Demo prints numbers and letters in turn, one of each in a second, which lasts as long as the caller says.
+// Demo prints numbers and letters in turn, one of each in a second, which lasts as long
+// as the caller says.
 func Demo(second time.Duration) (err error) {
 	loop, err := asyncio.NewEventLoop()
 	if err != nil {
@@ -46,7 +48,8 @@ func Demo(second time.Duration) (err error) {
 	return nil
 }
 
-// printer makes a coroutine that prints the letters of a word one by one and returns the word in upper case.
+// printer makes a coroutine that prints the letters of a word one by one and returns the
+// word in upper case.
 func printer(word string, pause time.Duration) asyncio.Coro[string] {
 	return func(ctx context.Context) (string, error) {
 		for _, letter := range word {

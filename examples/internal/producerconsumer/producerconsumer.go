@@ -1,8 +1,10 @@
 // Package producerconsumer shows Queue: tasks that make work, and tasks that do it.
 //
-// The queue has few places. A producer that is too quick waits in Put until a consumer has made room: that is all the
-// back-pressure there is to it. Join waits until every item that was put has been reported done, which is later than its
-// being taken out. Shutdown then tells the consumers that nothing more will come; they need not be cancelled.
+// The queue has few places. A producer that is too quick waits in Put until a consumer
+// has made room: that is all the back-pressure there is to it. Join waits until every
+// item that was put has been reported done, which is later than its being taken out.
+// Shutdown then tells the consumers that nothing more will come; they need not be
+// cancelled.
 package producerconsumer
 
 import (

@@ -1,11 +1,12 @@
 // Package runblocking shows what to do with functions that block.
 //
-// While a task runs, nothing else in its loop does, so a task must not call what blocks or computes for long: a database
-// driver, a big file, a hash of it. ToThread calls such a function in another goroutine and awaits it. RunInExecutor does
-// so in a pool of the program's own, which bounds how many of them run at once.
+// While a task runs, nothing else in its loop does, so a task must not call what blocks
+// or computes for long: a database driver, a big file, a hash of it. ToThread calls such
+// a function in another goroutine and awaits it. RunInExecutor does so in a pool of the
+// program's own, which bounds how many of them run at once.
 //
-// Such a function does not run in the loop: it must not touch what the tasks share. It gets its data as arguments and hands
-// its result back.
+// Such a function does not run in the loop: it must not touch what the tasks share. It
+// gets its data as arguments and hands its result back.
 package runblocking
 
 import (
@@ -89,8 +90,8 @@ func inThread(ctx context.Context) error {
 	return nil
 }
 
-// inPool has five calls share two workers. RunInExecutor returns a future, so they are all under way before the first one
-// is awaited.
+// inPool has five calls share two workers. RunInExecutor returns a future, so they are
+// all under way before the first one is awaited.
 func inPool(ctx context.Context) error {
 	fmt.Println("RunInExecutor")
 	pool := asyncio.NewThreadPool(workers)
@@ -121,8 +122,8 @@ func inPool(ctx context.Context) error {
 	return nil
 }
 
-// givenUp cancels the await. That cannot stop the function; but it ends the context that the function was given, and a
-// function that looks at it can end itself.
+// givenUp cancels the await. That cannot stop the function; but it ends the context that
+// the function was given, and a function that looks at it can end itself.
 func givenUp(ctx context.Context) error {
 	fmt.Println("ToThread, cancelled")
 	loop, err := asyncio.GetRunningLoop(ctx)

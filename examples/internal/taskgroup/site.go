@@ -1,7 +1,7 @@
 package taskgroup
 
-// The site that is crawled, a server of the same loop, and how a page of it is fetched. Package net/http writes and reads
-// questions and answers; what lies between is awaited.
+// The site that is crawled, a server of the same loop, and how a page of it is fetched.
+// Package net/http writes and reads questions and answers; what lies between is awaited.
 
 import (
 	"bufio"
@@ -83,7 +83,8 @@ type statusError struct{ code int }
 
 func (e *statusError) Error() string { return fmt.Sprintf("%d %s", e.code, http.StatusText(e.code)) }
 
-// fetch gets a page. A StreamWriter is an io.Writer, so the question is written straight into it.
+// fetch gets a page. A StreamWriter is an io.Writer, so the question is written straight
+// into it.
 func fetch(ctx context.Context, address, page string) (text string, err error) {
 	in, out, err := asyncio.OpenConnection(ctx, "tcp", address)
 	if err != nil {

@@ -1,10 +1,12 @@
 // Package taskgroup shows TaskGroup: tasks that start others, and end together.
 //
-// The crawler starts one task for each page, which starts one for each link that nobody has followed yet. Nobody counts
-// them: WithTaskGroup returns when the last one has ended. A semaphore bounds how many pages are fetched at once.
+// The crawler starts one task for each page, which starts one for each link that nobody
+// has followed yet. Nobody counts them: WithTaskGroup returns when the last one has
+// ended. A semaphore bounds how many pages are fetched at once.
 //
-// If one of the tasks fails, the others are cancelled and awaited, and what has failed comes out as one *ExceptionGroup, into
-// which errors.Is and errors.As look. So nothing of a group is ever left behind, and no error is lost. In Python:
+// If one of the tasks fails, the others are cancelled and awaited, and what has failed
+// comes out as one *ExceptionGroup, into which errors.Is and errors.As look. So nothing
+// of a group is ever left behind, and no error is lost. In Python:
 //
 //	async with asyncio.TaskGroup() as group:
 //	    group.create_task(visit("/"))
@@ -24,7 +26,8 @@ import (
 // fetchesMax is how many pages are fetched at once.
 const fetchesMax = 3
 
-// Demo crawls a site from three of its pages: one from which all goes well, and two that lead to failures.
+// Demo crawls a site from three of its pages: one from which all goes well, and two that
+// lead to failures.
 func Demo() error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) (err error) {
 		server, err := startSite(ctx)
@@ -43,7 +46,8 @@ func Demo() error {
 	return err
 }
 
-// crawler follows links. Its tasks share it without a lock, because only one of them runs at a time.
+// crawler follows links. Its tasks share it without a lock, because only one of them runs
+// at a time.
 type crawler struct {
 	address   string
 	seen      map[string]bool // pages that have their task
@@ -135,7 +139,8 @@ func severalFail(ctx context.Context, address string) error {
 	if !errors.As(err, &group) {
 		return fmt.Errorf("expected a group of errors: %w", err)
 	}
-	// What can be dealt with is taken out; the rest, if there is one, is handed on: except* in Python.
+	// What can be dealt with is taken out; the rest, if there is one, is handed on:
+	// except* in Python.
 	known, rest := group.Split(func(err error) bool { return errors.Is(err, errNotHTTP) })
 	if rest != nil {
 		return rest

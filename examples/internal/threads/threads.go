@@ -1,9 +1,11 @@
 // Package threads shows loops beside other goroutines.
 //
-// A loop belongs to the goroutine that runs it, and so do its tasks, its futures and whatever data the tasks share: only one
-// task of a loop runs at a time, so that data needs no lock. Other goroutines hand a coroutine to the loop with
-// RunCoroutineThreadsafe and get a ConcurrentFuture, whose Result blocks them until the coroutine has ended:
-// asyncio.run_coroutine_threadsafe. A task of another loop must not block; it awaits the same future with WrapFuture.
+// A loop belongs to the goroutine that runs it, and so do its tasks, its futures and
+// whatever data the tasks share: only one task of a loop runs at a time, so that data
+// needs no lock. Other goroutines hand a coroutine to the loop with
+// RunCoroutineThreadsafe and get a ConcurrentFuture, whose Result blocks them until the
+// coroutine has ended: asyncio.run_coroutine_threadsafe. A task of another loop must not
+// block; it awaits the same future with WrapFuture.
 package threads
 
 import (
@@ -48,7 +50,8 @@ func startWorker() (*worker, error) {
 	return w, nil
 }
 
-// stop ends the loop and waits for its goroutine. Stop itself is for the loop's goroutine, hence the detour.
+// stop ends the loop and waits for its goroutine. Stop itself is for the loop's
+// goroutine, hence the detour.
 func (w *worker) stop() error {
 	if _, err := w.loop.CallSoonThreadsafe(w.loop.Stop); err != nil {
 		return fmt.Errorf("stop the loop: %w", err)
@@ -128,7 +131,8 @@ func handler(w *worker, p *pages) http.Handler {
 	})
 }
 
-// webServer serves HTTP on goroutines, as net/http does, and asks itself nine times at once.
+// webServer serves HTTP on goroutines, as net/http does, and asks itself nine times at
+// once.
 func webServer() (err error) {
 	w, err := startWorker()
 	if err != nil {

@@ -1,12 +1,13 @@
-// Package timeouts shows how to limit an await or a block of code, and how to keep a task out of the limit's reach.
+// Package timeouts shows how to limit an await or a block of code, and how to keep a task
+// out of the limit's reach.
 //
 //	WaitFor      limits one awaitable and cancels it when the time is over: asyncio.wait_for
 //	Shield       lets somebody wait for a task, and give up, without cancelling the task: asyncio.shield
 //	Timeout      limits a block, whatever it awaits: async with asyncio.timeout(...)
 //	NewTimeout   is the same with a handle, to move the limit: ... as scope
 //
-// A limit that is over shows as ErrTimeout, which is context.DeadlineExceeded too. Inside the limit it is a cancellation,
-// so that the code there can clean up.
+// A limit that is over shows as ErrTimeout, which is context.DeadlineExceeded too. Inside
+// the limit it is a cancellation, so that the code there can clean up.
 package timeouts
 
 import (
@@ -46,7 +47,8 @@ func endless(ctx context.Context) (string, error) {
 	return "", err // a cancellation that is kept back would make the limit fail
 }
 
-// mustTimeOut turns the one error that a part expects into nil, and every other outcome into an error.
+// mustTimeOut turns the one error that a part expects into nil, and every other outcome
+// into an error.
 func mustTimeOut(err error) error {
 	if !errors.Is(err, asyncio.ErrTimeout) {
 		return fmt.Errorf("expected a timeout: %w", err)
@@ -101,8 +103,8 @@ func shield(ctx context.Context) error {
 	return nil
 }
 
-// timeout limits a block. The block gets a context of its own; plain Go code that watches Done or Deadline sees the limit
-// too.
+// timeout limits a block. The block gets a context of its own; plain Go code that watches
+// Done or Deadline sees the limit too.
 func timeout(ctx context.Context) error {
 	fmt.Println("Timeout")
 	err := asyncio.Timeout(ctx, short, func(ctx context.Context) error {
@@ -123,7 +125,8 @@ func timeout(ctx context.Context) error {
 	return nil
 }
 
-// nested shows whose limit it was: the inner block hears a cancellation, and only the outer limit reports a timeout.
+// nested shows whose limit it was: the inner block hears a cancellation, and only the
+// outer limit reports a timeout.
 func nested(ctx context.Context) error {
 	fmt.Println("Timeout in a Timeout")
 	err := asyncio.Timeout(ctx, short, func(ctx context.Context) error {

@@ -1,13 +1,16 @@
-// Package trampoline shows a callback that schedules itself again until a timer stops the loop.
+// Package trampoline shows a callback that schedules itself again until a timer stops the
+// loop.
 //
-// There is no task here: a loop also runs plain functions. Each bounce asks for the next one in another way:
+// There is no task here: a loop also runs plain functions. Each bounce asks for the next
+// one in another way:
 //
 //	CallSoon   in the next turn of the loop
 //	CallLater  after a while
 //	CallAt     at a moment of the loop's own clock
 //
-// A callback that schedules itself does not nest: it returns to the loop first, so this can go on for ever on one stack,
-// and whatever else the loop has to do gets its turn between two bounces.
+// A callback that schedules itself does not nest: it returns to the loop first, so this
+// can go on for ever on one stack, and whatever else the loop has to do gets its turn
+// between two bounces.
 package trampoline
 
 import (
@@ -18,7 +21,8 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// roundsShown is how many rounds are printed. The others only count: how many there are depends on the machine.
+// roundsShown is how many rounds are printed. The others only count: how many there are
+// depends on the machine.
 const roundsShown = 2
 
 type trampoline struct {

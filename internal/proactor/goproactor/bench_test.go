@@ -2,8 +2,9 @@
 
 package goproactor
 
-// Echo over TCP, the server on the driver against the server that package net's documentation would write: a goroutine for
-// each connection. The clients are the same, on their own goroutines. cpu-ns/op is the whole process, clients included.
+// Echo over TCP, the server on the driver against the server that package net's
+// documentation would write: a goroutine for each connection. The clients are the same,
+// on their own goroutines. cpu-ns/op is the whole process, clients included.
 
 import (
 	"fmt"
@@ -21,7 +22,8 @@ import (
 // idleConnections is enough for the memory of one to show.
 const idleConnections = 1000
 
-// BenchmarkIdleConnection reports the memory of a connection that is open and reads, after it has echoed once.
+// BenchmarkIdleConnection reports the memory of a connection that is open and reads,
+// after it has echoed once.
 func BenchmarkIdleConnection(b *testing.B) {
 	var most float64 // the first round; the later ones find free stacks
 	for b.Loop() {

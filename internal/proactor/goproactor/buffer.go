@@ -1,7 +1,8 @@
 package goproactor
 
-// Buffers come in two sizes from two pools. A connection takes the small one until a read fills it, so ten thousand
-// connections with a small request each hold 40 MiB for a moment, not 640.
+// Buffers come in two sizes from two pools. A connection takes the small one until a read
+// fills it, so ten thousand connections with a small request each hold 40 MiB for a
+// moment, not 640.
 
 import "sync"
 
@@ -15,7 +16,8 @@ var (
 	largeBuffers = sync.Pool{New: func() any { return new([largeBufferBytes]byte) }}
 )
 
-// getBuffer returns a buffer that is empty and holds at least n bytes, or as many as the large size has.
+// getBuffer returns a buffer that is empty and holds at least n bytes, or as many as the
+// large size has.
 func getBuffer(n int) []byte {
 	if n <= smallBufferBytes {
 		return smallBuffers.Get().(*[smallBufferBytes]byte)[:0]
@@ -99,7 +101,8 @@ func (c *chunks) drop() {
 	c.bufs, c.off = nil, 0
 }
 
-// trim empties s. It keeps the memory of a short one for the next turn, and frees that of a long one.
+// trim empties s. It keeps the memory of a short one for the next turn, and frees that of
+// a long one.
 func trim(s [][]byte) [][]byte {
 	if cap(s) > 4 {
 		return nil

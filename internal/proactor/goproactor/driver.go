@@ -1,12 +1,15 @@
 // Package goproactor is the proactor in pure Go: package net below, no cgo.
 //
-// Goroutines wait, the loop acts. A connection that reads has one goroutine, parked in the runtime's poller until there
-// is something to read; a connection that the kernel takes no more bytes from has a second one until it does. A listener
-// and a pending connect have one each. They put what has happened into one queue, which Poll takes as a whole.
+// Goroutines wait, the loop acts. A connection that reads has one goroutine, parked in
+// the runtime's poller until there is something to read; a connection that the kernel
+// takes no more bytes from has a second one until it does. A listener and a pending
+// connect have one each. They put what has happened into one queue, which Poll takes as a
+// whole.
 //
 // Invariants:
 //   - Every field belongs to the loop's goroutine unless its comment names another owner.
-//   - A completion in the queue owns what it carries (a buffer, a connection) until complete is called or Close drops it.
+//   - A completion in the queue owns what it carries (a buffer, a connection) until
+//     complete is called or Close drops it.
 //   - Only the loop closes descriptors, so it may use one that it has not closed.
 //   - A goroutine never waits for the loop while it holds something that Close needs.
 package goproactor
@@ -22,13 +25,14 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// yieldEvery is how long Poll may be called without waiting before it lets other goroutines run. With GOMAXPROCS=1 a
-// loop that always has something to do would otherwise keep the goroutines that do its I/O off the processor until the
-// runtime preempts it, which takes 10 ms.
+// yieldEvery is how long Poll may be called without waiting before it lets other
+// goroutines run. With GOMAXPROCS=1 a loop that always has something to do would
+// otherwise keep the goroutines that do its I/O off the processor until the runtime
+// preempts it, which takes 10 ms.
 const yieldEvery = time.Millisecond
 
-// completion is something that has happened. complete tells the handler; discard releases what the completion owns when
-// the driver closes before that.
+// completion is something that has happened. complete tells the handler; discard releases
+// what the completion owns when the driver closes before that.
 type completion interface {
 	complete()
 	discard()
@@ -79,7 +83,8 @@ func (d *driver) Now() time.Duration { return time.Since(d.start) }
 
 func (d *driver) Waited() (total, until time.Duration) { return d.waited, d.wokenAt }
 
-// Poll completes a batch even when a handler has panicked out of the Poll before: the rest of that batch comes first.
+// Poll completes a batch even when a handler has panicked out of the Poll before: the
+// rest of that batch comes first.
 func (d *driver) Poll(timeout time.Duration) error {
 	if d.closed {
 		return fmt.Errorf("poll: the proactor is closed: %w", net.ErrClosed)
@@ -176,7 +181,8 @@ func (d *driver) Wake() {
 // later queues c for the next Poll. For the loop's goroutine.
 func (d *driver) later(c completion) { d.local = append(d.local, c) }
 
-// Close waits for every goroutine, so none is left when it returns, and nothing is posted after that.
+// Close waits for every goroutine, so none is left when it returns, and nothing is posted
+// after that.
 func (d *driver) Close() error {
 	if d.closed {
 		return nil

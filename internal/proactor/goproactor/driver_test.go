@@ -137,7 +137,8 @@ func TestChunks(t *testing.T) {
 	}
 }
 
-// TestGate lets a reader and a loop play with a gate: never two results at once, never a lost one.
+// TestGate lets a reader and a loop play with a gate: never two results at once, never a
+// lost one.
 func TestGate(t *testing.T) {
 	const results = 20000
 	g := gate{bell: make(chan struct{}, 1)}

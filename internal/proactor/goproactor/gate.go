@@ -1,7 +1,8 @@
 package goproactor
 
-// A gate stands between a stream's reading goroutine and the loop. It lets at most one buffer of each connection be under
-// way, and it stops reading without losing what was read.
+// A gate stands between a stream's reading goroutine and the loop. It lets at most one
+// buffer of each connection be under way, and it stops reading without losing what was
+// read.
 //
 //	state     who moves there                               meaning
 //	open      loop (let); reader (leave)                    the reader may read
@@ -10,7 +11,8 @@ package goproactor
 //	waiting   reader, from shut (enter)                     there is something to read, the reader waits to be let in
 //	gone      loop (demolish)                               the stream is closed, the reader ends
 //
-// Only the loop leads out of shut and waiting, and only while it holds the gate: after pass, or after a shut that said so.
+// Only the loop leads out of shut and waiting, and only while it holds the gate: after
+// pass, or after a shut that said so.
 
 import "sync/atomic"
 
@@ -48,7 +50,8 @@ func (g *gate) leave() { g.state.CompareAndSwap(gateReading, gateOpen) }
 // pass shuts the gate behind a read that found something. From now on the loop holds it.
 func (g *gate) pass() { g.state.CompareAndSwap(gateReading, gateShut) }
 
-// shut is for the loop. It is true if the loop holds the gate now, false if a result is under way that brings the gate.
+// shut is for the loop. It is true if the loop holds the gate now, false if a result is
+// under way that brings the gate.
 func (g *gate) shut() bool { return g.state.CompareAndSwap(gateOpen, gateShut) }
 
 // let opens a gate that the loop holds.

@@ -3,10 +3,11 @@ package goproactor
 // A listener accepts on a goroutine of its own.
 //
 // Invariants:
-//   - At most acceptAheadMax connections are accepted and not handed over yet. They wait in the driver's queue, or in kept
-//     while the listener is stopped.
-//   - While stopped, a deadline in the past keeps the goroutine from accepting: connections stay in the backlog. The one
-//     that it was accepting at the moment of Stop is kept.
+//   - At most acceptAheadMax connections are accepted and not handed over yet. They wait
+//     in the driver's queue, or in kept while the listener is stopped.
+//   - While stopped, a deadline in the past keeps the goroutine from accepting:
+//     connections stay in the backlog. The one that it was accepting at the moment of
+//     Stop is kept.
 
 import (
 	"context"
@@ -21,9 +22,11 @@ import (
 )
 
 const (
-	// acceptAheadMax lets one turn take several connections from a storm of them, and no more descriptors than that.
+	// acceptAheadMax lets one turn take several connections from a storm of them, and no
+	// more descriptors than that.
 	acceptAheadMax = 64
-	// After a failure such as EMFILE the kernel would fail again at once. The pauses are those of net/http.
+	// After a failure such as EMFILE the kernel would fail again at once. The pauses are
+	// those of net/http.
 	acceptRetryMin = 5 * time.Millisecond
 	acceptRetryMax = time.Second
 )
@@ -108,7 +111,8 @@ func (l *listener) adopt(backlog int) error {
 	return errors.Join(err, failed)
 }
 
-// networkOf names the network of addr for package net, so that an IPv4 address stays IPv4.
+// networkOf names the network of addr for package net, so that an IPv4 address stays
+// IPv4.
 func networkOf(addr net.Addr, v6Only bool) (string, error) {
 	switch a := addr.(type) {
 	case *net.UnixAddr:
@@ -192,7 +196,8 @@ func (l *listener) release() error {
 	return err
 }
 
-// acceptAll is the goroutine. A resume that it finds stale costs it one more look at the deadline.
+// acceptAll is the goroutine. A resume that it finds stale costs it one more look at the
+// deadline.
 func (l *listener) acceptAll() {
 	defer l.d.goroutines.Done()
 	pause := acceptRetryMin

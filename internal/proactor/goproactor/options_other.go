@@ -8,7 +8,8 @@ import (
 	"runtime"
 )
 
-// setListenOptions leaves SO_REUSEADDR alone: on Windows it would let others take the address.
+// setListenOptions leaves SO_REUSEADDR alone: on Windows it would let others take the
+// address.
 func setListenOptions(_ int, _, reusePort bool) error {
 	if reusePort {
 		return fmt.Errorf("SO_REUSEPORT on %s: %w", runtime.GOOS, errors.ErrUnsupported)

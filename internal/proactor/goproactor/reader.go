@@ -1,13 +1,17 @@
 package goproactor
 
-// The reading direction of a stream: a goroutine that waits and reads, and the loop that hands over what it has read.
+// The reading direction of a stream: a goroutine that waits and reads, and the loop that
+// hands over what it has read.
 //
 // Invariants:
-//   - The reader takes a buffer only when the gate is open and there is probably something to read; an idle connection has
-//     none.
-//   - result belongs to the reader while the gate is open or reading, to the loop from pass until let.
-//   - held is true if and only if the loop holds the gate and kept is false and no Data runs: reading is stopped.
-//   - The reader ends with the result that carries an error (io.EOF is one), or when the gate is gone.
+//   - The reader takes a buffer only when the gate is open and there is probably
+//     something to read; an idle connection has none.
+//   - result belongs to the reader while the gate is open or reading, to the loop from
+//     pass until let.
+//   - held is true if and only if the loop holds the gate and kept is false and no Data
+//     runs: reading is stopped.
+//   - The reader ends with the result that carries an error (io.EOF is one), or when the
+//     gate is gone.
 
 import (
 	"errors"
@@ -78,8 +82,9 @@ func (s *stream) readAll() {
 	}
 }
 
-// nextSize is the size of the buffer to read into after a read that brought n bytes into size bytes: the small one until
-// it was filled, the large one until what comes would fit a small one.
+// nextSize is the size of the buffer to read into after a read that brought n bytes into
+// size bytes: the small one until it was filled, the large one until what comes would fit
+// a small one.
 func nextSize(size, n int) int {
 	switch {
 	case n == size:

@@ -2,8 +2,9 @@
 
 package goproactor
 
-// What the driver does to sockets where it can only wait, which is Windows: reads and writes are overlapped there. Every
-// write is a flight. The tag goproactor_portable puts this file to the test elsewhere.
+// What the driver does to sockets where it can only wait, which is Windows: reads and
+// writes are overlapped there. Every write is a flight. The tag goproactor_portable puts
+// this file to the test elsewhere.
 
 import (
 	"net"
@@ -24,7 +25,8 @@ func (r *reader) read() ([]byte, error) {
 		return nil, net.ErrClosed
 	}
 	if runtime.GOOS == "windows" {
-		// There the wait is a read of no bytes, and comes before the second call. It spares an idle stream its buffer.
+		// There the wait is a read of no bytes, and comes before the second call. It
+		// spares an idle stream its buffer.
 		waited := false
 		err := r.s.raw.Read(func(uintptr) bool {
 			waited = !waited

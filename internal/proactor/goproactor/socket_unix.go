@@ -2,8 +2,9 @@
 
 package goproactor
 
-// What the driver does to sockets of systems that have non-blocking descriptors and edge-triggered readiness. The same
-// functions in the same order are in socket_portable.go.
+// What the driver does to sockets of systems that have non-blocking descriptors and
+// edge-triggered readiness. The same functions in the same order are in
+// socket_portable.go.
 
 import (
 	"io"
@@ -37,9 +38,11 @@ func (r *reader) read() ([]byte, error) {
 	return got.buf, got.err
 }
 
-// try is false if there is nothing to read. The runtime's poller then waits for an edge, so that must be sure: a read that
-// took everything may have left the end of the stream behind. While the loop still has the last result, a look ahead finds
-// out, and mostly the goroutine is parked again before the loop has come to the result. That spares waking it twice.
+// try is false if there is nothing to read. The runtime's poller then waits for an edge,
+// so that must be sure: a read that took everything may have left the end of the stream
+// behind. While the loop still has the last result, a look ahead finds out, and mostly
+// the goroutine is parked again before the loop has come to the result. That spares
+// waking it twice.
 func (r *reader) try(fd uintptr) bool {
 	g := &r.s.gate
 	var failed error // told by the look, and by it alone: the kernel tells an error once

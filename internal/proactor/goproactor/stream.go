@@ -1,11 +1,13 @@
 package goproactor
 
-// A stream is a connection. This file has its life: how it begins, fails and ends. reader.go has one direction, writer.go
-// the other.
+// A stream is a connection. This file has its life: how it begins, fails and ends.
+// reader.go has one direction, writer.go the other.
 //
 // Invariants:
-//   - A stream is usable until broken (a failure was found) or closed (Close was called); both are for good.
-//   - Results of goroutines that arrive after that are released, and no handler hears of them but Closed.
+//   - A stream is usable until broken (a failure was found) or closed (Close was called);
+//     both are for good.
+//   - Results of goroutines that arrive after that are released, and no handler hears of
+//     them but Closed.
 
 import (
 	"errors"
@@ -99,7 +101,8 @@ func (f *failure) complete() {
 
 func (f *failure) discard() {}
 
-// Close cannot report an error to anyone: the descriptor is gone in any case, and what the peer got only the peer knows.
+// Close cannot report an error to anyone: the descriptor is gone in any case, and what
+// the peer got only the peer knows.
 func (s *stream) Close() {
 	if s.closed {
 		return
@@ -109,8 +112,8 @@ func (s *stream) Close() {
 	s.d.later((*farewell)(s))
 }
 
-// release frees the descriptor and the buffers. The goroutines of the stream let go of the descriptor on their own, and
-// conn.Close waits until they have.
+// release frees the descriptor and the buffers. The goroutines of the stream let go of
+// the descriptor on their own, and conn.Close waits until they have.
 func (s *stream) release() error {
 	s.closed = true
 	s.fd = -1

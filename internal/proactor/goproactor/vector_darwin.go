@@ -4,7 +4,8 @@ package goproactor
 
 import "syscall"
 
-// vector is a list of pieces to write. Package syscall has no vectored write here, so they leave one after the other.
+// vector is a list of pieces to write. Package syscall has no vectored write here, so
+// they leave one after the other.
 type vector struct {
 	bufs [][]byte
 }

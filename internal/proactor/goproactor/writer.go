@@ -1,12 +1,13 @@
 package goproactor
 
-// The writing direction of a stream. The loop gathers what is written in a turn and offers it to the kernel itself. What
-// the kernel does not take goes on a flight: a goroutine that waits and writes. What is written meanwhile queues behind it.
+// The writing direction of a stream. The loop gathers what is written in a turn and
+// offers it to the kernel itself. What the kernel does not take goes on a flight: a
+// goroutine that waits and writes. What is written meanwhile queues behind it.
 //
 // Invariants:
 //   - While a flight is under way only its goroutine writes to the descriptor.
-//   - buffered counts the bytes in queue and those of the flight that the loop has not heard of; when the stream is broken,
-//     also what was written since.
+//   - buffered counts the bytes in queue and those of the flight that the loop has not
+//     heard of; when the stream is broken, also what was written since.
 
 import (
 	"errors"
@@ -16,12 +17,15 @@ import (
 )
 
 const (
-	// gatherBytesMax: so many bytes go to the kernel at once. Below it a copy (0.6 us for 16 KiB, measured on loopback) costs
-	// less than the fixed part of one more write (1 us); above it, the peer had better begin.
+	// gatherBytesMax: so many bytes go to the kernel at once. Below it a copy (0.6 us for
+	// 16 KiB, measured on loopback) costs less than the fixed part of one more write (1
+	// us); above it, the peer had better begin.
 	gatherBytesMax = 16 << 10
-	// vectorPieces bounds one vectored write: 64 large buffers are 4 MiB, more than a socket takes.
+	// vectorPieces bounds one vectored write: 64 large buffers are 4 MiB, more than a
+	// socket takes.
 	vectorPieces = 64
-	// flightPieces bounds what a flight writes before it reports: a handler hears of 256 KiB at the latest.
+	// flightPieces bounds what a flight writes before it reports: a handler hears of 256
+	// KiB at the latest.
 	flightPieces = 4
 )
 
@@ -64,8 +68,9 @@ func (s *stream) WriteV(bufs [][]byte) {
 	}
 }
 
-// accepts counts n bytes that are written, and tells whether there is any use in keeping them. A broken stream counts them
-// too: a writer that stops when much is buffered has to stop, so that a Poll can tell it of the failure.
+// accepts counts n bytes that are written, and reports whether there is any use in
+// keeping them. A broken stream counts them too: a writer that stops when much is
+// buffered has to stop, so that a Poll can tell it of the failure.
 func (s *stream) accepts(n int) bool {
 	if s.closed {
 		return false
@@ -77,7 +82,7 @@ func (s *stream) accepts(n int) bool {
 	return s.usable()
 }
 
-// gathers tells whether what is written now has to wait, or had better.
+// gathers reports whether what is written now has to wait, or had better.
 func (s *stream) gathers() bool { return s.flight != nil || s.buffered < gatherBytesMax }
 
 func (s *stream) gather(p []byte) {
@@ -114,14 +119,16 @@ func (s *stream) flush() {
 	}
 	if s.ending && !s.shut && s.usable() && s.flight == nil {
 		s.shut = true
-		// A peer that has reset the connection, or on some systems closed it, needs no end: ENOTCONN.
+		// A peer that has reset the connection, or on some systems closed it, needs no
+		// end: ENOTCONN.
 		if err := s.conn.CloseWrite(); err != nil && !errors.Is(err, syscall.ENOTCONN) {
 			s.breaks("shutdown", err)
 		}
 	}
 }
 
-// offer gives the kernel the queue and then extra. A flight starts with what it does not take.
+// offer gives the kernel the queue and then extra. A flight starts with what it does not
+// take.
 func (s *stream) offer(extra [][]byte) {
 	v := &s.d.vector
 	for more := true; more; {
@@ -163,7 +170,8 @@ func (v *vector) size() int {
 	return n
 }
 
-// flight is one go at writing what the kernel did not take: the goroutine's share of it, and the completion.
+// flight is one go at writing what the kernel did not take: the goroutine's share of it,
+// and the completion.
 type flight struct {
 	s     *stream
 	queue chunks // the goroutine's

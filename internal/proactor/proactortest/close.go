@@ -193,7 +193,8 @@ var closeCases = []testCase{
 	}},
 }
 
-// requireEnd requires that the driver's side is gone: the peer reads the end or a reset, after whatever was sent before.
+// requireEnd requires that the driver's side is gone: the peer reads the end or a reset,
+// after whatever was sent before.
 func requireEnd(t requirer, peer io.Reader) {
 	t.Helper()
 	_, err := io.Copy(io.Discard, peer)

@@ -50,7 +50,8 @@ func (a *attempt) wait() {
 	a.r.until("the end of a connect", func() bool { return a.calls > 0 })
 }
 
-// peerListener is a listener of package net that answers "hello" and ends, to each connection.
+// peerListener is a listener of package net that answers "hello" and ends, to each
+// connection.
 func (r *rig) peerListener(network string) net.Listener {
 	ln, err := net.Listen(network, r.freeAddr(network).String())
 	require.NoError(r.t, err)

@@ -8,9 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// listenInfo asks the kernel about a listening socket, for which TCP_INFO has the connections that wait for accept in
-// place of tcpi_unacked, its seventh word, and the backlog in place of tcpi_sacked, the eighth. Package syscall has no
-// call for that option; this one gets eight words of any.
+// listenInfo asks the kernel about a listening socket, for which TCP_INFO has the
+// connections that wait for accept in place of tcpi_unacked, its seventh word, and the
+// backlog in place of tcpi_sacked, the eighth. Package syscall has no call for that
+// option; this one gets eight words of any.
 func listenInfo(t *testing.T, fd int) (waiting, backlog int) {
 	t.Helper()
 	info, err := syscall.GetsockoptICMPv6Filter(fd, syscall.IPPROTO_TCP, syscall.TCP_INFO)

@@ -11,7 +11,8 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// earlyPollsMax is how often a driver may return early from one wait. More would be a loop that burns the processor.
+// earlyPollsMax is how often a driver may return early from one wait. More would be a
+// loop that burns the processor.
 const earlyPollsMax = 5
 
 var pollCases = []testCase{
@@ -106,7 +107,8 @@ var pollCases = []testCase{
 		require.LessOrEqual(r.t, polls, earlyPollsMax, "old wakes ended new polls")
 	}},
 	{name: "Wake ends a wait", run: func(r *rig) {
-		// Whether the wake comes before, at, or after the begin of the wait differs from round to round.
+		// Whether the wake comes before, at, or after the begin of the wait differs from
+		// round to round.
 		ready := make(chan int)
 		r.spawn(func() {
 			for n := range ready {

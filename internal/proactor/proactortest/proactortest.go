@@ -1,13 +1,15 @@
-// Package proactortest is the conformance suite of proactor drivers: whoever passes Run may carry a loop.
+// Package proactortest is the conformance suite of proactor drivers: whoever passes Run
+// may carry a loop.
 //
 // A driver's test file has two lines of its own:
 //
 //	func TestMain(m *testing.M)         { os.Exit(proactortest.Main(m, New)) }
 //	func TestConformance(t *testing.T)  { proactortest.Run(t, New) }
 //
-// The tests stand where a loop stands: they call Poll and own the goroutine it runs on. The other side of each connection
-// is package net on an ordinary goroutine. Every handler checks the rules that always hold (see recorder), and every case
-// ends with a check that the driver has left neither goroutine nor descriptor.
+// The tests stand where a loop stands: they call Poll and own the goroutine it runs on.
+// The other side of each connection is package net on an ordinary goroutine. Every
+// handler checks the rules that always hold (see recorder), and every case ends with a
+// check that the driver has left neither goroutine nor descriptor.
 package proactortest
 
 import (
@@ -31,7 +33,8 @@ type group struct {
 	cases []testCase
 }
 
-// testCase is one promise of the seam. An eachLink case runs once for every kind of connection.
+// testCase is one promise of the seam. An eachLink case runs once for every kind of
+// connection.
 type testCase struct {
 	name     string
 	run      func(r *rig)
@@ -69,7 +72,8 @@ func (c testCase) test(t *testing.T, newProactor New) {
 	}
 }
 
-// Main is a driver's TestMain: it runs the tests and then looks for goroutines and descriptors that they have left.
+// Main is a driver's TestMain: it runs the tests and then looks for goroutines and
+// descriptors that they have left.
 func Main(m *testing.M, newProactor New) int {
 	if err := warmUp(newProactor); err != nil {
 		fmt.Fprintln(os.Stderr, "proactortest:", err)
@@ -91,7 +95,8 @@ func Main(m *testing.M, newProactor New) int {
 	return 0
 }
 
-// warmUp opens what a process keeps for good, such as the runtime's poller, so that it is no leak of the first test.
+// warmUp opens what a process keeps for good, such as the runtime's poller, so that it is
+// no leak of the first test.
 func warmUp(newProactor New) error {
 	p, err := newProactor()
 	if err != nil {

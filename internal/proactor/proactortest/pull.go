@@ -1,7 +1,8 @@
 package proactortest
 
-// Cases about streams that bring much, and handlers that read them with Pull. Such a handler works with every driver: one
-// whose streams are no Sources brings all bytes to Data.
+// Cases about streams that bring much, and handlers that read them with Pull. Such a
+// handler works with every driver: one whose streams are no Sources brings all bytes to
+// Data.
 
 import (
 	"math/rand/v2"

@@ -102,7 +102,8 @@ var readCases = []testCase{
 		require.False(r.t, got.wrong)
 	}},
 	{name: "one stream stops another", eachLink: func(r *rig, l link) {
-		// Both have data in the same turn; whichever is first stops the other, which must not be called then.
+		// Both have data in the same turn; whichever is first stops the other, which must
+		// not be called then.
 		a, peerA := r.pair(l, true)
 		b, peerB := r.pair(l, true)
 		calls := 0
@@ -168,7 +169,8 @@ var readCases = []testCase{
 		r.until("closed", rec.isClosed)
 	}},
 	{name: "EOF behind data at once", eachLink: func(r *rig, l link) {
-		// The end of the stream may come with the last bytes, before or after they are read, and must not be missed.
+		// The end of the stream may come with the last bytes, before or after they are
+		// read, and must not be missed.
 		for i := range 150 {
 			rec, peer := r.pair(l, true)
 			r.spawn(func() {

@@ -8,12 +8,14 @@ import (
 )
 
 // recorder is a Handler that keeps what it hears and checks what always holds:
-//   - no handler runs inside the call that caused it, outside Poll, or after Close of the proactor;
+//   - no handler runs inside the call that caused it, outside Poll, or after Close of the
+//     proactor;
 //   - Data comes only while reading, never empty, never after EOF;
 //   - after Failed or Close only Closed comes, after Closed nothing;
 //   - at Drained, Buffered is smaller than it was.
 //
-// It belongs to the loop's goroutine; with -race its plain fields find a driver that calls from another one.
+// It belongs to the loop's goroutine; with -race its plain fields find a driver that
+// calls from another one.
 type recorder struct {
 	r *rig
 	s proactor.Stream

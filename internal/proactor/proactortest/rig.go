@@ -1,7 +1,8 @@
 package proactortest
 
-// A rig is what a case stands on: the driver, the loop that polls it, and peers on goroutines. It fails a case that waits
-// too long, with every goroutine's stack, and one that leaves something behind.
+// A rig is what a case stands on: the driver, the loop that polls it, and peers on
+// goroutines. It fails a case that waits too long, with every goroutine's stack, and one
+// that leaves something behind.
 
 import (
 	"io"
@@ -20,7 +21,8 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// patience is how long a case waits for what must happen. It is reached by failing tests only.
+// patience is how long a case waits for what must happen. It is reached by failing tests
+// only.
 const patience = 20 * time.Second
 
 // rig is one case: a driver, the loop that polls it, and the peers.
@@ -71,7 +73,8 @@ func (r *rig) poll(timeout time.Duration) {
 	require.NoError(r.t, r.p.Poll(timeout))
 }
 
-// until polls until cond holds. Whoever makes it true on another goroutine calls Wake afterwards.
+// until polls until cond holds. Whoever makes it true on another goroutine calls Wake
+// afterwards.
 func (r *rig) until(what string, cond func() bool) {
 	r.t.Helper()
 	for !cond() {
@@ -84,8 +87,8 @@ func (r *rig) until(what string, cond func() bool) {
 	}
 }
 
-// settle gives what must not happen its chance: three times a byte makes the way from a peer through the driver, on a
-// connection of its own.
+// settle gives what must not happen its chance: three times a byte makes the way from a
+// peer through the driver, on a connection of its own.
 func (r *rig) settle() {
 	r.t.Helper()
 	if r.probe == nil {
@@ -154,7 +157,8 @@ func (l link) String() string {
 // freeAddr is an address to listen on.
 func (r *rig) freeAddr(network string) net.Addr {
 	if network == "unix" {
-		// Not t.TempDir: it contains the name of the test, and a socket's path may not be that long.
+		// Not t.TempDir: it contains the name of the test, and a socket's path may not be
+		// that long.
 		dir, err := os.MkdirTemp("", "proactor")
 		require.NoError(r.t, err)
 		r.t.Cleanup(func() { require.NoError(r.t, os.RemoveAll(dir)) })

@@ -2,7 +2,8 @@
 
 package proactortest
 
-// Where the kernel cannot be asked like this, the cases check what the driver itself says.
+// Where the kernel cannot be asked like this, the cases check what the driver itself
+// says.
 
 import "testing"
 

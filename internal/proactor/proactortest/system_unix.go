@@ -33,7 +33,8 @@ func openDescriptors() []string {
 	return open
 }
 
-// requireOpen requires that fd is a descriptor, or is none. A driver that has no descriptors says -1.
+// requireOpen requires that fd is a descriptor, or is none. A driver that has no
+// descriptors says -1.
 func requireOpen(t *testing.T, fd int, open bool) {
 	t.Helper()
 	if fd != -1 {
@@ -77,8 +78,9 @@ func withoutDescriptors(t *testing.T, f func()) {
 	f()
 }
 
-// shrinkBuffers makes the connection take little of what the driver writes. Much less than this, and TCP on the loopback
-// device, where a segment has 64 KiB, waits for its timers.
+// shrinkBuffers makes the connection take little of what the driver writes. Much less
+// than this, and TCP on the loopback device, where a segment has 64 KiB, waits for its
+// timers.
 func shrinkBuffers(t *testing.T, rec *recorder, peer peerConn) {
 	t.Helper()
 	require.NoError(t, peer.SetReadBuffer(128<<10))

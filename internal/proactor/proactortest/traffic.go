@@ -76,7 +76,8 @@ var trafficCases = []testCase{
 		r.until("all closed", func() bool { return closed == peers*rounds })
 	}},
 	{name: "two streams of one driver", run: func(r *rig) {
-		// Both ends in one loop: a driver that waits for one of them inside a call of the other stands still here.
+		// Both ends in one loop: a driver that waits for one of them inside a call of the
+		// other stands still here.
 		const total = 16 << 20
 		var a, b *recorder
 		ln := r.listen(r.freeAddr("tcp"), listenOptions)
@@ -105,7 +106,8 @@ var trafficCases = []testCase{
 	}},
 }
 
-// anything does what random says to a connection until both directions have ended, and looks at every byte.
+// anything does what random says to a connection until both directions have ended, and
+// looks at every byte.
 func (r *rig) anything(l link, random *rand.Rand) {
 	rec, peer := r.pair(l, true)
 	if random.IntN(2) == 0 {
@@ -197,7 +199,8 @@ type requirer interface {
 	Helper()
 }
 
-// requireRest requires that what is left to read is want. For peers: it does not end the goroutine.
+// requireRest requires that what is left to read is want. For peers: it does not end the
+// goroutine.
 func requireRest(t *testing.T, peer io.Reader, want string) {
 	t.Helper()
 	got, err := io.ReadAll(peer)

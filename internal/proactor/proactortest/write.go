@@ -1,6 +1,7 @@
 package proactortest
 
-// Cases about Write, WriteV, Flush, Buffered, Drained, CloseWrite and failures of writing.
+// Cases about Write, WriteV, Flush, Buffered, Drained, CloseWrite and failures of
+// writing.
 
 import (
 	"bytes"
@@ -127,7 +128,8 @@ var writeCases = []testCase{
 	{name: "Drained comes for what Flush has left behind", eachLink: func(r *rig, l link) {
 		rec, peer := r.pair(l, true)
 		shrinkBuffers(r.t, rec, peer)
-		// The recorder checks each Drained; here the writer lives on it, as a transport with limits does.
+		// The recorder checks each Drained; here the writer lives on it, as a transport
+		// with limits does.
 		const total, high = 8 << 20, 64 << 10
 		off := 0
 		fill := func() {
@@ -237,7 +239,8 @@ var writeCases = []testCase{
 		}
 	}},
 	{name: "writes to a peer that is gone count until a Poll tells", eachLink: func(r *rig, l link) {
-		// A writer that goes on until much is buffered has to come to an end without a Poll.
+		// A writer that goes on until much is buffered has to come to an end without a
+		// Poll.
 		rec, peer := r.pair(l, false)
 		require.NoError(r.t, peer.Close())
 		writes := 0
@@ -284,7 +287,7 @@ var writeCases = []testCase{
 
 func (rec *recorder) nothingBuffered() bool { return rec.s.Buffered() == 0 }
 
-// isBroken tells whether err is what writing to a peer that is gone fails with.
+// isBroken reports whether err is what writing to a peer that is gone fails with.
 func isBroken(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ECONNABORTED)
 }

@@ -42,7 +42,8 @@ func (e *echoEnd) Accepted(s proactor.Stream) {
 
 func (e *echoEnd) AcceptFailed(error) {}
 
-// BenchmarkEcho is 1 KiB there and back between two streams of one driver: two reads, two writes and two waits.
+// BenchmarkEcho is 1 KiB there and back between two streams of one driver: two reads, two
+// writes and two waits.
 func BenchmarkEcho(b *testing.B) {
 	for name, lockedThread := range map[string]bool{"parked": false, "blocked": true} {
 		b.Run(name, func(b *testing.B) {

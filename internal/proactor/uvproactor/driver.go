@@ -24,8 +24,9 @@ type driver struct {
 	closed bool
 }
 
-// New returns a proactor on libuv. lockedThread tells that the goroutine which polls is locked to its thread: parking
-// such a goroutine costs two switches of threads, so it blocks in libuv instead.
+// New returns a proactor on libuv. lockedThread tells that the goroutine which polls is
+// locked to its thread: parking such a goroutine costs two switches of threads, so it
+// blocks in libuv instead.
 func New(lockedThread bool) (proactor.Proactor, error) {
 	wait := uv.WaitAdaptive
 	if lockedThread {
@@ -256,7 +257,8 @@ func (c *connect) cancel() {
 	}
 }
 
-// addrPort converts an address, an IPv4 one in its short form. anyIP tells that it names no host; that is [::] then.
+// addrPort converts an address, an IPv4 one in its short form. anyIP tells that it names
+// no host; that is [::] then.
 func addrPort(a *net.TCPAddr) (ap netip.AddrPort, anyIP bool) {
 	if len(a.IP) == 0 {
 		return netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(a.Port)), true
@@ -285,7 +287,8 @@ func unixAddr(name string, err error) (net.Addr, error) {
 	return &net.UnixAddr{Net: "unix", Name: name}, nil
 }
 
-// tcpAddr converts an address as package net does: an IPv4 peer of an IPv6 socket is an IPv4 address.
+// tcpAddr converts an address as package net does: an IPv4 peer of an IPv6 socket is an
+// IPv4 address.
 func tcpAddr(ap netip.AddrPort, err error) (net.Addr, error) {
 	if err != nil {
 		return nil, err

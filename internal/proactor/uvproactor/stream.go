@@ -9,7 +9,8 @@ import (
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
-// stream implements proactor.Stream, and hears of its connection. It is small: a server holds one for every idle connection.
+// stream implements proactor.Stream, and hears of its connection. It is small: a server
+// holds one for every idle connection.
 type stream struct {
 	conn  *uv.Stream
 	d     *driver
@@ -19,7 +20,8 @@ type stream struct {
 	mute  bool // Failed was told: only Closed follows
 }
 
-// names are the addresses, kept from the first question on because a closed socket does not know them.
+// names are the addresses, kept from the first question on because a closed socket does
+// not know them.
 type names struct {
 	local, remote net.Addr
 }

@@ -1,8 +1,10 @@
-// Package cost times operations of an event loop, for the programs in the folders beside it.
+// Package cost times operations of an event loop, for the programs in the folders beside
+// it.
 //
-// All programs, also those in Python and JavaScript, do the same. An operation is done n times, n doubling from a thousand
-// until it took as long as the command line says; the last run counts. What counts is CPU time of the whole process, so
-// that a garbage collector on another thread is paid for, and the neighbours on the machine are not.
+// All programs, also those in Python and JavaScript, do the same. An operation is done n
+// times, n doubling from a thousand until it took as long as the command line says; the
+// last run counts. What counts is CPU time of the whole process, so that a garbage
+// collector on another thread is paid for, and the neighbours on the machine are not.
 package cost
 
 import (
@@ -15,7 +17,8 @@ import (
 	"time"
 )
 
-// Batch is how many operations are scheduled before the loop gets the turn; every n is a multiple of it.
+// Batch is how many operations are scheduled before the loop gets the turn; every n is a
+// multiple of it.
 const Batch = 1000
 
 // Work is an operation. Do does it n times and returns when all are done.
@@ -24,8 +27,8 @@ type Work struct {
 	Do   func(n int)
 }
 
-// Main times the works for SECONDS each, the only argument of the command line, and prints nanoseconds per operation as one
-// line of JSON.
+// Main times the works for SECONDS each, the only argument of the command line, and
+// prints nanoseconds per operation as one line of JSON.
 func Main(works ...Work) {
 	log.SetFlags(0)
 	if len(os.Args) != 2 {

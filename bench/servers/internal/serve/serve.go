@@ -1,5 +1,6 @@
-// Package serve holds what the Go servers have in common: their arguments, the answer to SIGUSR1, goroutines that compute
-// beside the server, and how a connection's buffer grows.
+// Package serve holds what the Go servers have in common: their arguments, the answer to
+// SIGUSR1, goroutines that compute beside the server, and how a connection's buffer
+// grows.
 package serve
 
 import (
@@ -12,21 +13,23 @@ import (
 	"syscall"
 )
 
-// bufferBytesMin is what a connection begins with, and keeps while its messages are smaller, as io.ReadAll begins;
-// bufferBytesMax is what the C server reads at once.
+// bufferBytesMin is what a connection begins with, and keeps while its messages are
+// smaller, as io.ReadAll begins; bufferBytesMax is what the C server reads at once.
 const (
 	bufferBytesMin = 512
 	bufferBytesMax = 64 << 10
 )
 
-// busyVariable is the environment variable that says how many goroutines compute beside the server.
+// busyVariable is the environment variable that says how many goroutines compute beside
+// the server.
 const busyVariable = "BUSY"
 
-// Addr is the address to listen on: PORT of the command line, on the loopback interface. It ends the program when the
-// arguments are wrong.
+// Addr is the address to listen on: PORT of the command line, on the loopback interface.
+// It ends the program when the arguments are wrong.
 //
-// From then on each SIGUSR1 gives free memory back to the system and says "freed" on stdout, so that memory can be measured
-// without garbage, and as many goroutines compute as the environment's BUSY says.
+// From then on each SIGUSR1 gives free memory back to the system and says "freed" on
+// stdout, so that memory can be measured without garbage, and as many goroutines compute
+// as the environment's BUSY says.
 func Addr() string {
 	log.SetFlags(0)
 	if len(os.Args) < 2 {
@@ -52,8 +55,8 @@ func Addr() string {
 	return "127.0.0.1:" + os.Args[1]
 }
 
-// compute needs a processor and nothing else, for ever: it calls nothing, allocates nothing, and stops for the scheduler
-// only when it is preempted.
+// compute needs a processor and nothing else, for ever: it calls nothing, allocates
+// nothing, and stops for the scheduler only when it is preempted.
 func compute() {
 	for x := uint64(1); x != 0; { // xorshift never reaches 0
 		x ^= x << 13
@@ -65,7 +68,8 @@ func compute() {
 // NewBuffer is the first buffer of a connection.
 func NewBuffer() []byte { return make([]byte, bufferBytesMin) }
 
-// Grow returns the buffer for the next read, after one that brought n bytes: twice as large when buf was filled.
+// Grow returns the buffer for the next read, after one that brought n bytes: twice as
+// large when buf was filled.
 func Grow(buf []byte, n int) []byte {
 	if n < len(buf) || len(buf) == bufferBytesMax {
 		return buf

@@ -4,8 +4,9 @@ package asyncio
 
 import "context"
 
-// OpenConnection connects to address and returns the two ends of the stream: asyncio.open_connection, and
-// open_unix_connection. Network, address and errors are those of Loop.CreateConnection; WithLimit sets the reader's limit.
+// OpenConnection connects to address and returns the two ends of the stream:
+// asyncio.open_connection, and open_unix_connection. Network, address and errors are
+// those of Loop.CreateConnection; WithLimit sets the reader's limit.
 // Suspends. Cancelled: the connection is closed.
 func OpenConnection(ctx context.Context, network, address string, opts ...ConnOption) (*StreamReader, *StreamWriter, error) {
 	a, err := enterTask(ctx, "OpenConnection")
@@ -20,10 +21,11 @@ func OpenConnection(ctx context.Context, network, address string, opts ...ConnOp
 	return &p.reader, newStreamWriter(p), nil
 }
 
-// StartServer listens on address and runs handler for every connection, each as a task of its own: asyncio.start_server,
-// and start_unix_server. Network, address and errors are those of Loop.CreateServer. The tasks' contexts have the values of
-// ctx. The handler closes its writer; when it returns an error, or panics, that goes to the exception handler and the
-// connection is closed; when it is cancelled, the connection is closed.
+// StartServer listens on address and runs handler for every connection, each as a task of
+// its own: asyncio.start_server, and start_unix_server. Network, address and errors are
+// those of Loop.CreateServer. The tasks' contexts have the values of ctx. The handler
+// closes its writer; when it returns an error, or panics, that goes to the exception
+// handler and the connection is closed; when it is cancelled, the connection is closed.
 // Suspends. Cancelled: nothing listens.
 func StartServer(ctx context.Context, handler func(ctx context.Context, r *StreamReader, w *StreamWriter) error, network, address string, opts ...ConnOption) (*Server, error) {
 	if handler == nil {
@@ -44,7 +46,8 @@ type streamServer struct {
 	handler func(ctx context.Context, r *StreamReader, w *StreamWriter) error
 }
 
-// streamProtocol stands between a transport and the two ends of a stream: asyncio.StreamReaderProtocol.
+// streamProtocol stands between a transport and the two ends of a stream:
+// asyncio.StreamReaderProtocol.
 type streamProtocol struct {
 	reader StreamReader
 	server *streamServer // nil: OpenConnection has made it

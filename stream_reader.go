@@ -1,13 +1,16 @@
 package asyncio
 
-// Reading a stream. The transport feeds bytes in, one task reads them out. What is fed while the task waits in Read goes
-// straight into its memory; all else is buffered. When more than twice the limit is buffered the transport is paused, and
-// resumed once it is no more than the limit, or when somebody waits for more.
+// Reading a stream. The transport feeds bytes in, one task reads them out. What is fed
+// while the task waits in Read goes straight into its memory; all else is buffered. When
+// more than twice the limit is buffered the transport is paused, and resumed once it is
+// no more than the limit, or when somebody waits for more.
 //
-// What comes in bulk is not fed but pulled, if the driver can: a task that waits in Read is only woken, and reads for itself.
-// So the kernel's copy is the only one, and a message is answered before the next one is read: echoes of 100 KiB on 10 and on
-// 100 connections cost 1.13 and 1.27 times a C server's time, where feeding cost 1.31 and 1.80. The same goes for messages
-// from 1 KiB on where a Read has room for more than came the last time: its one system call brings all there is.
+// What comes in bulk is not fed but pulled, if the driver can: a task that waits in Read
+// is only woken, and reads for itself. So the kernel's copy is the only one, and a
+// message is answered before the next one is read: echoes of 100 KiB on 10 and on 100
+// connections cost 1.13 and 1.27 times a C server's time, where feeding cost 1.31 and
+// 1.80. The same goes for messages from 1 KiB on where a Read has room for more than came
+// the last time: its one system call brings all there is.
 //
 // A read that is cancelled has consumed nothing.
 
@@ -30,11 +33,12 @@ const (
 	reserveBytesMax = 256 << 10 // memory that is made for bytes before they have come: a peer that sends one holds so much
 )
 
-// ErrConcurrentRead: a task wants to read from a stream while another one waits for data there.
+// ErrConcurrentRead: a task wants to read from a stream while another one waits for data
+// there.
 var ErrConcurrentRead = errors.New("asyncio: concurrent read of a stream")
 
-// IncompleteReadError: the stream has ended before all was there: asyncio.IncompleteReadError. errors.Is finds it to be
-// io.ErrUnexpectedEOF.
+// IncompleteReadError: the stream has ended before all was there:
+// asyncio.IncompleteReadError. errors.Is finds it to be io.ErrUnexpectedEOF.
 type IncompleteReadError struct {
 	Partial  []byte // what had come
 	Expected int    // bytes; -1: not known
@@ -64,9 +68,10 @@ func (e *LimitOverrunError) Error() string {
 	return fmt.Sprintf("asyncio: the separator is not found, and %d bytes exceed the limit", e.Consumed)
 }
 
-// StreamReader is the reading end of a stream: asyncio.StreamReader. Its methods are for the loop's goroutine, and those
-// that take a context for tasks: elsewhere they return ErrNotCurrentTask. One task reads at a time; another one that tries
-// gets ErrConcurrentRead.
+// StreamReader is the reading end of a stream: asyncio.StreamReader. Its methods are for
+// the loop's goroutine, and those that take a context for tasks: elsewhere they return
+// ErrNotCurrentTask. One task reads at a time; another one that tries gets
+// ErrConcurrentRead.
 type StreamReader struct {
 	loop      *Loop
 	transport Transport // nil: none to pause
@@ -84,8 +89,8 @@ type StreamReader struct {
 	recent    int32 // how many bytes came the last time, or more; 0: not known
 }
 
-// NewStreamReader makes a reader that the caller feeds. It panics with ErrInvalidState unless limit, which is in bytes, is
-// positive.
+// NewStreamReader makes a reader that the caller feeds. It panics with ErrInvalidState
+// unless limit, which is in bytes, is positive.
 func NewStreamReader(l *Loop, limit int) *StreamReader {
 	if l == nil {
 		panic(misuse(ErrNoRunningLoop, "NewStreamReader was given no loop"))
@@ -96,7 +101,8 @@ func NewStreamReader(l *Loop, limit int) *StreamReader {
 	return r
 }
 
-// FeedData adds bytes that have come: feed_data. It takes no hold of b. After FeedEOF it panics with ErrInvalidState.
+// FeedData adds bytes that have come: feed_data. It takes no hold of b. After FeedEOF it
+// panics with ErrInvalidState.
 func (r *StreamReader) FeedData(b []byte) {
 	if r.eof {
 		panic(misuse(ErrInvalidState, "FeedData after FeedEOF"))
@@ -115,8 +121,9 @@ func (r *StreamReader) FeedData(b []byte) {
 	r.fed()
 }
 
-// reserve is called before at least n bytes are buffered. If a task waits for a number of bytes that they are a part of, they
-// get memory of just that size, which will be the task's.
+// reserve is called before at least n bytes are buffered. If a task waits for a number of
+// bytes that they are a part of, they get memory of just that size, which will be the
+// task's.
 func (r *StreamReader) reserve(n int) {
 	if r.buf.data == nil && r.waiter.taken() && r.want >= n && r.want <= reserveBytesMax {
 		r.buf.data = make([]byte, 0, r.want)
@@ -170,7 +177,8 @@ func (r *StreamReader) readable(src proactor.Source) bool {
 	return true
 }
 
-// pulls tells whether a Read into p reads for itself: it has much room, or probably enough.
+// pulls reports whether a Read into p reads for itself: it has much room, or probably
+// enough.
 func (r *StreamReader) pulls(p []byte) bool {
 	return len(p) >= pullBytesMin || r.recent > 0 && len(p) > int(r.recent)
 }
@@ -195,7 +203,8 @@ func (r *StreamReader) pull(p []byte) int {
 	return n
 }
 
-// fedBy tells whether what comes on t is for r, and not for a protocol that has been set since.
+// fedBy reports whether what comes on t is for r, and not for a protocol that has been
+// set since.
 func (r *StreamReader) fedBy(t *streamTransport) bool {
 	own, ok := t.protocol.(*streamProtocol)
 	return ok && &own.reader == r
@@ -219,7 +228,7 @@ func (r *StreamReader) SetException(err error) {
 // Exception is the error of SetException, or nil: StreamReader.exception.
 func (r *StreamReader) Exception() error { return r.err }
 
-// AtEOF tells whether all was read, and no more will come: at_eof.
+// AtEOF reports whether all was read, and no more will come: at_eof.
 func (r *StreamReader) AtEOF() bool { return r.eof && r.buf.len() == 0 }
 
 // begin is the start of every read.
@@ -239,8 +248,9 @@ func (r *StreamReader) refusal(method string) error {
 	return r.err
 }
 
-// wait suspends a's task until want bytes are buffered, or the stream has ended, which is no error here. It lets a paused
-// transport go on, since what is waited for may be more than the limit.
+// wait suspends a's task until want bytes are buffered, or the stream has ended, which is
+// no error here. It lets a paused transport go on, since what is waited for may be more
+// than the limit.
 func (r *StreamReader) wait(a awaiter, want int) error {
 	r.expect(want)
 	err := r.waiter.wait(a)
@@ -277,11 +287,12 @@ func (r *StreamReader) resumeIfLow() {
 	}
 }
 
-// Read reads what is there into p, and waits only if that is nothing: StreamReader.read. The error is io.EOF at the end of
-// the stream. An empty p returns at once.
+// Read reads what is there into p, and waits only if that is nothing: StreamReader.read.
+// The error is io.EOF at the end of the stream. An empty p returns at once.
 // Suspends. Cancelled: nothing is consumed.
 func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
-	// Neither begin nor wait: a task that has to read deep in its stack had better fit 2 KiB.
+	// Neither begin nor wait: a task that has to read deep in its stack had better fit 2
+	// KiB.
 	a, err := r.loop.enterOn(ctx, "Read")
 	if err == nil {
 		err = r.refusal("Read")
@@ -331,8 +342,9 @@ func (r *StreamReader) ReadAll(ctx context.Context) ([]byte, error) {
 	return r.take(r.buf.len()), nil
 }
 
-// ReadExactly reads n bytes: readexactly. If the stream ends before, the error is an *IncompleteReadError with what there
-// was. The limit does not bound n. It panics with ErrInvalidState if n is negative.
+// ReadExactly reads n bytes: readexactly. If the stream ends before, the error is an
+// *IncompleteReadError with what there was. The limit does not bound n. It panics with
+// ErrInvalidState if n is negative.
 // Suspends. Cancelled: nothing is consumed.
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 {
@@ -353,10 +365,11 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 
 var newlines = [][]byte{{'\n'}}
 
-// ReadUntil reads up to and with the first of the separators, which is a newline if none is given: readuntil. Of several
-// matches the one that ends first counts. If more than the limit comes before it, the error is a *LimitOverrunError and all
-// stays in the buffer; if the stream ends first, it is an *IncompleteReadError with what there was. An empty separator
-// panics with ErrInvalidState.
+// ReadUntil reads up to and with the first of the separators, which is a newline if none
+// is given: readuntil. Of several matches the one that ends first counts. If more than
+// the limit comes before it, the error is a *LimitOverrunError and all stays in the
+// buffer; if the stream ends first, it is an *IncompleteReadError with what there was. An
+// empty separator panics with ErrInvalidState.
 // Suspends. Cancelled: nothing is consumed.
 func (r *StreamReader) ReadUntil(ctx context.Context, seps ...[]byte) ([]byte, error) {
 	for _, sep := range seps {
@@ -378,8 +391,9 @@ func (r *StreamReader) ReadUntil(ctx context.Context, seps ...[]byte) ([]byte, e
 	return r.take(n), nil
 }
 
-// until waits for a separator and returns how many bytes are in the buffer up to its end. It looks at every byte once for
-// each separator, and at the last few again when more have come.
+// until waits for a separator and returns how many bytes are in the buffer up to its end.
+// It looks at every byte once for each separator, and at the last few again when more
+// have come.
 func (r *StreamReader) until(a awaiter, seps [][]byte) (int, error) {
 	longest := 0
 	for _, sep := range seps {
@@ -417,9 +431,9 @@ func firstMatch(b []byte, from int, seps [][]byte) (start, end int) {
 	return start, end
 }
 
-// ReadLine reads a line with its newline: readline. The last line may lack it; after that the error is io.EOF. A line over
-// the limit is dropped, through its newline if that has come, else all that is buffered; the error then wraps a
-// *LimitOverrunError.
+// ReadLine reads a line with its newline: readline. The last line may lack it; after that
+// the error is io.EOF. A line over the limit is dropped, through its newline if that has
+// come, else all that is buffered; the error then wraps a *LimitOverrunError.
 // Suspends. Cancelled: nothing is consumed.
 func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
 	a, err := r.begin(ctx, "ReadLine")
@@ -452,8 +466,8 @@ func (r *StreamReader) lastLine(err error) ([]byte, error) {
 	return nil, err
 }
 
-// Lines reads line by line, each with its newline: async for. It ends at the end of the stream, or after an error, which
-// comes with a nil line.
+// Lines reads line by line, each with its newline: async for. It ends at the end of the
+// stream, or after an error, which comes with a nil line.
 // Suspends at every step. Cancelled: no line is lost.
 func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

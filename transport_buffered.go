@@ -1,15 +1,17 @@
 package asyncio
 
-// Reading into the memory of a BufferedProtocol: what the driver has read is copied there, buffer by buffer. Whenever the
-// protocol pauses reading between two buffers, the rest is kept as leftover, and the driver is not asked to read until the
-// protocol has had it.
+// Reading into the memory of a BufferedProtocol: what the driver has read is copied
+// there, buffer by buffer. Whenever the protocol pauses reading between two buffers, the
+// rest is kept as leftover, and the driver is not asked to read until the protocol has
+// had it.
 
 import (
 	"bytes"
 	"fmt"
 )
 
-// fillBuffers delivers b. The protocol may pause, close, or give way to another protocol at any step.
+// fillBuffers delivers b. The protocol may pause, close, or give way to another protocol
+// at any step.
 func (t *streamTransport) fillBuffers(b []byte) {
 	for len(b) > 0 && t.IsReading() {
 		if !t.fillsBuffers {
@@ -50,7 +52,8 @@ func (t *streamTransport) bufferUpdated(p BufferedProtocol, n int) {
 	p.BufferUpdated(n)
 }
 
-// leftover is bytes that wait until reading is resumed, and then for their turn in the ready queue.
+// leftover is bytes that wait until reading is resumed, and then for their turn in the
+// ready queue.
 type leftover struct {
 	transport *streamTransport
 	data      []byte

@@ -1,8 +1,8 @@
 package asyncio
 
-// The memory of stream readers. A readBuffer is one piece of memory, so that separators are found by a plain search. It
-// moves bytes only when at least as many have been consumed, and it holds no memory while it is empty: the pool of the loop
-// does.
+// The memory of stream readers. A readBuffer is one piece of memory, so that separators
+// are found by a plain search. It moves bytes only when at least as many have been
+// consumed, and it holds no memory while it is empty: the pool of the loop does.
 
 import (
 	"slices"
@@ -10,7 +10,8 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// bufferSizes are the sizes that a pool keeps. Memory beyond the last comes from and goes to the garbage collector.
+// bufferSizes are the sizes that a pool keeps. Memory beyond the last comes from and goes
+// to the garbage collector.
 var bufferSizes = [...]int{4 << 10, 16 << 10, 64 << 10, 256 << 10}
 
 // bufferKeepBytes bounds what a pool keeps of each size.
@@ -75,8 +76,9 @@ func (b *readBuffer) fill(p *bufferPool, src proactor.Source, n int) int {
 	return n
 }
 
-// makeRoom makes n bytes free at the end: by moving what is left to the front, if the result fills half of the memory at
-// most, and else in larger memory. So a byte is moved once for each one that is written, at the worst.
+// makeRoom makes n bytes free at the end: by moving what is left to the front, if the
+// result fills half of the memory at most, and else in larger memory. So a byte is moved
+// once for each one that is written, at the worst.
 func (b *readBuffer) makeRoom(p *bufferPool, n int) {
 	need := b.len() + n
 	if 2*need <= cap(b.data) {
@@ -108,8 +110,8 @@ func (b *readBuffer) consume(p *bufferPool, n int) {
 	}
 }
 
-// take removes the first n bytes and returns them in memory that is the caller's. If they are all there is, and fill half
-// of the buffer's memory, that is the buffer's own.
+// take removes the first n bytes and returns them in memory that is the caller's. If they
+// are all there is, and fill half of the buffer's memory, that is the buffer's own.
 func (b *readBuffer) take(p *bufferPool, n int) []byte {
 	if n > 0 && n == b.len() && 2*n >= cap(b.data) {
 		taken := b.data[b.off:len(b.data):len(b.data)]

@@ -1,8 +1,9 @@
 package asyncio
 
-// A dial is a race of attempts to connect, of which the first that succeeds wins. An attempt starts when the last one has
-// failed, or when it has taken a given time, which is for ever unless happy eyeballs are asked for. All of a race happens on
-// the loop, in callbacks of the driver and a timer; the task only waits for its end.
+// A dial is a race of attempts to connect, of which the first that succeeds wins. An
+// attempt starts when the last one has failed, or when it has taken a given time, which
+// is for ever unless happy eyeballs are asked for. All of a race happens on the loop, in
+// callbacks of the driver and a timer; the task only waits for its end.
 
 import (
 	"context"
@@ -39,7 +40,8 @@ func isIPv4(a net.Addr) bool {
 	return ok && t.IP.To4() != nil
 }
 
-// interleave takes the first n addresses of the first family, and then one of each family in turn; 0 leaves the order.
+// interleave takes the first n addresses of the first family, and then one of each family
+// in turn; 0 leaves the order.
 func interleave(addrs []net.Addr, n int) []net.Addr {
 	if n <= 0 {
 		return addrs
@@ -86,7 +88,8 @@ func routesTo(remote net.Addr, locals []net.Addr) []route {
 	return routes
 }
 
-// race is open while over is false. Then the task knows the winner, or is about to learn that there is none.
+// race is open while over is false. Then the task knows the winner, or is about to learn
+// that there is none.
 type race struct {
 	loop      *Loop
 	delay     time.Duration

@@ -1,6 +1,7 @@
 package asyncio
 
-// From "host:port" to the addresses to try. Literals cost nothing; names are looked up in a goroutine.
+// From "host:port" to the addresses to try. Literals cost nothing; names are looked up in
+// a goroutine.
 
 import (
 	"context"
@@ -17,7 +18,8 @@ var (
 	thisHost  = []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 )
 
-// familyOf is what net.Resolver calls the addresses of a network; "" for those that are not resolved.
+// familyOf is what net.Resolver calls the addresses of a network; "" for those that are
+// not resolved.
 func familyOf(network string) (string, error) {
 	switch network {
 	case "tcp":
@@ -32,7 +34,8 @@ func familyOf(network string) (string, error) {
 	return "", fmt.Errorf("asyncio: network %q: use tcp, tcp4, tcp6 or unix: %w", network, net.UnknownNetworkError(network))
 }
 
-// resolve finds the addresses that address stands for, at least one, each once. noHost is what an empty host means.
+// resolve finds the addresses that address stands for, at least one, each once. noHost is
+// what an empty host means.
 // Suspends, if there is a name. Cancelled: the lookup ends on its own.
 func resolve(ctx context.Context, network, address string, noHost []netip.Addr) ([]net.Addr, error) {
 	family, err := familyOf(network)
@@ -70,7 +73,8 @@ func resolve(ctx context.Context, network, address string, noHost []netip.Addr) 
 	return socketAddrs(family, address, found)
 }
 
-// lookup blocks: it asks the system for the port's number, and for the host's addresses unless they are known.
+// lookup blocks: it asks the system for the port's number, and for the host's addresses
+// unless they are known.
 func lookup(ctx context.Context, network, family, host, service string, hosts []netip.Addr) ([]netip.AddrPort, error) {
 	port, err := net.DefaultResolver.LookupPort(ctx, network, service)
 	if err != nil {

@@ -6,11 +6,13 @@ package asyncio
 //	open      -> lost     Abort; Close, with none; a failure; a callback that panicked
 //	closing   -> lost     the last byte is flushed; Abort; a failure
 //
-// Whoever makes it lost closes the descriptor and queues farewell, which calls ConnectionLost. So that call never runs
-// inside another one, and it comes in the next turn whether or not that turn polls.
+// Whoever makes it lost closes the descriptor and queues farewell, which calls
+// ConnectionLost. So that call never runs inside another one, and it comes in the next
+// turn whether or not that turn polls.
 //
-// The driver gathers small writes until the loop polls. Bytes count as buffered only if the kernel has refused them, so
-// whatever compares a size with a water mark flushes first.
+// The driver gathers small writes until the loop polls. Bytes count as buffered only if
+// the kernel has refused them, so whatever compares a size with a water mark flushes
+// first.
 
 import (
 	"fmt"
@@ -101,7 +103,8 @@ func (t *streamTransport) connectionMade() {
 	t.protocol.ConnectionMade(t)
 }
 
-// caught is deferred around the callbacks of the protocol: a panic there ends the connection, and not the loop.
+// caught is deferred around the callbacks of the protocol: a panic there ends the
+// connection, and not the loop.
 func (t *streamTransport) caught(callback string) {
 	if v := recover(); v != nil {
 		err := &PanicError{Value: v, Stack: debug.Stack()}
@@ -132,7 +135,8 @@ func (h *streamHandler) Data(b []byte) {
 	t.protocol.DataReceived(b)
 }
 
-// Readable lets a stream's reader read for itself: where its task waits for the bytes they are copied once, by the kernel.
+// Readable lets a stream's reader read for itself: where its task waits for the bytes
+// they are copied once, by the kernel.
 func (h *streamHandler) Readable(src proactor.Source) bool {
 	p, ok := h.protocol.(*streamProtocol)
 	return ok && p.reader.readable(src)
@@ -162,7 +166,8 @@ func (h *streamHandler) Drained() {
 	t.closeIfFlushed() // after ResumeWriting, which may write
 }
 
-// Failed tells of errors of the connection, which are nobody's fault: only ConnectionLost hears of them.
+// Failed tells of errors of the connection, which are nobody's fault: only ConnectionLost
+// hears of them.
 func (h *streamHandler) Failed(err error) {
 	t := (*streamTransport)(h)
 	if t.loop.debug {
@@ -207,7 +212,8 @@ func (t *streamTransport) lose(err error) {
 	t.loop.ready.push((*farewell)(t))
 }
 
-// use is called by what changes the transport: in debug mode it panics if the caller is not the loop's goroutine.
+// use is called by what changes the transport: in debug mode it panics if the caller is
+// not the loop's goroutine.
 func (t *streamTransport) use(method string) {
 	if t.loop.debug {
 		t.loop.checkGoroutine(method)
@@ -280,8 +286,8 @@ func (t *streamTransport) WriteV(bufs [][]byte) error {
 	return nil
 }
 
-// refuseWrite tells why n bytes cannot be written. A program that goes on writing to a lost connection hears of it in the
-// log too, for few look at the error of every write.
+// refuseWrite tells why n bytes cannot be written. A program that goes on writing to a
+// lost connection hears of it in the log too, for few look at the error of every write.
 func (t *streamTransport) refuseWrite(n int) error {
 	switch {
 	case t.wroteEOF:
@@ -297,7 +303,8 @@ func (t *streamTransport) refuseWrite(n int) error {
 	return &net.OpError{Op: "write", Net: t.network(), Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
 }
 
-// pauseIfFull calls PauseWriting when the kernel leaves more than the high-water mark behind.
+// pauseIfFull calls PauseWriting when the kernel leaves more than the high-water mark
+// behind.
 func (t *streamTransport) pauseIfFull() {
 	if t.stream.Buffered() <= t.look().high || t.writingPaused {
 		return
@@ -416,7 +423,8 @@ func (t *streamTransport) String() string {
 	return fmt.Sprintf("<%s transport%s %v->%v bufsize=%d>", t.network(), state, t.LocalAddr(), t.RemoteAddr(), t.stream.Buffered())
 }
 
-// transportList is the transports of a loop that are not lost, or whose ConnectionLost has not run.
+// transportList is the transports of a loop that are not lost, or whose ConnectionLost
+// has not run.
 type transportList struct {
 	first *streamTransport
 	count int
@@ -455,8 +463,8 @@ func (s *transportList) of(server *Server) []*streamTransport {
 	return found
 }
 
-// abandon makes the transports lost that are left when the loop closes. No protocol hears of it, since no callback runs
-// on a closed loop; the driver closes the descriptors.
+// abandon makes the transports lost that are left when the loop closes. No protocol hears
+// of it, since no callback runs on a closed loop; the driver closes the descriptors.
 func (s *transportList) abandon(l *Loop) {
 	for t := s.first; t != nil; t = t.next {
 		if l.debug && !t.closing {
