@@ -4,43 +4,9 @@ package asyncio
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
-
-// enterTask is enter for calls that only a task can make.
-func enterTask(ctx context.Context, method string) (awaiter, error) {
-	a, err := enter(ctx)
-	if err == nil && a.task == nil {
-		err = notInTask(method)
-	}
-	return a, err
-}
-
-func notInTask(method string) error {
-	return fmt.Errorf("%w: %s was called outside of a task; use the context that a coroutine was given", ErrNotCurrentTask, method)
-}
-
-// enterOn is enter for calls that only a task of the loop can make.
-func (l *Loop) enterOn(ctx context.Context, method string) (awaiter, error) {
-	a, err := enter(ctx)
-	if err == nil && (a.task == nil || a.task.loop != l || l.IsClosed()) {
-		err = l.refuse(a, method)
-	}
-	return a, err
-}
-
-// refuse tells why a cannot make a call on the loop.
-func (l *Loop) refuse(a awaiter, method string) error {
-	switch {
-	case l.IsClosed():
-		return fmt.Errorf("%w: %s needs an open loop", ErrLoopClosed, method)
-	case a.task == nil:
-		return notInTask(method)
-	}
-	return fmt.Errorf("%w: %s was called by a task of another loop", ErrWrongLoop, method)
-}
 
 // CreateConnection connects to address and returns the transport with the protocol that
 // factory has made for it: loop.create_connection, and create_unix_connection. network is
@@ -59,11 +25,11 @@ func (l *Loop) CreateConnection(ctx context.Context, factory func() Protocol, ne
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := a.dial(ctx, network, address, newConnConfig(opts))
+	s, err := l.dial(ctx, a, network, address, newConnConfig(opts))
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := a.adopt(s, factory)
+	t, err := l.adopt(a, s, factory)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,8 +43,7 @@ type adoption struct {
 }
 
 // adopt gives s to the protocol that factory makes, and owns s whatever happens.
-func (a awaiter) adopt(s proactor.Stream, factory func() Protocol) (*streamTransport, error) {
-	l := a.task.loop
+func (l *Loop) adopt(a awaiter, s proactor.Stream, factory func() Protocol) (*streamTransport, error) {
 	var t *streamTransport
 	defer func() {
 		if t == nil { // the factory has panicked

@@ -16,7 +16,7 @@ import (
 )
 
 // dial connects to the first of the addresses that answers. The stream is the caller's.
-func (a awaiter) dial(ctx context.Context, network, address string, c connConfig) (proactor.Stream, error) {
+func (l *Loop) dial(ctx context.Context, a awaiter, network, address string, c connConfig) (proactor.Stream, error) {
 	remotes, err := resolve(ctx, network, address, thisHost)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func (a awaiter) dial(ctx context.Context, network, address string, c connConfig
 			return nil, err
 		}
 	}
-	r := &race{loop: a.task.loop, delay: c.delay, keepAlive: c.keepAlive}
+	r := &race{loop: l, delay: c.delay, keepAlive: c.keepAlive}
 	for _, remote := range interleave(remotes, c.interleave) {
 		r.left = append(r.left, routesTo(remote, locals)...)
 	}

@@ -299,3 +299,15 @@ func (d *doneSignal) follow(ctx context.Context) {
 		unfollow()
 	}
 }
+
+// interrupt cancels the task on behalf of the scope: only the scope's context ends, and
+// those inside it.
+func (s *scope) interrupt(reason error, msg any) {
+	t := s.task
+	t.requests++
+	for inner := t.scopes; inner != nil && inner != s; inner = inner.outer {
+		inner.ended.end(context.Canceled)
+	}
+	s.ended.end(reason)
+	t.interrupt(msg)
+}

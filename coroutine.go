@@ -19,6 +19,8 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+
+	"github.com/seed-a026a017/asyncio/internal/goid"
 )
 
 // idleCoroutinesMax bounds the stacks kept for later tasks.
@@ -63,7 +65,7 @@ func (c *coroutine) main() iter.Seq[struct{}] {
 }
 
 func (c *coroutine) begin(yield func(struct{}) bool) {
-	c.yield, c.goroutine = yield, goroutineSelf()
+	c.yield, c.goroutine = yield, goid.Self()
 	goroutineLoops.Store(c.goroutine, c.task.loop)
 }
 
@@ -125,7 +127,7 @@ func (p *coroutinePool) get(t *task) *coroutine {
 	c := p.free
 	if c == nil {
 		if p.live == 0 {
-			p.lock = threadLock()
+			p.lock = goid.ThreadLock()
 		}
 		p.live++
 		c = &coroutine{pool: p, task: t}
@@ -150,7 +152,7 @@ func (p *coroutinePool) put(c *coroutine) bool {
 
 // switchable is nil if the calling goroutine may resume the coroutines.
 func (p *coroutinePool) switchable() error {
-	if p.live == 0 || threadLock() == p.lock {
+	if p.live == 0 || goid.ThreadLock() == p.lock {
 		return nil
 	}
 	if p.lock == 0 {
@@ -168,7 +170,7 @@ func (p *coroutinePool) restoreLock() {
 		runtime.LockOSThread()
 		return
 	}
-	for threadLock() != 0 {
+	for goid.ThreadLock() != 0 {
 		runtime.UnlockOSThread()
 	}
 }

@@ -1,5 +1,7 @@
 package asyncio
 
+import "github.com/seed-a026a017/asyncio/internal/goid"
+
 // Eager tasks: the first step runs inside the call that makes the task. A task that never
 // suspends is done when that call returns, and has cost no turn of the loop; one that
 // suspends goes on like any other. What it does before its first suspension happens
@@ -30,9 +32,9 @@ func (l *Loop) mayStartNow() bool {
 // has when no callback has changed it, so only none will do.
 func (p *coroutinePool) mayNest() bool {
 	if p.live == 0 {
-		return threadLock() == 0
+		return goid.ThreadLock() == 0
 	}
-	return threadLock() == p.lock
+	return goid.ThreadLock() == p.lock
 }
 
 // startNow runs the first step of t. The caller's task does not run meanwhile.

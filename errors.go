@@ -198,3 +198,9 @@ func asCancelled(err error) *CancelledError {
 func misuse(sentinel error, format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{sentinel}, args...)...)
 }
+
+func asGroup(err error) *ExceptionGroup {
+	var g *ExceptionGroup
+	errors.As(err, &g)
+	return g
+}

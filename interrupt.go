@@ -16,6 +16,8 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+
+	"github.com/seed-a026a017/asyncio/internal/goid"
 )
 
 // ErrInterrupted: SIGINT has ended the run. asyncio has KeyboardInterrupt for it.
@@ -44,7 +46,7 @@ func WithInterrupt(on bool) Option {
 }
 
 // mainGoroutine is the one that initialises packages, and then runs main.main.
-var mainGoroutine = goroutineSelf()
+var mainGoroutine = goid.Self()
 
 // interruption is the watch of one run for SIGINT.
 type interruption struct {
@@ -60,7 +62,7 @@ func (r interruptRule) applies(base context.Context) bool {
 	if r != interruptDefault {
 		return r == interruptAlways
 	}
-	return goroutineSelf() == mainGoroutine && base.Done() == nil && !signal.Ignored(os.Interrupt)
+	return goid.Self() == mainGoroutine && base.Done() == nil && !signal.Ignored(os.Interrupt)
 }
 
 // watchInterrupt begins to watch for SIGINT; nil if that is to be left alone.

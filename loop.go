@@ -27,6 +27,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed-a026a017/asyncio/internal/goid"
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 	"github.com/seed-a026a017/asyncio/internal/timerheap"
 )
@@ -102,7 +103,7 @@ func NewEventLoop(opts ...Option) (*Loop, error) {
 	if c.lockedThread && loopHere() != nil {
 		return nil, fmt.Errorf("%w: WithLockedThread would lock it to its thread; make the loop in a goroutine of its own", ErrLoopRunning)
 	}
-	findThreadLock()
+	goid.FindThreadLock()
 	pro, err := newProactor(c.driver, c.lockedThread)
 	if err != nil {
 		return nil, err
@@ -175,7 +176,7 @@ func (l *Loop) beginRun() error {
 	case loopHere() != nil:
 		return fmt.Errorf("%w: another loop runs in this goroutine; create a task on it, or run this loop in a goroutine of its own",
 			ErrLoopRunning)
-	case l.lockedThread && goroutineSelf() != l.goroutine.Load():
+	case l.lockedThread && goid.Self() != l.goroutine.Load():
 		return fmt.Errorf("%w: WithLockedThread binds the loop to the goroutine that made it; run it there", ErrWrongLoop)
 	}
 	now := l.pro.Now()
@@ -188,7 +189,7 @@ func (l *Loop) beginRun() error {
 		l.state.Store(int32(loopIdle))
 		return err
 	}
-	self := goroutineSelf()
+	self := goid.Self()
 	goroutineLoops.Store(self, l)
 	l.goroutine.Store(self)
 	l.counters.since = now
@@ -200,7 +201,7 @@ func (l *Loop) endRun() {
 	l.stopping, l.inTurn, l.batch = false, false, 0
 	l.current = nil
 	l.inbox.asleep.Store(false)
-	goroutineLoops.Delete(goroutineSelf())
+	goroutineLoops.Delete(goid.Self())
 	if !l.lockedThread {
 		l.goroutine.Store(0)
 	}
@@ -355,7 +356,7 @@ func (l *Loop) Close() (err error) {
 	switch {
 	case l.IsClosed():
 		return nil
-	case l.lockedThread && goroutineSelf() != l.goroutine.Load():
+	case l.lockedThread && goid.Self() != l.goroutine.Load():
 		return fmt.Errorf("%w: WithLockedThread binds the loop to the goroutine that made it; close it there", ErrWrongLoop)
 	case !l.state.CompareAndSwap(int32(loopIdle), int32(loopClosed)):
 		return fmt.Errorf("%w: cannot close a running event loop; stop it first", ErrLoopRunning)

@@ -15,6 +15,8 @@ package asyncio
 import (
 	"context"
 	"fmt"
+
+	"github.com/seed-a026a017/asyncio/internal/goid"
 )
 
 // aborter is a wait that can be undone.
@@ -54,7 +56,7 @@ func enter(ctx context.Context) (awaiter, error) {
 	if !a.task.runsHere() {
 		return a, notCurrent(a.task)
 	}
-	if l := a.task.loop; threadLock() != l.coroutines.lock {
+	if l := a.task.loop; goid.ThreadLock() != l.coroutines.lock {
 		return a, a.task.lockedThread()
 	}
 	if a.foreign != nil && a.foreign.Err() != nil {
@@ -65,7 +67,7 @@ func enter(ctx context.Context) (awaiter, error) {
 
 // runsHere reports whether the caller is the coroutine of the task. The goroutine comes
 // first: others may not look at the loop.
-func (t *task) runsHere() bool { return t.goroutine == goroutineSelf() && t.loop.current == t }
+func (t *task) runsHere() bool { return t.goroutine == goid.Self() && t.loop.current == t }
 
 func notCurrent(t *task) error {
 	running := "another goroutine awaits"
@@ -233,4 +235,37 @@ func (p *waitPoint) abort(*task) bool {
 	waits := p.task != nil
 	p.task = nil
 	return waits
+}
+
+// enterTask is enter for calls that only a task can make.
+func enterTask(ctx context.Context, method string) (awaiter, error) {
+	a, err := enter(ctx)
+	if err == nil && a.task == nil {
+		err = notInTask(method)
+	}
+	return a, err
+}
+
+func notInTask(method string) error {
+	return fmt.Errorf("%w: %s was called outside of a task; use the context that a coroutine was given", ErrNotCurrentTask, method)
+}
+
+// enterOn is enter for calls that only a task of the loop can make.
+func (l *Loop) enterOn(ctx context.Context, method string) (awaiter, error) {
+	a, err := enter(ctx)
+	if err == nil && (a.task == nil || a.task.loop != l || l.IsClosed()) {
+		err = l.refuse(a, method)
+	}
+	return a, err
+}
+
+// refuse tells why a cannot make a call on the loop.
+func (l *Loop) refuse(a awaiter, method string) error {
+	switch {
+	case l.IsClosed():
+		return fmt.Errorf("%w: %s needs an open loop", ErrLoopClosed, method)
+	case a.task == nil:
+		return notInTask(method)
+	}
+	return fmt.Errorf("%w: %s was called by a task of another loop", ErrWrongLoop, method)
 }

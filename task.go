@@ -19,6 +19,8 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync/atomic"
+
+	"github.com/seed-a026a017/asyncio/internal/goid"
 )
 
 type taskPhase uint8
@@ -150,7 +152,7 @@ func (t *task) begin(l *Loop) *coroutine {
 		}
 		t.co = l.coroutines.get(t)
 	}
-	if threadLock() != l.coroutines.lock { // a callback has left it so
+	if goid.ThreadLock() != l.coroutines.lock { // a callback has left it so
 		l.coroutines.restoreLock()
 	}
 	t.phase = taskRunning
@@ -163,7 +165,7 @@ func (t *task) execute() {
 	t.goroutine = t.co.goroutine
 	ended := false
 	defer func() {
-		if p := &t.loop.coroutines; threadLock() != p.lock {
+		if p := &t.loop.coroutines; goid.ThreadLock() != p.lock {
 			p.restoreLock()
 		}
 		if ended {
@@ -215,12 +217,6 @@ func (t *task) cancellation(err error) *CancelledError {
 		return &CancelledError{}
 	}
 	return nil
-}
-
-func asGroup(err error) *ExceptionGroup {
-	var g *ExceptionGroup
-	errors.As(err, &g)
-	return g
 }
 
 // Await waits until the task is done and returns its result: await task. A task that is

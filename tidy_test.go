@@ -23,8 +23,9 @@ const modulePath = "github.com/seed-a026a017/asyncio"
 // code may import. "" is the root package.
 var arrows = map[string][]string{
 	"": {
-		"internal/proactor", "internal/proactor/goproactor", "internal/proactor/uvproactor", "internal/timerheap",
+		"internal/goid", "internal/proactor", "internal/proactor/goproactor", "internal/proactor/uvproactor", "internal/timerheap",
 	},
+	"internal/goid":                  {},
 	"internal/timerheap":             {},
 	"internal/proactor":              {},
 	"internal/proactor/goproactor":   {"internal/proactor"},

@@ -128,18 +128,6 @@ func (s *TimeoutScope) expire() {
 	s.scope.interrupt(context.DeadlineExceeded, nil)
 }
 
-// interrupt cancels the task on behalf of the scope: only the scope's context ends, and
-// those inside it.
-func (s *scope) interrupt(reason error, msg any) {
-	t := s.task
-	t.requests++
-	for inner := t.scopes; inner != nil && inner != s; inner = inner.outer {
-		inner.ended.end(context.Canceled)
-	}
-	s.ended.end(reason)
-	t.interrupt(msg)
-}
-
 // exit ends the scope with the body's error and says what Run returns.
 func (s *TimeoutScope) exit(err error) error {
 	t := s.scope.task

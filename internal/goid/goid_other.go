@@ -1,6 +1,6 @@
 //go:build !amd64 && !arm64
 
-package asyncio
+package goid
 
 import (
 	"bytes"
@@ -8,10 +8,10 @@ import (
 	"strconv"
 )
 
-// goroutineSelf identifies the goroutine that calls it. Without assembly for the
+// Self identifies the goroutine that calls it. Without assembly for the
 // processor it is the number in the first line of the goroutine's stack, "goroutine 17
 // [running]:", which costs a microsecond.
-func goroutineSelf() uintptr {
+func Self() uintptr {
 	var buf [64]byte
 	text := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
 	if i := bytes.IndexByte(text, ' '); i > 0 {
@@ -21,8 +21,11 @@ func goroutineSelf() uintptr {
 	return uintptr(id)
 }
 
-// threadLock would report whether the calling goroutine is locked to its thread; without
-// assembly it does not.
-func threadLock() uintptr { return 0 }
+// CanTellLock reports whether ThreadLock tells: without assembly it never does.
+func CanTellLock() bool { return false }
 
-func findThreadLock() {}
+// ThreadLock is 0: without assembly nobody knows whether a goroutine is locked.
+func ThreadLock() uintptr { return 0 }
+
+// FindThreadLock has nothing to find.
+func FindThreadLock() {}

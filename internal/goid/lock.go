@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package asyncio
+package goid
 
 // Is this goroutine locked to its thread? The runtime ends the process when coroutines
 // are switched under another lock than they were made under, and has no function that
@@ -27,16 +27,20 @@ var (
 	lockOffset   uintptr // of the word; 0: not found. Set before the first loop is made
 )
 
-// threadLock is the thread that the calling goroutine is locked to; 0: none.
-func threadLock() uintptr {
+// CanTellLock reports whether ThreadLock tells, once FindThreadLock has returned. If it
+// does not, a new Go has hidden the word.
+func CanTellLock() bool { return lockOffset != 0 }
+
+// ThreadLock is the thread that the calling goroutine is locked to; 0: none, or not known.
+func ThreadLock() uintptr {
 	if lockOffset == 0 {
 		return 0
 	}
-	return goroutineWord(lockOffset)
+	return word(lockOffset)
 }
 
-// findThreadLock lets threadLock tell. It takes a goroutine that is not locked.
-func findThreadLock() {
+// FindThreadLock lets ThreadLock tell. It takes a goroutine that is not locked.
+func FindThreadLock() {
 	findLockOnce.Do(func() {
 		found := make(chan uintptr)
 		go func() { found <- findLockOffset() }()
@@ -47,11 +51,11 @@ func findThreadLock() {
 func findLockOffset() uintptr {
 	candidates := uint64(1)<<wordsSearched - 1
 	for range searches {
-		before := goroutineWords()
+		before := words()
 		runtime.LockOSThread()
-		locked := goroutineWords()
+		locked := words()
 		runtime.UnlockOSThread()
-		after := goroutineWords()
+		after := words()
 		for i := range wordsSearched {
 			if before[i] != 0 || locked[i] == 0 || after[i] != 0 {
 				candidates &^= 1 << i
@@ -64,9 +68,9 @@ func findLockOffset() uintptr {
 	return uintptr(bits.TrailingZeros64(candidates)) * wordBytes
 }
 
-func goroutineWords() (words [wordsSearched]uintptr) {
+func words() (words [wordsSearched]uintptr) {
 	for i := range words {
-		words[i] = goroutineWord(uintptr(i) * wordBytes)
+		words[i] = word(uintptr(i) * wordBytes)
 	}
 	return words
 }

@@ -1,0 +1,15 @@
+#include "textflag.h"
+
+// func Self() uintptr
+TEXT ·Self(SB), NOSPLIT, $0-8
+	MOVQ	(TLS), AX
+	MOVQ	AX, ret+0(FP)
+	RET
+
+// func word(offset uintptr) uintptr
+TEXT ·word(SB), NOSPLIT, $0-16
+	MOVQ	(TLS), AX
+	MOVQ	offset+0(FP), CX
+	MOVQ	(AX)(CX*1), AX
+	MOVQ	AX, ret+8(FP)
+	RET

@@ -1,0 +1,15 @@
+#include "textflag.h"
+
+// func Self() uintptr
+TEXT ·Self(SB), NOSPLIT, $0-8
+	MOVD	g, R0
+	MOVD	R0, ret+0(FP)
+	RET
+
+// func word(offset uintptr) uintptr
+TEXT ·word(SB), NOSPLIT, $0-16
+	MOVD	offset+0(FP), R0
+	ADD	g, R0
+	MOVD	(R0), R0
+	MOVD	R0, ret+8(FP)
+	RET
