@@ -22,9 +22,6 @@ func loopHere() *Loop {
 	return loop
 }
 
-// inLoopGoroutine reports whether the caller is a callback of the loop, which runs.
-func (l *Loop) inLoopGoroutine() bool { return l.goroutine.Load() == goid.Self() }
-
 // isOwn reports whether the caller may touch the loop's fields: it is one of the loop's
 // callbacks or tasks, or the loop does not run.
 func (l *Loop) isOwn() bool { return !l.IsRunning() || loopHere() == l }

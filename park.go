@@ -67,7 +67,7 @@ func enter(ctx context.Context) (awaiter, error) {
 
 // runsHere reports whether the caller is the coroutine of the task. The goroutine comes
 // first: others may not look at the loop.
-func (t *task) runsHere() bool { return t.goroutine == goid.Self() && t.loop.current == t }
+func (t *task) runsHere() bool { return t.goroutine.Load() == goid.Self() && t.loop.current == t }
 
 func notCurrent(t *task) error {
 	running := "another goroutine awaits"

@@ -106,7 +106,8 @@ const cancelledSeq = math.MaxUint64
 
 // Cancel keeps the callback from running: Handle.cancel. Again, or after it ran, it does
 // nothing. On a handle of CallSoonThreadsafe it may be called from any goroutine, and
-// returns only after a callback that had started has ended.
+// returns only after a callback that had started has ended; in a callback or task, of
+// whatever loop, it does not wait for that, since that loop would stand still.
 func (h *Handle) Cancel() {
 	if h.remote != nil {
 		h.remote.cancel()
@@ -126,7 +127,8 @@ func (h *Handle) Cancel() {
 	h.seq = cancelledSeq
 }
 
-// Cancelled reports whether Cancel was called, in time or not: Handle.cancelled.
+// Cancelled reports whether Cancel was called, in time or not: Handle.cancelled. For
+// goroutines and waiting it is like Cancel.
 func (h *Handle) Cancelled() bool {
 	if h.remote != nil {
 		return h.remote.isCancelled()

@@ -92,10 +92,10 @@ func (r *remoteCall) isCancelled() bool {
 	return cancelled
 }
 
-// settle unlocks r and waits until a callback that runs has ended, unless the caller is
-// inside that callback.
+// settle unlocks r and waits until a callback that runs has ended, unless a loop would
+// stand still meanwhile: that of the callback, or another one.
 func (r *remoteCall) settle() {
-	if r.state != remoteRunning || r.handle.loop.inLoopGoroutine() {
+	if r.state != remoteRunning || loopHere() != nil {
 		r.mu.Unlock()
 		return
 	}

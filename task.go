@@ -38,14 +38,14 @@ const (
 type task struct {
 	future
 	self      typedTask
-	parent    context.Context // where the values come from that the context has
-	name      *string         // nil or empty: Task- and its number
-	number    uint64          // names a task without a name
+	parent    context.Context        // where the values come from that the context has
+	name      atomic.Pointer[string] // nil or empty: Task- and its number
+	number    uint64                 // names a task without a name
 	co        *coroutine
-	goroutine uintptr // that runs the body; stays when the task is done
-	waiting   aborter // suspended: what to undo
-	wakeErr   error   // what park returns
-	scopes    *scope  // the innermost context that Timeout or TaskGroup has open
+	goroutine atomic.Uintptr // that runs the body, and stays when the task is done; 0: it has not begun
+	waiting   aborter        // suspended: what to undo
+	wakeErr   error          // what park returns
+	scopes    *scope         // the innermost context that Timeout or TaskGroup has open
 	ended     doneSignal
 
 	interrupted *CancelledError // to be delivered; nil: none
@@ -104,7 +104,7 @@ func newTask[T any](l *Loop, ctx context.Context, coro Coro[T], opts []TaskOptio
 		}
 		eager = c.eager
 		if c.name != "" {
-			t.name = &c.name
+			t.name.Store(&c.name)
 		}
 	}
 	t.number = taskNumber.Add(1)
@@ -162,7 +162,7 @@ func (t *task) begin(l *Loop) *coroutine {
 
 // execute runs the body: whatever way that ends, the task is done.
 func (t *task) execute() {
-	t.goroutine = t.co.goroutine
+	t.goroutine.Store(t.co.goroutine)
 	ended := false
 	defer func() {
 		if p := &t.loop.coroutines; goid.ThreadLock() != p.lock {
@@ -328,17 +328,17 @@ func (t *task) Uncancel() int {
 	return int(t.requests)
 }
 
-// Name is the task's name: Task.get_name.
+// Name is the task's name: Task.get_name. Any goroutine.
 func (t *task) Name() string {
-	if t.name == nil || *t.name == "" {
-		return "Task-" + strconv.FormatUint(t.number, 10)
+	if name := t.name.Load(); name != nil && *name != "" {
+		return *name
 	}
-	return *t.name
+	return "Task-" + strconv.FormatUint(t.number, 10)
 }
 
 // SetName names the task: Task.set_name.
 func (t *task) SetName(name string) {
-	t.name = &name
+	t.name.Store(&name)
 	if t.loop.labels && t.runsHere() {
 		t.label()
 	}
@@ -368,7 +368,9 @@ func (t *task) frames() (*traceback, error) {
 		return nil, nil
 	case t.runsHere():
 		return callerTraceback(), nil
-	case t.phase == taskRunning: // it is creating an eager task
+	case t.phase == taskRunning: // it is creating an eager task, or its loop is at rest inside it
+		return nil, nil
+	case t.co == t.loop.deputy && loopHere() != t.loop: // it waits for the task in which its loop is at rest
 		return nil, nil
 	}
 	if err := t.loop.coroutines.switchable(); err != nil {
