@@ -73,7 +73,7 @@ func ensureFuture[T any](l *Loop, ctx context.Context, aw Awaitable[T]) promise[
 	case Coro[T]:
 		return newTask(l, ctx, a, nil)
 	}
-	panic(misuse(ErrInvalidState, "a Coro, Future or Task is required, not %T", aw))
+	panic(misuse(ErrInvalidArgument, "a Coro, Future or Task is required, not %T", aw))
 }
 
 // awaitInGoroutine blocks a goroutine that is no task until p is done.

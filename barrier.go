@@ -38,10 +38,10 @@ type Barrier struct {
 }
 
 // NewBarrier makes a barrier for a number of tasks: asyncio.Barrier(parties). It panics
-// with ErrInvalidState unless that is at least 1.
+// with ErrInvalidArgument unless that is at least 1.
 func NewBarrier(parties int) *Barrier {
 	if parties < 1 {
-		panic(misuse(ErrInvalidState, "a Barrier was made for %d parties; it needs 1 or more", parties))
+		panic(misuse(ErrInvalidArgument, "a Barrier was made for %d parties; it needs 1 or more", parties))
 	}
 	return &Barrier{parties: parties}
 }

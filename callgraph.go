@@ -10,12 +10,6 @@ import (
 	"strings"
 )
 
-// FrameCallGraph is one call on a task's stack.
-type FrameCallGraph struct {
-	Function, File string
-	Line           int
-}
-
 // CallGraph is a future or task with what awaits it: asyncio.FutureCallGraph. It is a
 // copy: later events do not change it.
 type CallGraph struct {

@@ -17,19 +17,20 @@ import (
 // It is for a task of the loop. ConnectionMade has returned when CreateConnection does.
 // Suspends. Cancelled: the connection is closed; a protocol whose ConnectionMade was
 // called hears ConnectionLost.
-func (l *Loop) CreateConnection(ctx context.Context, factory func() Protocol, network, address string, opts ...ConnOption) (Transport, Protocol, error) {
+func (l *Loop) CreateConnection(ctx context.Context, factory func() Protocol, network, address string, opts ...ConnectOption) (Transport, Protocol, error) {
 	if factory == nil {
-		panic(misuse(ErrInvalidState, "CreateConnection was given a nil factory"))
+		panic(misuse(ErrInvalidArgument, "CreateConnection was given a nil factory"))
 	}
 	a, err := l.enterOn(ctx, "CreateConnection")
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := l.dial(ctx, a, network, address, newConnConfig(opts))
+	c := newConnectConfig(opts)
+	s, err := l.dial(ctx, a, network, address, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := l.adopt(a, s, factory)
+	t, err := l.adopt(a, s, factory, c.streamConfig)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -43,17 +44,17 @@ type adoption struct {
 }
 
 // adopt gives s to the protocol that factory makes, and owns s whatever happens.
-func (l *Loop) adopt(a awaiter, s proactor.Stream, factory func() Protocol) (*streamTransport, error) {
+func (l *Loop) adopt(a awaiter, s proactor.Stream, factory func() Protocol, c streamConfig) (*streamTransport, error) {
 	var t *streamTransport
 	defer func() {
 		if t == nil { // the factory has panicked
 			s.Close()
 		}
 	}()
-	t = newStreamTransport(l, s, factory(), nil)
-	c := &adoption{transport: t}
-	l.ready.push(c)
-	if err := c.made.wait(a); err != nil {
+	t = newStreamTransport(l, s, factory(), nil, c)
+	made := &adoption{transport: t}
+	l.ready.push(made)
+	if err := made.made.wait(a); err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -61,6 +62,6 @@ func (l *Loop) adopt(a awaiter, s proactor.Stream, factory func() Protocol) (*st
 }
 
 func (c *adoption) run(*Loop) {
+	defer c.made.wake(nil) // also if ConnectionMade ends with runtime.Goexit
 	c.transport.begin()
-	c.made.wake(nil)
 }

@@ -1,6 +1,15 @@
 package asyncio
 
-// Options of connections and servers.
+// Options of connections and servers. They are typed by what takes them, so that one which
+// a call cannot honour does not compile. Each sets a field of the configuration of its
+// kind, and a kind that serves several calls is part of their configurations.
+//
+//	option          is taken by
+//	ConnectOption   CreateConnection, OpenConnection
+//	ServerOption    CreateServer, StartServer, ServeListener
+//	DatagramOption  datagram endpoints
+//	StreamOption    whatever makes connections: a ConnectOption and a ServerOption
+//	BindOption      whatever binds an address: a ServerOption and a DatagramOption
 
 import (
 	"runtime"
@@ -12,80 +21,183 @@ const (
 	streamLimitDefault = 64 << 10
 )
 
-// ConnOption configures a connection or a server. One that means nothing to the function
-// it is given to is ignored.
-type ConnOption func(*connConfig)
+// ConnectOption is an option of CreateConnection and OpenConnection.
+type ConnectOption interface{ connect(*connectConfig) }
 
-type connConfig struct {
-	localAddr    string
-	delay        time.Duration // between the starts of two attempts; Forever: one after the other
-	interleave   int
-	limit        int
-	backlog      int
-	reusePort    bool
-	reuseAddr    bool
-	keepAlive    bool
-	startServing bool
+// ServerOption is an option of CreateServer, StartServer and ServeListener.
+type ServerOption interface{ serve(*serverConfig) }
+
+// DatagramOption is an option of datagram endpoints.
+type DatagramOption interface{ datagram(*bindConfig) }
+
+// StreamOption is an option of both ends of a stream.
+type StreamOption interface {
+	ConnectOption
+	ServerOption
 }
 
-func newConnConfig(opts []ConnOption) connConfig {
-	c := connConfig{
-		delay:        Forever,
-		limit:        streamLimitDefault,
-		backlog:      backlogDefault,
-		reuseAddr:    runtime.GOOS != "windows", // there it would let another program take the port over
-		startServing: true,
-	}
-	for _, opt := range opts {
-		opt(&c)
+// BindOption is an option of servers and datagram endpoints.
+type BindOption interface {
+	ServerOption
+	DatagramOption
+}
+
+// streamConfig is what every connection has.
+type streamConfig struct {
+	limit     int // of a StreamReader
+	keepAlive bool
+	idle      time.Duration // 0: no limit
+}
+
+// bindConfig is how an address is bound.
+type bindConfig struct{ reusePort bool }
+
+type connectConfig struct {
+	streamConfig
+	localAddr  string
+	delay      time.Duration // between the starts of two attempts; Forever: one after the other
+	interleave int
+}
+
+type serverConfig struct {
+	streamConfig
+	bindConfig
+	backlog       int
+	reuseAddr     bool
+	startServing  bool
+	connectionMax int // 0: no limit
+	cleanupSocket bool
+}
+
+type (
+	connectOption func(*connectConfig)
+	serverOption  func(*serverConfig)
+	streamOption  func(*streamConfig)
+	bindOption    func(*bindConfig)
+)
+
+func (o connectOption) connect(c *connectConfig) { o(c) }
+func (o serverOption) serve(c *serverConfig)     { o(c) }
+func (o streamOption) connect(c *connectConfig)  { o(&c.streamConfig) }
+func (o streamOption) serve(c *serverConfig)     { o(&c.streamConfig) }
+func (o bindOption) serve(c *serverConfig)       { o(&c.bindConfig) }
+func (o bindOption) datagram(c *bindConfig)      { o(c) }
+
+func newConnectConfig(opts []ConnectOption) connectConfig {
+	c := connectConfig{streamConfig: streamConfig{limit: streamLimitDefault}, delay: Forever}
+	for i, opt := range opts {
+		mustBeOption(i, opt)
+		opt.connect(&c)
 	}
 	return c
 }
 
+func newServerConfig(opts []ServerOption) serverConfig {
+	c := serverConfig{
+		streamConfig:  streamConfig{limit: streamLimitDefault},
+		backlog:       backlogDefault,
+		reuseAddr:     runtime.GOOS != "windows", // there it would let another program take the port over
+		startServing:  true,
+		cleanupSocket: true,
+	}
+	for i, opt := range opts {
+		mustBeOption(i, opt)
+		opt.serve(&c)
+	}
+	return c
+}
+
+// mustBeOption panics with the number of an option that is nil.
+func mustBeOption(i int, opt any) {
+	if opt == nil {
+		panic(misuse(ErrInvalidArgument, "option %d is nil", i+1))
+	}
+}
+
 // WithLocalAddr binds a connection to a local "host:port" before it connects: local_addr.
-// Port 0 leaves the port to the kernel.
-func WithLocalAddr(addr string) ConnOption { return func(c *connConfig) { c.localAddr = addr } }
+// Port 0 leaves the port to the kernel. Over Unix it is a path, which stays when the
+// connection ends.
+func WithLocalAddr(addr string) ConnectOption {
+	return connectOption(func(c *connectConfig) { c.localAddr = addr })
+}
 
 // WithHappyEyeballs tries the addresses of a name side by side, RFC 8305:
 // happy_eyeballs_delay. The next attempt starts when the last one has failed, or is delay
 // old; the first that succeeds wins, and the others end. interleave reorders the
 // addresses: so many of the first family, then the families in turn, where asyncio's
 // default is 1; 0 leaves the order.
-func WithHappyEyeballs(delay time.Duration, interleave int) ConnOption {
-	return func(c *connConfig) { c.delay, c.interleave = max(0, delay), interleave }
+func WithHappyEyeballs(delay time.Duration, interleave int) ConnectOption {
+	return connectOption(func(c *connectConfig) { c.delay, c.interleave = max(0, delay), interleave })
 }
 
 // WithLimit sets the limit of a stream's reader, in bytes: how long a line or record may
 // be, and half of what is buffered before the peer is held back. The default is 64 KiB.
-// It panics with ErrInvalidState unless n is positive.
-func WithLimit(n int) ConnOption {
+// It panics with ErrInvalidArgument unless n is positive.
+func WithLimit(n int) StreamOption {
 	checkLimit(n)
-	return func(c *connConfig) { c.limit = n }
+	return streamOption(func(c *streamConfig) { c.limit = n })
+}
+
+// WithKeepAlive turns SO_KEEPALIVE on or off for the connection, or for those that a
+// server accepts. The default is off. Over Unix it has no effect.
+func WithKeepAlive(on bool) StreamOption {
+	return streamOption(func(c *streamConfig) { c.keepAlive = on })
+}
+
+// WithIdleTimeout ends a connection on which no byte came or left for d: ConnectionLost,
+// and reads of a stream that wait, tell ErrTimeout, and what is buffered is dropped. Bytes
+// that the program keeps from coming, by PauseReading or by not reading a stream, do not
+// come. The default is no limit. It panics with ErrInvalidArgument unless d is positive.
+func WithIdleTimeout(d time.Duration) StreamOption {
+	if d <= 0 {
+		panic(misuse(ErrInvalidArgument, "WithIdleTimeout was given %v; it needs more than 0", d))
+	}
+	return streamOption(func(c *streamConfig) { c.idle = d })
 }
 
 // WithBacklog sets how many connections the kernel holds before they are accepted. The
 // default is 100.
-func WithBacklog(n int) ConnOption { return func(c *connConfig) { c.backlog = n } }
+func WithBacklog(n int) ServerOption {
+	return serverOption(func(c *serverConfig) { c.backlog = n })
+}
 
-// WithReusePort lets several sockets listen on one port, SO_REUSEPORT: the kernel spreads
-// the connections.
-func WithReusePort() ConnOption { return func(c *connConfig) { c.reusePort = true } }
-
-// WithReuseAddr turns SO_REUSEADDR on or off, which lets a server take a port whose
-// former connections are in TIME_WAIT. The default is on, except on Windows.
-func WithReuseAddr(on bool) ConnOption { return func(c *connConfig) { c.reuseAddr = on } }
-
-// WithKeepAlive turns SO_KEEPALIVE on or off for the connection, or for those that a
-// server accepts. The default is off.
-func WithKeepAlive(on bool) ConnOption { return func(c *connConfig) { c.keepAlive = on } }
+// WithReuseAddr turns SO_REUSEADDR on or off, which lets a server take a port whose former
+// connections are in TIME_WAIT. The default is on, except on Windows.
+func WithReuseAddr(on bool) ServerOption {
+	return serverOption(func(c *serverConfig) { c.reuseAddr = on })
+}
 
 // WithStartServing decides whether a server accepts from the beginning, which is the
 // default, or from StartServing on.
-func WithStartServing(on bool) ConnOption { return func(c *connConfig) { c.startServing = on } }
+func WithStartServing(on bool) ServerOption {
+	return serverOption(func(c *serverConfig) { c.startServing = on })
+}
+
+// WithMaxConnections bounds the connections that a server has at a time; what comes beyond
+// waits in the kernel's backlog until one of them is lost. The default is no limit. It
+// panics with ErrInvalidArgument unless n is positive.
+func WithMaxConnections(n int) ServerOption {
+	if n < 1 {
+		panic(misuse(ErrInvalidArgument, "WithMaxConnections was given %d; it needs at least 1", n))
+	}
+	return serverOption(func(c *serverConfig) { c.connectionMax = n })
+}
+
+// WithCleanupSocket decides whether Close of a Unix server removes the socket's file:
+// cleanup_socket. It does so only if the file is still the one that the server has made.
+// The default is true. An abstract name has no file, and a listener that was handed to
+// ServeListener keeps its own.
+func WithCleanupSocket(on bool) ServerOption {
+	return serverOption(func(c *serverConfig) { c.cleanupSocket = on })
+}
+
+// WithReusePort lets several sockets bind one port, SO_REUSEPORT: the kernel spreads what
+// comes.
+func WithReusePort() BindOption { return bindOption(func(c *bindConfig) { c.reusePort = true }) }
 
 // checkLimit panics unless n is a limit.
 func checkLimit(n int) {
 	if n <= 0 {
-		panic(misuse(ErrInvalidState, "the limit of a stream's reader must be positive, not %d", n))
+		panic(misuse(ErrInvalidArgument, "the limit of a stream's reader must be positive, not %d", n))
 	}
 }

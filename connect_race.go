@@ -16,7 +16,7 @@ import (
 )
 
 // dial connects to the first of the addresses that answers. The stream is the caller's.
-func (l *Loop) dial(ctx context.Context, a awaiter, network, address string, c connConfig) (proactor.Stream, error) {
+func (l *Loop) dial(ctx context.Context, a awaiter, network, address string, c connectConfig) (proactor.Stream, error) {
 	remotes, err := resolve(ctx, network, address, thisHost)
 	if err != nil {
 		return nil, err

@@ -42,6 +42,9 @@ func resolve(ctx context.Context, network, address string, noHost []netip.Addr) 
 	if err != nil {
 		return nil, err
 	}
+	if err := checkAddress(network, address); err != nil {
+		return nil, err
+	}
 	if family == "" {
 		return []net.Addr{&net.UnixAddr{Name: address, Net: network}}, nil
 	}
@@ -53,6 +56,9 @@ func resolve(ctx context.Context, network, address string, noHost []netip.Addr) 
 	if host != "" {
 		hosts = nil
 		if ip, err := netip.ParseAddr(host); err == nil {
+			if err := checkZone(ip); err != nil {
+				return nil, err
+			}
 			hosts = []netip.Addr{ip}
 		}
 	}

@@ -35,6 +35,9 @@ type subject struct {
 	handle *Handle
 }
 
+// described is an entry that says itself what it is.
+type described interface{ describe() subject }
+
 func describe(r runnable) subject {
 	switch c := r.(type) {
 	case callback:
@@ -56,8 +59,8 @@ func describe(r runnable) subject {
 		return s
 	case *task:
 		return subject{name: "step of " + c.Name(), task: c, ctx: c.Context(), source: c.source}
-	case *farewell:
-		return subject{name: fmt.Sprintf("callback %T.ConnectionLost", c.protocol)}
+	case described:
+		return c.describe()
 	}
 	return subject{name: fmt.Sprintf("callback %T", r)}
 }

@@ -116,6 +116,13 @@ func (e *timeoutError) Is(target error) bool {
 	return target == ErrTimeout || target == context.DeadlineExceeded
 }
 
+// argumentError is ErrInvalidArgument.
+type argumentError struct{}
+
+func (*argumentError) Error() string { return "asyncio: invalid argument" }
+
+func (*argumentError) Is(target error) bool { return target == ErrInvalidState }
+
 // Sentinels for errors.Is. Those without a name of asyncio's stand for its RuntimeErrors
 // and ValueErrors.
 var (
@@ -125,9 +132,13 @@ var (
 	// too: TimeoutError.
 	ErrTimeout error = &timeoutError{}
 	// ErrInvalidState: a future was asked for what its state does not allow,
-	// asyncio.InvalidStateError; or an argument or another object does not allow it,
-	// where asyncio has ValueError and RuntimeError.
+	// asyncio.InvalidStateError; or another object's state does not allow it, where asyncio
+	// has RuntimeError.
 	ErrInvalidState = errors.New("asyncio: invalid state")
+	// ErrInvalidArgument: a nil function, or a number out of range, where asyncio has
+	// TypeError and ValueError. errors.Is finds it to be ErrInvalidState too, which stood
+	// for both in the first edition.
+	ErrInvalidArgument error = &argumentError{}
 	// ErrLoopClosed: the loop was closed.
 	ErrLoopClosed = errors.New("asyncio: event loop is closed")
 	// ErrInboxFull: as many calls from other goroutines as WithInboxLimit allows wait for

@@ -46,11 +46,11 @@ type threadPool struct {
 }
 
 // NewThreadPool makes an executor that runs at most workers functions at once:
-// concurrent.futures.ThreadPoolExecutor. It panics with ErrInvalidState unless that is at
+// concurrent.futures.ThreadPoolExecutor. It panics with ErrInvalidArgument unless that is at
 // least 1.
 func NewThreadPool(workers int) Executor {
 	if workers < 1 {
-		panic(misuse(ErrInvalidState, "NewThreadPool needs at least one worker, not %d", workers))
+		panic(misuse(ErrInvalidArgument, "NewThreadPool needs at least one worker, not %d", workers))
 	}
 	p := &threadPool{max: workers}
 	p.idle.L = &p.mu
@@ -59,7 +59,7 @@ func NewThreadPool(workers int) Executor {
 
 func (p *threadPool) Submit(fn func()) error {
 	if fn == nil {
-		panic(misuse(ErrInvalidState, "Submit was given a nil function"))
+		panic(misuse(ErrInvalidArgument, "Submit was given a nil function"))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,18 +120,30 @@ func (p *threadPool) Shutdown(wait bool) {
 // loop.set_default_executor. The loop shuts it down when it closes.
 func (l *Loop) SetDefaultExecutor(ex Executor) {
 	if ex == nil {
-		panic(misuse(ErrInvalidState, "SetDefaultExecutor was given nil"))
+		panic(misuse(ErrInvalidArgument, "SetDefaultExecutor was given nil"))
 	}
 	l.mustBeOpen("SetDefaultExecutor")
-	l.executor = ex
+	featureOf[defaultExecutor](l).Executor = ex
 }
 
-// defaultExecutor makes the default executor when it is first needed.
-func (l *Loop) defaultExecutor() Executor {
-	if l.executor == nil {
-		l.executor = NewThreadPool(min(threadPoolMax, runtime.NumCPU()+4))
+// defaultExecutor is the feature of a loop that ToThread and RunInExecutor use.
+type defaultExecutor struct{ Executor } // nil: not needed so far
+
+// get makes the executor when it is first needed.
+func (d *defaultExecutor) get() Executor {
+	if d.Executor == nil {
+		d.Executor = NewThreadPool(min(threadPoolMax, runtime.NumCPU()+4))
 	}
-	return l.executor
+	return d.Executor
+}
+
+func (d *defaultExecutor) loopClosed(l *Loop) {
+	if d.Executor == nil {
+		return
+	}
+	l.safely(func() { d.Shutdown(false) }, func(err error) {
+		l.CallExceptionHandler(ErrorContext{Message: "Exception in the shutdown of the default executor", Exception: err})
+	})
 }
 
 // ShutdownDefaultExecutor waits until the functions in the default executor have
@@ -140,7 +152,7 @@ func (l *Loop) defaultExecutor() Executor {
 // ends first, the functions run on.
 // Suspends. Cancelled: the functions run on.
 func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
-	ex := l.defaultExecutor()
+	ex := featureOf[defaultExecutor](l).get()
 	job := &executorJob[None]{future: NewFuture[None](l)}
 	job.fn = func() (None, error) {
 		ex.Shutdown(true)
@@ -150,16 +162,6 @@ func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
 	go job.work()
 	_, err := job.future.Await(ctx)
 	return err
-}
-
-// shutdownExecutor is for Close, which does not wait.
-func (l *Loop) shutdownExecutor() {
-	if l.executor == nil {
-		return
-	}
-	l.safely(func() { l.executor.Shutdown(false) }, func(err error) {
-		l.CallExceptionHandler(ErrorContext{Message: "Exception in the shutdown of the default executor", Exception: err})
-	})
 }
 
 // executorJob is one function in an executor.
@@ -181,10 +183,10 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	}
 	l.mustBeOpen("RunInExecutor")
 	if fn == nil {
-		panic(misuse(ErrInvalidState, "RunInExecutor was given a nil function"))
+		panic(misuse(ErrInvalidArgument, "RunInExecutor was given a nil function"))
 	}
 	if ex == nil {
-		ex = l.defaultExecutor()
+		ex = featureOf[defaultExecutor](l).get()
 	}
 	if l.labels {
 		fn = labelled(ctx, fn)

@@ -221,10 +221,10 @@ func (f *Future[T]) SetResult(v T) error {
 
 // SetException makes the future finished with err: Future.set_exception. If nobody ever
 // looks at it, the exception handler hears of err. The error is ErrInvalidState if the
-// future was done; a nil err panics with ErrInvalidState.
+// future was done; a nil err panics with ErrInvalidArgument.
 func (f *Future[T]) SetException(err error) error {
 	if err == nil {
-		panic(misuse(ErrInvalidState, "SetException was given a nil error; use SetResult"))
+		panic(misuse(ErrInvalidArgument, "SetException was given a nil error; use SetResult"))
 	}
 	if f.state != pending {
 		return f.doneAlready("SetException")
@@ -256,10 +256,10 @@ func firstOf(msg []any) any {
 
 // AddDoneCallback calls fn in the turn after the future is done, also if it is done
 // already, in order of registration: Future.add_done_callback. It panics with
-// ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil.
+// ErrLoopClosed on a closed loop, and with ErrInvalidArgument if fn is nil.
 func (f *Future[T]) AddDoneCallback(fn func(*Future[T]), opts ...CallOption) *DoneCallback {
 	if fn == nil {
-		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
+		panic(misuse(ErrInvalidArgument, "AddDoneCallback was given a nil function"))
 	}
 	return f.addCallback(fn, func() { fn(f) }, opts)
 }

@@ -26,7 +26,7 @@ type Result[T any] struct {
 // *CancelledError when the first of them has ended so, or all have ended. One future or
 // task given twice is one child. Without arguments the future is done. Gather panics with
 // ErrWrongLoop for a future of another loop, with ErrNoRunningLoop if ctx belongs to
-// none, and with ErrInvalidState for a nil argument.
+// none, and with ErrInvalidArgument for a nil argument.
 func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 	g := newGathering(ctx, len(aws))
 	children := addChildren(g, ctx, aws)
@@ -119,10 +119,10 @@ func checkAwaitable[T any](l *Loop, i int, aw Awaitable[T]) {
 		}
 	case Coro[T]:
 		if a == nil {
-			panic(misuse(ErrInvalidState, "argument %d is a nil coroutine", i+1))
+			panic(misuse(ErrInvalidArgument, "argument %d is a nil coroutine", i+1))
 		}
 	default:
-		panic(misuse(ErrInvalidState, "argument %d: a Coro, Future or Task is required, not %T", i+1, aw))
+		panic(misuse(ErrInvalidArgument, "argument %d: a Coro, Future or Task is required, not %T", i+1, aw))
 	}
 }
 

@@ -31,10 +31,10 @@ type inbox struct {
 // WithInboxLimit bounds the calls from other goroutines that wait for the loop:
 // CallSoonThreadsafe and RunCoroutineThreadsafe refuse more than n with ErrInboxFull.
 // Without it a loop that is too slow for its callers holds ever more of them. It panics
-// with ErrInvalidState unless n is positive.
+// with ErrInvalidArgument unless n is positive.
 func WithInboxLimit(n int) Option {
 	if n < 1 {
-		panic(misuse(ErrInvalidState, "WithInboxLimit was given %d calls; it needs at least 1", n))
+		panic(misuse(ErrInvalidArgument, "WithInboxLimit was given %d calls; it needs at least 1", n))
 	}
 	return func(c *config) { c.inboxLimit = n }
 }

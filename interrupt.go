@@ -23,15 +23,6 @@ import (
 // ErrInterrupted: SIGINT has ended the run. asyncio has KeyboardInterrupt for it.
 var ErrInterrupted = errors.New("asyncio: interrupted")
 
-// interruptRule says which runs SIGINT interrupts.
-type interruptRule uint8
-
-const (
-	interruptDefault interruptRule = iota // those in the program's main goroutine that have no other end
-	interruptAlways
-	interruptNever
-)
-
 // WithInterrupt says whether the first SIGINT cancels the main task of Run and RunIn, and
 // so ends the run with ErrInterrupted. A second SIGINT has the effect that the first
 // would have had without the run. The default is true in the program's main goroutine,

@@ -61,8 +61,8 @@ type Loop struct {
 	inbox        inbox
 	tasks        taskList
 	coroutines   coroutinePool
-	transports   transportList
-	buffers      bufferPool // of stream readers
+	owned        ownedSet
+	features     []feature
 	current      *task      // the task that runs, nil in a callback
 	deputy       *coroutine // of the task that stands in for the loop
 	unwinding    *coroutine // suspended in a Goexit or panic; the loop resumes it once the deputy has suspended
@@ -88,10 +88,8 @@ type Loop struct {
 	logger       *slog.Logger
 	context      *loopContext
 	failures     failureList
-	executor     Executor   // the default one; nil: not needed so far
-	epoch        time.Time  // the moment at which Time was 0
-	ended        doneSignal // by Close
-	listeners    map[*acceptor]struct{}
+	epoch        time.Time       // the moment at which Time was 0
+	ended        doneSignal      // by Close
 	unclosed     runtime.Cleanup // tells of a loop that was dropped without Close
 }
 
@@ -282,6 +280,10 @@ func (l *Loop) beginTurn() error {
 
 func (l *Loop) mustPoll() bool { return l.ready.len() == 0 || l.unpolled >= l.pollBudget }
 
+// pollNextTurn makes the next turn poll: something waits for a poll to leave. So it waits
+// for the rest of this turn at most.
+func (l *Loop) pollNextTurn() { l.pollBudget = 0 }
+
 func (l *Loop) countTurn() {
 	l.batch = l.ready.len()
 	l.unpolled += l.batch
@@ -374,7 +376,7 @@ func (l *Loop) Close() (err error) {
 		}
 	}()
 	defer l.failures.reportAll(l)
-	defer l.shutdownExecutor()
+	defer l.closeFeatures()
 	defer l.dropCallbacks()
 	l.unclosed.Stop()
 	l.inbox.close()
@@ -400,8 +402,7 @@ func (l *Loop) endTasks() {
 }
 
 func (l *Loop) dropCallbacks() {
-	l.transports.abandon(l)
-	l.abandonListeners()
+	l.owned.abandon(l)
 	l.ready.clear()
 	l.timers.Clear()
 	l.sleepers, l.idleSleepers = nil, 0
@@ -437,10 +438,10 @@ func GetEventLoop(ctx context.Context) (*Loop, error) {
 }
 
 // WithEventLoop makes l the event loop of code that is given the context:
-// asyncio.set_event_loop. It panics with ErrInvalidState if ctx is nil.
+// asyncio.set_event_loop. It panics with ErrInvalidArgument if ctx is nil.
 func WithEventLoop(ctx context.Context, l *Loop) context.Context {
 	if ctx == nil {
-		panic(misuse(ErrInvalidState, "WithEventLoop was given a nil context"))
+		panic(misuse(ErrInvalidArgument, "WithEventLoop was given a nil context"))
 	}
 	return &loopContext{Context: ctx, loop: l}
 }

@@ -130,7 +130,7 @@ func listenNet(t *testing.T) *net.TCPListener {
 
 // connectToNet connects the protocol of factory to a peer of package net, which ends with
 // the test.
-func connectToNet(t *testing.T, ctx context.Context, factory func() asyncio.Protocol, opts ...asyncio.ConnOption) (asyncio.Transport, *net.TCPConn) {
+func connectToNet(t *testing.T, ctx context.Context, factory func() asyncio.Protocol, opts ...asyncio.ConnectOption) (asyncio.Transport, *net.TCPConn) {
 	t.Helper()
 	l := loopOf(ctx)
 	ln := listenNet(t)
@@ -143,7 +143,7 @@ func connectToNet(t *testing.T, ctx context.Context, factory func() asyncio.Prot
 }
 
 // streamToNet is connectToNet for a stream.
-func streamToNet(t *testing.T, ctx context.Context, opts ...asyncio.ConnOption) (*asyncio.StreamReader, *asyncio.StreamWriter, *net.TCPConn) {
+func streamToNet(t *testing.T, ctx context.Context, opts ...asyncio.ConnectOption) (*asyncio.StreamReader, *asyncio.StreamWriter, *net.TCPConn) {
 	t.Helper()
 	ln := listenNet(t)
 	r, w, err := asyncio.OpenConnection(ctx, "tcp", ln.Addr().String(), opts...)

@@ -48,7 +48,7 @@ func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l }
 // and its end cancels the main task of Run and RunIn.
 func WithContext(ctx context.Context) Option {
 	if ctx == nil {
-		panic(misuse(ErrInvalidState, "WithContext was given nil"))
+		panic(misuse(ErrInvalidArgument, "WithContext was given nil"))
 	}
 	return func(c *config) { c.base = ctx }
 }
@@ -78,3 +78,12 @@ type taskConfig struct {
 
 // WithName names a task. The default is Task-1, Task-2 and so on.
 func WithName(name string) TaskOption { return func(c *taskConfig) { c.name = name } }
+
+// interruptRule says which runs SIGINT interrupts.
+type interruptRule uint8
+
+const (
+	interruptDefault interruptRule = iota // those in the program's main goroutine that have no other end
+	interruptAlways
+	interruptNever
+)

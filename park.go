@@ -42,7 +42,7 @@ func enter(ctx context.Context) (awaiter, error) {
 	case *scope:
 		a.task, a.foreign = c.task, c.foreign
 	case nil:
-		panic(misuse(ErrInvalidState, "a call that may suspend was given a nil context; pass on the one that your coroutine was given"))
+		panic(misuse(ErrInvalidArgument, "a call that may suspend was given a nil context; pass on the one that your coroutine was given"))
 	default:
 		own, _ := ctx.Value(ownKey{}).(ownContext)
 		if own == nil {

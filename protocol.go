@@ -1,5 +1,7 @@
 package asyncio
 
+import "github.com/seed-a026a017/asyncio/internal/proactor"
+
 // Protocols: the callbacks through which a program hears of a connection. The order of
 // calls is
 //
@@ -77,3 +79,14 @@ func (NullProtocol) PauseWriting() {}
 
 // ResumeWriting implements Protocol.
 func (NullProtocol) ResumeWriting() {}
+
+// pullProtocol is a Protocol that reads for itself what comes in bulk, so that the kernel's
+// copy of the bytes is the only one.
+type pullProtocol interface {
+	Protocol
+	// readable is called when the kernel has bytes in bulk. It is false if DataReceived
+	// shall bring them.
+	readable(src proactor.Source) bool
+	// stopPulling is called when another protocol takes the place.
+	stopPulling()
+}

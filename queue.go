@@ -42,10 +42,10 @@ func NewLifoQueue[T any](maxsize int) *Queue[T] {
 
 // NewPriorityQueue makes a queue that gives the least item first:
 // asyncio.PriorityQueue(maxsize). The order of equal items is not defined. It panics with
-// ErrInvalidState if less is nil.
+// ErrInvalidArgument if less is nil.
 func NewPriorityQueue[T any](maxsize int, less func(a, b T) bool) *Queue[T] {
 	if less == nil {
-		panic(misuse(ErrInvalidState, "NewPriorityQueue was given a nil order"))
+		panic(misuse(ErrInvalidArgument, "NewPriorityQueue was given a nil order"))
 	}
 	return &Queue[T]{items: &heapStore[T]{less: less}, maxsize: maxsize}
 }

@@ -138,7 +138,7 @@ func (h *Handle) Cancelled() bool {
 
 // CallSoon runs fn in the next turn, after the callbacks that wait already:
 // loop.call_soon. A panic of fn goes to the exception handler. CallSoon panics with
-// ErrLoopClosed on a closed loop, and with ErrInvalidState if fn is nil. It is for the
+// ErrLoopClosed on a closed loop, and with ErrInvalidArgument if fn is nil. It is for the
 // loop's goroutine: others use CallSoonThreadsafe.
 func (l *Loop) CallSoon(fn func(), opts ...CallOption) *Handle {
 	return &Handle{loop: l, seq: l.callSoon(fn, opts)} // inlined into the caller, this allocates only if the caller keeps it
@@ -153,7 +153,7 @@ func (l *Loop) callSoon(fn func(), opts []CallOption) uint64 {
 // newCallback checks fn and dresses it with what reports shall say.
 func (l *Loop) newCallback(method string, fn func(), opts []CallOption) runnable {
 	if fn == nil {
-		panic(misuse(ErrInvalidState, "%s was given a nil function", method))
+		panic(misuse(ErrInvalidArgument, "%s was given a nil function", method))
 	}
 	if !l.debug && len(opts) == 0 {
 		return callback(fn)

@@ -154,7 +154,7 @@ func (r *Runner) Close() (err error) {
 
 // joinExecutor waits for functions in the default executor, with a limit.
 func joinExecutor(l *Loop) error {
-	if l.executor == nil {
+	if featureOf[defaultExecutor](l).Executor == nil {
 		return nil
 	}
 	_, err := RunUntilComplete[None](l, Do(func(ctx context.Context) error {

@@ -16,16 +16,16 @@ type Semaphore struct {
 }
 
 // NewSemaphore makes a semaphore with n permits: asyncio.Semaphore(n). It panics with
-// ErrInvalidState if n is negative.
+// ErrInvalidArgument if n is negative.
 func NewSemaphore(n int) *Semaphore { return newSemaphore(n, -1) }
 
 // NewBoundedSemaphore makes a semaphore with n permits that never has more:
-// asyncio.BoundedSemaphore(n). It panics with ErrInvalidState if n is negative.
+// asyncio.BoundedSemaphore(n). It panics with ErrInvalidArgument if n is negative.
 func NewBoundedSemaphore(n int) *Semaphore { return newSemaphore(n, n) }
 
 func newSemaphore(n, bound int) *Semaphore {
 	if n < 0 {
-		panic(misuse(ErrInvalidState, "a Semaphore was made with %d permits; it needs 0 or more", n))
+		panic(misuse(ErrInvalidArgument, "a Semaphore was made with %d permits; it needs 0 or more", n))
 	}
 	return &Semaphore{permits: n, bound: bound}
 }

@@ -1,14 +1,18 @@
 package asyncio
 
-// Servers. A server is open, then closed: Close ends the listening, and the connections
-// live on until they end themselves. It is gone once it is closed and they are lost.
+// Servers: their life, and what their sockets hear. server_listen.go makes the sockets.
+//
+//	bound    -> serving  start: the sockets accept
+//	         -> closed   Close
+//	serving  -> closed   Close: the sockets are closed, the connections live on
+//
+// A server is gone once it is closed and its last connection is lost.
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -19,125 +23,95 @@ import (
 // once it would fail again.
 const acceptRetryDelay = time.Second
 
+type serverState uint8
+
+const (
+	serverBound serverState = iota
+	serverServing
+	serverClosed
+)
+
 // Server listens and makes a protocol for every connection: asyncio.Server. Its methods
 // are for the loop's goroutine, where tasks run too.
 type Server struct {
 	loop      *Loop
 	factory   func() Protocol
+	stream    streamConfig // of its connections
+	maximum   int          // of connections; 0: no limit
 	acceptors []*acceptor
-	serving   bool
-	closed    bool
+	state     serverState
 	clients   int // transports whose ConnectionLost has not returned
 	forever   waitPoint
 	gone      waitQueue
 }
 
-// acceptor is one listening socket of a server.
+// acceptor is one listening socket of a server. It accepts while the server serves and has
+// room for a connection, and no pause is on.
 type acceptor struct {
-	server   *Server
-	listener proactor.Listener
-	retry    *TimerHandle // the end of a pause, or nil
+	server    *Server
+	listener  proactor.Listener
+	file      *socketFile  // that the server removes; nil: none
+	retry     *TimerHandle // the end of a pause, or nil
+	accepting bool
+	at        ownedPlace
 }
 
-// CreateServer listens on address, and factory makes the protocol of every connection:
-// loop.create_server, and create_unix_server. network is "tcp", "tcp4", "tcp6" or "unix";
-// address is as in package net. An empty host is all interfaces, IPv4 and IPv6, each with
-// a socket of its own; port 0 lets the kernel choose, for each socket. It is for a task
-// of the loop.
-// Suspends. Cancelled: nothing listens.
-func (l *Loop) CreateServer(ctx context.Context, factory func() Protocol, network, address string, opts ...ConnOption) (*Server, error) {
-	if factory == nil {
-		panic(misuse(ErrInvalidState, "CreateServer was given a nil factory"))
-	}
-	a, err := l.enterOn(ctx, "CreateServer")
-	if err != nil {
-		return nil, err
-	}
-	addrs, err := resolve(ctx, network, address, everyHost)
-	if err != nil {
-		return nil, err
-	}
-	c := newConnConfig(opts)
-	s := &Server{loop: l, factory: factory}
-	if err := s.listen(addrs, c); err != nil {
-		return nil, err
-	}
-	if c.startServing {
-		if err = s.start(); err == nil {
-			err = a.yield()
-		}
-		if err != nil {
-			s.Close()
-			return nil, err
-		}
-	}
-	return s, nil
-}
+func (a *acceptor) place() *ownedPlace { return &a.at }
 
-// listen binds every address that this host has. Others are left out as long as one is
-// bound.
-func (s *Server) listen(addrs []net.Addr, c connConfig) error {
-	opt := proactor.ListenOptions{Backlog: c.backlog, ReuseAddr: c.reuseAddr, ReusePort: c.reusePort, V6Only: true, KeepAlive: c.keepAlive}
-	var last error
-	for _, addr := range addrs {
-		ln, err := s.loop.pro.Listen(addr, opt)
-		switch {
-		case err == nil:
-			a := &acceptor{server: s, listener: ln}
-			s.acceptors = append(s.acceptors, a)
-			s.loop.addListener(a)
-		case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):
-			last = err
-		default:
-			s.Close()
-			return fmt.Errorf("asyncio: error while attempting to bind on address %v: %w", addr, err)
-		}
-	}
-	if len(s.acceptors) == 0 {
-		return fmt.Errorf("asyncio: could not bind on any address out of %v: %w", addrs, last)
-	}
-	return nil
-}
+func (a *acceptor) String() string { return fmt.Sprintf("<server on %v>", a.listener.Addr()) }
 
-func (l *Loop) addListener(a *acceptor) {
-	if l.listeners == nil {
-		l.listeners = make(map[*acceptor]struct{})
-	}
-	l.listeners[a] = struct{}{}
-}
-
-// abandonListeners forgets the sockets that still listen when the loop closes. The driver
-// closes them.
-func (l *Loop) abandonListeners() {
-	for a := range l.listeners {
-		if l.debug {
-			l.log().Warn("unclosed server: it listens, and its loop is closed; call Server.Close", "address", a.listener.Addr().String())
-		}
-	}
-	l.listeners = nil
+// abandon leaves the socket to the driver, which closes it with the loop.
+func (a *acceptor) abandon(l *Loop) {
+	l.warnUnclosed(a, "server: it listens, and its loop is closed; call Server.Close")
+	a.file.remove()
 }
 
 // start accepts on every socket.
 func (s *Server) start() error {
-	if s.closed {
+	if s.state == serverClosed {
 		return fmt.Errorf("%w: the server is closed: %w", ErrInvalidState, net.ErrClosed)
 	}
-	if s.serving {
-		return nil
-	}
-	s.serving = true
+	s.state = serverServing
 	for _, a := range s.acceptors {
-		if err := a.listener.Start(a); err != nil {
+		if err := a.adjust(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// adjust accepts, or stops accepting, as it should be now.
+func (a *acceptor) adjust() error {
+	s := a.server
+	should := s.state == serverServing && a.retry == nil && !s.full()
+	if should == a.accepting {
+		return nil
+	}
+	if !should {
+		a.accepting = false
+		a.listener.Stop()
+		return nil
+	}
+	err := a.listener.Start(a)
+	a.accepting = err == nil
+	return err
+}
+
+// full reports whether the server has as many connections as it may have.
+func (s *Server) full() bool { return s.maximum > 0 && s.clients >= s.maximum }
+
+// adjust makes every socket accept, or not, after the number of connections has changed.
+func (s *Server) adjust() {
+	for _, a := range s.acceptors {
+		if err := a.adjust(); err != nil {
+			s.loop.CallExceptionHandler(ErrorContext{Message: "cannot accept again after a pause", Exception: err, Server: s})
+		}
+	}
+}
+
 // Accepted implements proactor.AcceptHandler.
 func (a *acceptor) Accepted(stream proactor.Stream) {
-	s := a.server
-	if t := s.adopt(stream); t != nil {
+	if t := a.server.adopt(stream); t != nil {
 		t.begin()
 	}
 }
@@ -149,16 +123,15 @@ func (s *Server) adopt(stream proactor.Stream) (t *streamTransport) {
 		if t != nil {
 			return
 		}
+		err := panicked(recover())
 		stream.Close()
-		if v := recover(); v != nil {
-			s.loop.CallExceptionHandler(ErrorContext{
-				Message:   "Error on transport creation for incoming connection",
-				Exception: &PanicError{Value: v, Stack: debug.Stack()},
-				Server:    s,
-			})
-		}
+		s.loop.CallExceptionHandler(ErrorContext{
+			Message:   "Error on transport creation for incoming connection",
+			Exception: err,
+			Server:    s,
+		})
 	}()
-	return newStreamTransport(s.loop, stream, s.factory(), s)
+	return newStreamTransport(s.loop, stream, s.factory(), s, s.stream)
 }
 
 // AcceptFailed implements proactor.AcceptHandler. A connection that its peer gave up
@@ -169,9 +142,9 @@ func (a *acceptor) AcceptFailed(err error) {
 	case errors.Is(err, syscall.ECONNABORTED):
 	case outOfResources(err):
 		l.CallExceptionHandler(ErrorContext{Message: "socket.accept() out of system resource", Exception: err, Server: a.server})
-		if !a.server.closed && a.retry == nil {
-			a.listener.Stop()
+		if a.server.state != serverClosed && a.retry == nil {
 			a.retry = l.CallLater(acceptRetryDelay, a.goOn)
+			_ = a.adjust() // to stop does not fail
 		}
 	default:
 		l.CallExceptionHandler(ErrorContext{Message: "socket.accept() failed", Exception: err, Server: a.server})
@@ -185,9 +158,7 @@ func outOfResources(err error) bool {
 // goOn ends the pause.
 func (a *acceptor) goOn() {
 	a.retry = nil
-	if err := a.listener.Start(a); err != nil {
-		a.server.loop.CallExceptionHandler(ErrorContext{Message: "cannot accept again after a pause", Exception: err, Server: a.server})
-	}
+	a.server.adjust()
 }
 
 // Addrs is the addresses that the server listens on; none after Close.
@@ -203,13 +174,14 @@ func (s *Server) Addrs() []net.Addr {
 func (s *Server) Sockets() []TransportSocket {
 	var sockets []TransportSocket
 	for _, a := range s.acceptors {
-		sockets = append(sockets, TransportSocket{fd: a.listener.FD(), local: a.listener.Addr()})
+		sockets = append(sockets, TransportSocket{source: a.listener, local: a.listener.Addr()})
 	}
 	return sockets
 }
 
-// IsServing reports whether the server accepts connections: Server.is_serving.
-func (s *Server) IsServing() bool { return s.serving }
+// IsServing reports whether the server accepts connections: Server.is_serving. One that
+// has as many as WithMaxConnections allows serves.
+func (s *Server) IsServing() bool { return s.state == serverServing }
 
 // Loop is the server's loop.
 func (s *Server) Loop() *Loop { return s.loop }
@@ -251,50 +223,81 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	return err
 }
 
-// Close stops listening at once; connections live on: Server.close. Again, it does
-// nothing.
+// Close stops listening at once; connections live on: Server.close. It removes the file of
+// a Unix socket if that is still the one that the server has made, see WithCleanupSocket.
+// Again, it does nothing.
 func (s *Server) Close() {
 	if s.loop.debug {
 		s.loop.checkGoroutine("Server.Close")
 	}
-	if s.closed {
+	if s.state == serverClosed {
 		return
 	}
-	s.closed, s.serving = true, false
+	s.state = serverClosed
 	for _, a := range s.acceptors {
-		if a.retry != nil {
-			a.retry.Cancel()
-		}
-		a.listener.Close()
-		delete(s.loop.listeners, a)
+		a.close()
 	}
 	s.acceptors = nil
 	s.forever.wake(&CancelledError{})
 	s.wakeIfGone()
 }
 
+func (a *acceptor) close() {
+	if a.retry != nil {
+		a.retry.Cancel()
+	}
+	a.file.remove()
+	a.listener.Close()
+	a.server.loop.owned.remove(a)
+}
+
+// attach notes a connection.
+func (s *Server) attach() {
+	s.clients++
+	if s.full() {
+		s.adjust()
+	}
+}
+
 // detach notes that a connection is lost.
 func (s *Server) detach() {
+	wasFull := s.full()
 	s.clients--
+	if wasFull {
+		s.adjust()
+	}
 	s.wakeIfGone()
 }
 
 func (s *Server) wakeIfGone() {
-	if s.closed && s.clients == 0 {
+	if s.isGone() {
 		s.gone.wakeAll()
 	}
 }
 
+func (s *Server) isGone() bool { return s.state == serverClosed && s.clients == 0 }
+
+// transports is those of the connections that the server has accepted.
+func (s *Server) transports() []*streamTransport {
+	var found []*streamTransport
+	for _, o := range s.loop.owned {
+		if t, ok := o.(*streamTransport); ok && t.server == s {
+			found = append(found, t)
+		}
+	}
+	return found
+}
+
 // CloseClients closes the transports of all connections: Server.close_clients.
 func (s *Server) CloseClients() {
-	for _, t := range s.loop.transports.of(s) {
+	for _, t := range s.transports() {
 		t.Close()
 	}
 }
 
 // AbortClients aborts the transports of all connections: Server.abort_clients.
 func (s *Server) AbortClients() {
-	for _, t := range s.loop.transports.of(s) {
+	for _, t := range s.transports() {
 		t.Abort()
 	}
 }
@@ -304,7 +307,7 @@ func (s *Server) AbortClients() {
 // Suspends. Cancelled: nothing changes.
 func (s *Server) WaitClosed(ctx context.Context) error {
 	a, err := s.loop.enterOn(ctx, "WaitClosed")
-	if err != nil || s.closed && s.clients == 0 {
+	if err != nil || s.isGone() {
 		return err
 	}
 	_, err = s.gone.wait(a)

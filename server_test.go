@@ -29,7 +29,7 @@ func (e *echoes) ResumeWriting()                     { e.transport.ResumeReading
 func newEchoes() asyncio.Protocol { return &echoes{} }
 
 // eachServer runs test in a task on each driver, with a server that echoes.
-func eachServer(t *testing.T, test func(t *testing.T, ctx context.Context, s *asyncio.Server), opts ...asyncio.ConnOption) {
+func eachServer(t *testing.T, test func(t *testing.T, ctx context.Context, s *asyncio.Server), opts ...asyncio.ServerOption) {
 	t.Helper()
 	eachDriver(t, func(t *testing.T, loopOpts ...asyncio.Option) {
 		l := newLoop(t, loopOpts...)

@@ -46,12 +46,9 @@ func (l *Loop) Stats() LoopStats {
 	return l.counters.published
 }
 
-// handles counts the open transports and listening sockets.
-func (l *Loop) handles() int { return l.transports.count + len(l.listeners) }
-
 // outside counts what may wake the loop from outside, other goroutines left aside:
 // handles, and what ends by itself.
-func (l *Loop) outside() int { return l.handles() + l.counters.pending }
+func (l *Loop) outside() int { return len(l.owned) + l.counters.pending }
 
 // publishStats makes the copy that other goroutines see. now is only for the share of
 // time that was busy.
@@ -71,7 +68,7 @@ func (l *Loop) publishStats(now time.Duration) {
 		Tasks:     l.tasks.count,
 		Ready:     l.ready.len(),
 		Timers:    l.timers.Len(),
-		Handles:   l.handles(),
+		Handles:   len(l.owned),
 		Busy:      max(0, ran-idle),
 		Idle:      idle,
 	}

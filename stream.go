@@ -2,19 +2,23 @@ package asyncio
 
 // Streams: connections that tasks read and write, without callbacks of their own.
 
-import "context"
+import (
+	"context"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+)
 
 // OpenConnection connects to address and returns the two ends of the stream:
 // asyncio.open_connection, and open_unix_connection. Network, address and errors are
 // those of Loop.CreateConnection; WithLimit sets the reader's limit.
 // Suspends. Cancelled: the connection is closed.
-func OpenConnection(ctx context.Context, network, address string, opts ...ConnOption) (*StreamReader, *StreamWriter, error) {
+func OpenConnection(ctx context.Context, network, address string, opts ...ConnectOption) (*StreamReader, *StreamWriter, error) {
 	a, err := enterTask(ctx, "OpenConnection")
 	if err != nil {
 		return nil, nil, err
 	}
 	l := a.task.loop
-	p := newStreamProtocol(l, newConnConfig(opts).limit, nil)
+	p := newStreamProtocol(l, newConnectConfig(opts).limit, nil)
 	if _, _, err := l.CreateConnection(ctx, func() Protocol { return p }, network, address, opts...); err != nil {
 		return nil, nil, err
 	}
@@ -23,21 +27,25 @@ func OpenConnection(ctx context.Context, network, address string, opts ...ConnOp
 
 // StartServer listens on address and runs handler for every connection, each as a task of
 // its own: asyncio.start_server, and start_unix_server. Network, address and errors are
-// those of Loop.CreateServer. The tasks' contexts have the values of ctx. The handler
-// closes its writer; when it returns an error, or panics, that goes to the exception
-// handler and the connection is closed; when it is cancelled, the connection is closed.
+// those of Loop.CreateServer. The tasks' contexts have the values of ctx.
+//
+// The handler closes its writer. If it returns an error, or panics, that goes to the
+// exception handler and the connection is closed; when it is cancelled, the connection is
+// closed. A handler may return and leave the writer to somebody else, who closes it. If
+// nobody has it any more, it was forgotten: within about a second a warning names the
+// handler, and the connection is closed.
 // Suspends. Cancelled: nothing listens.
-func StartServer(ctx context.Context, handler func(ctx context.Context, r *StreamReader, w *StreamWriter) error, network, address string, opts ...ConnOption) (*Server, error) {
+func StartServer(ctx context.Context, handler func(ctx context.Context, r *StreamReader, w *StreamWriter) error, network, address string, opts ...ServerOption) (*Server, error) {
 	if handler == nil {
-		panic(misuse(ErrInvalidState, "StartServer was given a nil handler"))
+		panic(misuse(ErrInvalidArgument, "StartServer was given a nil handler"))
 	}
 	a, err := enterTask(ctx, "StartServer")
 	if err != nil {
 		return nil, err
 	}
-	l, limit := a.task.loop, newConnConfig(opts).limit
+	l, c := a.task.loop, newServerConfig(opts)
 	s := &streamServer{ctx: ctx, handler: handler}
-	return l.CreateServer(ctx, func() Protocol { return newStreamProtocol(l, limit, s) }, network, address, opts...)
+	return l.createServer(ctx, func() Protocol { return newStreamProtocol(l, c.limit, s) }, network, address, c)
 }
 
 // streamServer is what the connections of one StartServer share.
@@ -70,7 +78,7 @@ func (p *streamProtocol) waiting() *streamWaits {
 
 func newStreamProtocol(l *Loop, limit int, s *streamServer) *streamProtocol {
 	p := &streamProtocol{server: s}
-	p.reader.loop, p.reader.limit = l, limit
+	p.reader.init(l, limit)
 	return p
 }
 
@@ -97,6 +105,9 @@ func (h *handlerEnd) run(l *Loop) {
 	h.task = nil
 	err := t.Exception()
 	if err == nil {
+		if !h.reader.transport.IsClosing() {
+			lookForDropped()
+		}
 		return
 	}
 	if !t.Cancelled() {
@@ -108,6 +119,10 @@ func (h *handlerEnd) run(l *Loop) {
 	}
 	h.reader.transport.Close()
 }
+
+// readable and stopPulling implement pullProtocol.
+func (p *streamProtocol) readable(src proactor.Source) bool { return p.reader.readable(src) }
+func (p *streamProtocol) stopPulling()                      { p.reader.stopPulling() }
 
 // DataReceived implements Protocol.
 func (p *streamProtocol) DataReceived(data []byte) { p.reader.FeedData(data) }

@@ -17,8 +17,10 @@ var bufferSizes = [...]int{4 << 10, 16 << 10, 64 << 10, 256 << 10}
 // bufferKeepBytes bounds what a pool keeps of each size.
 const bufferKeepBytes = 1 << 20
 
-// bufferPool is the idle buffers of a loop, by size.
+// bufferPool is the idle buffers of a loop, by size: a feature of the loop.
 type bufferPool [len(bufferSizes)][][]byte
+
+func (p *bufferPool) loopClosed(*Loop) { *p = bufferPool{} }
 
 // get returns an empty buffer with room for at least n bytes.
 func (p *bufferPool) get(n int) []byte {

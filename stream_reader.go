@@ -74,7 +74,9 @@ func (e *LimitOverrunError) Error() string {
 // ErrConcurrentRead.
 type StreamReader struct {
 	loop      *Loop
-	transport Transport // nil: none to pause
+	pool      *bufferPool
+	transport Transport       // nil: none to pause
+	source    proactor.Source // what Reads may pull from
 	buf       readBuffer
 	direct    []byte // the memory of a Read that waits
 	got       int    // bytes of direct that were filled when the Read was woken
@@ -89,7 +91,7 @@ type StreamReader struct {
 	recent    int32 // how many bytes came the last time, or more; 0: not known
 }
 
-// NewStreamReader makes a reader that the caller feeds. It panics with ErrInvalidState
+// NewStreamReader makes a reader that the caller feeds. It panics with ErrInvalidArgument
 // unless limit, which is in bytes, is positive.
 func NewStreamReader(l *Loop, limit int) *StreamReader {
 	if l == nil {
@@ -97,8 +99,12 @@ func NewStreamReader(l *Loop, limit int) *StreamReader {
 	}
 	checkLimit(limit)
 	r := &StreamReader{}
-	r.loop, r.limit = l, limit
+	r.init(l, limit)
 	return r
+}
+
+func (r *StreamReader) init(l *Loop, limit int) {
+	r.loop, r.limit, r.pool = l, limit, featureOf[bufferPool](l)
 }
 
 // FeedData adds bytes that have come: feed_data. It takes no hold of b. After FeedEOF it
@@ -117,7 +123,7 @@ func (r *StreamReader) FeedData(b []byte) {
 		return
 	}
 	r.reserve(len(b))
-	r.buf.write(&r.loop.buffers, b)
+	r.buf.write(r.pool, b)
 	r.fed()
 }
 
@@ -153,7 +159,7 @@ func (r *StreamReader) readable(src proactor.Source) bool {
 		if !r.pulls(r.direct) {
 			return false
 		}
-		r.pullable = pullBytesMax
+		r.pullable, r.source = pullBytesMax, src
 		r.waiter.wake(nil)
 		return true
 	}
@@ -170,7 +176,7 @@ func (r *StreamReader) readable(src proactor.Source) bool {
 			return false // there is just enough memory, and little to copy
 		}
 	}
-	if n := r.buf.fill(&r.loop.buffers, src, room); n > 0 {
+	if n := r.buf.fill(r.pool, src, room); n > 0 {
 		r.recent = int32(n)
 		r.fed()
 	}
@@ -188,27 +194,24 @@ func (r *StreamReader) pull(p []byte) int {
 	if r.pullable == 0 {
 		return 0
 	}
-	t, ok := r.transport.(*streamTransport)
-	if !ok || !r.pulls(p) || !r.fedBy(t) {
-		r.pullable = 0
+	if !r.pulls(p) {
+		r.stopPulling()
 		return 0
 	}
-	n := t.stream.(proactor.Source).Pull(p)
-	if r.recent = int32(n); n == len(p) {
+	n := r.source.Pull(p)
+	r.recent = int32(n)
+	if n == len(p) {
 		r.recent = int32(min(n, math.MaxInt32/2) * 2) // there is more
 	}
-	if r.pullable -= int32(n); n < len(p) || r.pullable < 0 {
-		r.pullable = 0
+	r.pullable -= int32(n)
+	if n < len(p) || r.pullable < 0 {
+		r.stopPulling()
 	}
 	return n
 }
 
-// fedBy reports whether what comes on t is for r, and not for a protocol that has been
-// set since.
-func (r *StreamReader) fedBy(t *streamTransport) bool {
-	own, ok := t.protocol.(*streamProtocol)
-	return ok && &own.reader == r
-}
+// stopPulling leaves what the kernel has to the next turn.
+func (r *StreamReader) stopPulling() { r.pullable, r.source = 0, nil }
 
 // FeedEOF tells that no more will come: feed_eof.
 func (r *StreamReader) FeedEOF() {
@@ -219,7 +222,7 @@ func (r *StreamReader) FeedEOF() {
 // SetException makes the read that waits, and every later one, return err: set_exception.
 func (r *StreamReader) SetException(err error) {
 	if err == nil {
-		panic(misuse(ErrInvalidState, "SetException was given a nil error"))
+		panic(misuse(ErrInvalidArgument, "SetException was given a nil error"))
 	}
 	r.err = err
 	r.waiter.wake(err)
@@ -269,13 +272,13 @@ func (r *StreamReader) expect(want int) {
 
 // consume drops n bytes of the buffer.
 func (r *StreamReader) consume(n int) {
-	r.buf.consume(&r.loop.buffers, n)
+	r.buf.consume(r.pool, n)
 	r.resumeIfLow()
 }
 
 // take removes n bytes from the buffer and returns them.
 func (r *StreamReader) take(n int) []byte {
-	b := r.buf.take(&r.loop.buffers, n)
+	b := r.buf.take(r.pool, n)
 	r.resumeIfLow()
 	return b
 }
@@ -314,7 +317,7 @@ func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
 		n := r.got
 		r.direct, r.got = nil, 0
 		if err != nil {
-			r.buf.unread(&r.loop.buffers, p[:n])
+			r.buf.unread(r.pool, p[:n])
 			return 0, err
 		}
 		if n > 0 {
@@ -344,11 +347,11 @@ func (r *StreamReader) ReadAll(ctx context.Context) ([]byte, error) {
 
 // ReadExactly reads n bytes: readexactly. If the stream ends before, the error is an
 // *IncompleteReadError with what there was. The limit does not bound n. It panics with
-// ErrInvalidState if n is negative.
+// ErrInvalidArgument if n is negative.
 // Suspends. Cancelled: nothing is consumed.
 func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 	if n < 0 {
-		panic(misuse(ErrInvalidState, "ReadExactly was asked for %d bytes", n))
+		panic(misuse(ErrInvalidArgument, "ReadExactly was asked for %d bytes", n))
 	}
 	a, err := r.begin(ctx, "ReadExactly")
 	for err == nil && r.buf.len() < n {
@@ -369,12 +372,12 @@ var newlines = [][]byte{{'\n'}}
 // is given: readuntil. Of several matches the one that ends first counts. If more than
 // the limit comes before it, the error is a *LimitOverrunError and all stays in the
 // buffer; if the stream ends first, it is an *IncompleteReadError with what there was. An
-// empty separator panics with ErrInvalidState.
+// empty separator panics with ErrInvalidArgument.
 // Suspends. Cancelled: nothing is consumed.
 func (r *StreamReader) ReadUntil(ctx context.Context, seps ...[]byte) ([]byte, error) {
 	for _, sep := range seps {
 		if len(sep) == 0 {
-			panic(misuse(ErrInvalidState, "ReadUntil was given an empty separator"))
+			panic(misuse(ErrInvalidArgument, "ReadUntil was given an empty separator"))
 		}
 	}
 	a, err := r.begin(ctx, "ReadUntil")

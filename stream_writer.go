@@ -17,26 +17,6 @@ import (
 // collector finds it.
 type StreamWriter struct{ protocol *streamProtocol }
 
-func newStreamWriter(p *streamProtocol) *StreamWriter {
-	w := &StreamWriter{protocol: p}
-	runtime.SetFinalizer(w, (*StreamWriter).dropped) // a tenth of the memory that AddCleanup takes
-	return w
-}
-
-func (w *StreamWriter) dropped() { w.protocol.reader.loop.post((*droppedWriter)(w.protocol)) }
-
-// droppedWriter is a stream whose writer the garbage collector has found.
-type droppedWriter streamProtocol
-
-func (d *droppedWriter) run(l *Loop) {
-	t := d.reader.transport
-	if t.IsClosing() {
-		return
-	}
-	l.log().Warn("unclosed StreamWriter: it was dropped, and is closed now; call Close", "transport", fmt.Sprint(t))
-	t.Close()
-}
-
 // Transport is the transport below.
 func (w *StreamWriter) Transport() Transport { return w.protocol.reader.transport }
 

@@ -91,7 +91,7 @@ func CreateTask[T any](ctx context.Context, coro Coro[T], opts ...TaskOption) *T
 func newTask[T any](l *Loop, ctx context.Context, coro Coro[T], opts []TaskOption) *Task[T] {
 	l.mustBeOpen("CreateTask")
 	if coro == nil {
-		panic(misuse(ErrInvalidState, "CreateTask was given a nil coroutine"))
+		panic(misuse(ErrInvalidArgument, "CreateTask was given a nil coroutine"))
 	}
 	t := &Task[T]{coro: coro}
 	t.future.init(l)
@@ -251,10 +251,10 @@ func (t *Task[T]) Result() (T, error) {
 
 // AddDoneCallback calls fn in the turn after the task is done, also if it is done
 // already, in order of registration: Task.add_done_callback. It panics with ErrLoopClosed
-// on a closed loop, and with ErrInvalidState if fn is nil.
+// on a closed loop, and with ErrInvalidArgument if fn is nil.
 func (t *Task[T]) AddDoneCallback(fn func(*Task[T]), opts ...CallOption) *DoneCallback {
 	if fn == nil {
-		panic(misuse(ErrInvalidState, "AddDoneCallback was given a nil function"))
+		panic(misuse(ErrInvalidArgument, "AddDoneCallback was given a nil function"))
 	}
 	return t.addCallback(fn, func() { fn(t) }, opts)
 }

@@ -197,7 +197,7 @@ func (tg *TaskGroup) Cancel(msg ...any) {
 // was not entered or is finished.
 func (tg *TaskGroup) Go(fn func(ctx context.Context) error, opts ...TaskOption) *Task[None] {
 	if fn == nil {
-		panic(misuse(ErrInvalidState, "TaskGroup.Go was given a nil function"))
+		panic(misuse(ErrInvalidArgument, "TaskGroup.Go was given a nil function"))
 	}
 	return GroupTask(tg, Do(fn), opts...)
 }

@@ -31,7 +31,7 @@ type ConcurrentFuture[T any] struct {
 // loop once the future can no longer be reached, and at the latest when the loop closes.
 func RunCoroutineThreadsafe[T any](l *Loop, coro Coro[T]) *ConcurrentFuture[T] {
 	if coro == nil {
-		panic(misuse(ErrInvalidState, "RunCoroutineThreadsafe was given a nil coroutine"))
+		panic(misuse(ErrInvalidArgument, "RunCoroutineThreadsafe was given a nil coroutine"))
 	}
 	f := &ConcurrentFuture[T]{loop: l, done: make(chan struct{})}
 	f.mu.Lock() // abandon may run at once

@@ -92,3 +92,9 @@ func (t *traceback) String() string {
 	}
 	return b.String()
 }
+
+// FrameCallGraph is one call on a task's stack.
+type FrameCallGraph struct {
+	Function, File string
+	Line           int
+}

@@ -11,7 +11,9 @@ import (
 // loop's goroutine, where tasks run too.
 type Transport interface {
 	// Write sends p: write. It never waits: what the kernel does not take is buffered,
-	// and p may be reused at once. The error is net.ErrClosed once the connection is lost
+	// and p may be reused at once. Small writes of one turn are gathered and leave together
+	// before the next turn begins; so a callback or step that goes on to compute or block
+	// after a Write delays its bytes until it returns or suspends. The error is net.ErrClosed once the connection is lost
 	// or is certain to be, and ErrInvalidState after WriteEOF. A failure that shows later
 	// ends the connection, and ConnectionLost tells it.
 	io.Writer
@@ -46,7 +48,7 @@ type Transport interface {
 	// SetWriteBufferLimits sets the water marks of the write buffer, in bytes:
 	// set_write_buffer_limits. PauseWriting is called when more than high are buffered,
 	// ResumeWriting when no more than low are. -1 is the default: 64 KiB, or four times
-	// low, for high; a quarter of high for low. It panics with ErrInvalidState unless
+	// low, for high; a quarter of high for low. It panics with ErrInvalidArgument unless
 	// high >= low >= 0.
 	SetWriteBufferLimits(high, low int)
 	// WriteBufferLimits is the two water marks: get_write_buffer_limits.
@@ -76,13 +78,21 @@ type Transport interface {
 // example to set an option. It has no methods that read or write: the transport does
 // that.
 type TransportSocket struct {
-	fd            int
+	source        descriptorSource
 	local, remote net.Addr
 }
 
-// FD is the descriptor, which belongs to the transport; -1 if it is closed or there is
-// none.
-func (s TransportSocket) FD() int { return s.fd }
+// descriptorSource knows a descriptor as long as it is open.
+type descriptorSource interface{ FD() int }
+
+// FD is the descriptor, which belongs to the transport or server; -1 once that has closed
+// it, or if there is none.
+func (s TransportSocket) FD() int {
+	if s.source == nil {
+		return -1
+	}
+	return s.source.FD()
+}
 
 // LocalAddr is the address of this end.
 func (s TransportSocket) LocalAddr() net.Addr { return s.local }

@@ -15,12 +15,12 @@ import (
 func (t *streamTransport) fillBuffers(b []byte) {
 	for len(b) > 0 && t.IsReading() {
 		if !t.fillsBuffers {
-			(*streamHandler)(t).Data(b)
+			t.dataReceived(b)
 			return
 		}
 		p := t.protocol.(BufferedProtocol)
 		buf := t.getBuffer(p, len(b))
-		if len(buf) == 0 && t.closing {
+		if len(buf) == 0 && t.IsClosing() {
 			return
 		}
 		if len(buf) == 0 {
@@ -31,7 +31,7 @@ func (t *streamTransport) fillBuffers(b []byte) {
 		b = b[n:]
 		t.bufferUpdated(p, n)
 	}
-	if len(b) > 0 && !t.closing {
+	if len(b) > 0 && !t.IsClosing() {
 		t.change().leftover = &leftover{transport: t, data: bytes.Clone(b)}
 	}
 }
@@ -40,16 +40,21 @@ func (t *streamTransport) getBuffer(p BufferedProtocol, sizeHint int) []byte {
 	if t.loop.debug {
 		defer t.loop.timed(t.protocol, "GetBuffer")()
 	}
-	defer t.caught("get_buffer")
-	return p.GetBuffer(sizeHint)
+	returned := false
+	defer t.caught("get_buffer", &returned)
+	buf := p.GetBuffer(sizeHint)
+	returned = true
+	return buf
 }
 
 func (t *streamTransport) bufferUpdated(p BufferedProtocol, n int) {
 	if t.loop.debug {
 		defer t.loop.timed(t.protocol, "BufferUpdated")()
 	}
-	defer t.caught("buffer_updated")
+	returned := false
+	defer t.caught("buffer_updated", &returned)
 	p.BufferUpdated(n)
+	returned = true
 }
 
 // leftover is bytes that wait until reading is resumed, and then for their turn in the

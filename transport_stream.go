@@ -1,20 +1,19 @@
 package asyncio
 
-// The one transport of streams, over a stream of the driver.
+// The one transport of streams, over a stream of the driver: its life, and what its
+// protocol hears. transport_flow.go has writing, transport_buffered.go reading into a
+// protocol's own memory, transport_idle.go the limit on silence.
 //
 //	open      -> closing  Close, with bytes to flush
-//	open      -> lost     Abort; Close, with none; a failure; a callback that panicked
+//	          -> lost     Abort; Close, with none; a failure; a callback that panicked
 //	closing   -> lost     the last byte is flushed; Abort; a failure
 //
-// Whoever makes it lost closes the descriptor and queues farewell, which calls
+// The move to lost closes the descriptor and queues connectionEnd, which calls
 // ConnectionLost. So that call never runs inside another one, and it comes in the next
 // turn whether or not that turn polls.
-//
-// The driver gathers small writes until the loop polls. Bytes count as buffered only if
-// the kernel has refused them, so whatever compares a size with a water mark flushes
-// first.
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"runtime/debug"
@@ -22,11 +21,15 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
+type transportState uint8
+
 const (
-	writeHighDefault = 64 << 10
-	lowPerHigh       = 4 // the low-water mark is this fraction of the high one
-	lostWritesLogged = 5 // writes to a lost connection are logged from this one on
+	transportOpen transportState = iota
+	transportClosing
+	transportLost
 )
+
+func (s transportState) String() string { return [...]string{"", " closing", " lost"}[s] }
 
 // streamTransport is small: a server holds one for every idle connection.
 type streamTransport struct {
@@ -36,10 +39,9 @@ type streamTransport struct {
 	server   *Server        // that accepted it, or nil
 	rare     *rareTransport // nil: a transport like most
 
-	prev, next *streamTransport // in Loop.transports
-
-	lostWrites    uint8 // 0: not lost; else 1 and the writes since
-	closing       bool  // closing or lost
+	at            ownedPlace
+	state         transportState
+	lostWrites    uint8 // writes to a lost connection
 	fillsBuffers  bool  // protocol is a BufferedProtocol
 	wroteEOF      bool
 	readingPaused bool
@@ -48,9 +50,10 @@ type streamTransport struct {
 
 // rareTransport is what few transports have, or only at their end.
 type rareTransport struct {
-	high, low int       // water marks
-	leftover  *leftover // read, but not delivered since reading was paused
-	err       error     // what ConnectionLost will tell
+	high, low int        // water marks
+	leftover  *leftover  // read, but not delivered since reading was paused
+	idle      *idleWatch // WithIdleTimeout; nil: no limit
+	err       error      // what ConnectionLost will tell
 }
 
 // commonTransport is a rareTransport without anything rare.
@@ -76,15 +79,41 @@ func (t *streamTransport) change() *rareTransport {
 // streamHandler is a streamTransport as its driver's stream sees it.
 type streamHandler streamTransport
 
-func newStreamTransport(l *Loop, s proactor.Stream, p Protocol, server *Server) *streamTransport {
+// newStreamTransport gives s to the protocol p. server is nil unless it has accepted s.
+func newStreamTransport(l *Loop, s proactor.Stream, p Protocol, server *Server, c streamConfig) *streamTransport {
 	t := &streamTransport{loop: l, stream: s, server: server}
 	t.SetProtocol(p)
-	l.transports.add(t)
+	l.owned.add(t)
 	if server != nil {
-		server.clients++
+		server.attach()
 	}
 	s.SetHandler((*streamHandler)(t))
+	if c.idle > 0 {
+		t.watchIdle(c.idle)
+	}
 	return t
+}
+
+// become makes a move from one state to another, and in debug mode asserts that there is
+// such a move.
+func (t *streamTransport) become(s transportState) {
+	if t.loop.debug && s <= t.state {
+		panic(fmt.Sprintf("asyncio: a transport cannot go from%s to%s", t.state, s))
+	}
+	t.state = s
+}
+
+func (t *streamTransport) place() *ownedPlace { return &t.at }
+
+// abandon makes the transport lost when its loop closes. No protocol hears of it, since no
+// callback runs on a closed loop; the driver closes the descriptor.
+func (t *streamTransport) abandon(l *Loop) {
+	if t.state == transportOpen {
+		l.warnUnclosed(t, "transport")
+	}
+	if t.state != transportLost {
+		t.become(transportLost)
+	}
 }
 
 // begin tells the protocol of the connection and then reads.
@@ -99,18 +128,30 @@ func (t *streamTransport) connectionMade() {
 	if t.loop.debug {
 		defer t.loop.timed(t.protocol, "ConnectionMade")()
 	}
-	defer t.caught("connection_made")
+	returned := false
+	defer t.caught("connection_made", &returned)
 	t.protocol.ConnectionMade(t)
+	returned = true
 }
 
 // caught is deferred around the callbacks of the protocol: a panic there ends the
-// connection, and not the loop.
-func (t *streamTransport) caught(callback string) {
-	if v := recover(); v != nil {
-		err := &PanicError{Value: v, Stack: debug.Stack()}
-		t.fail(err, "Fatal error: protocol."+callback+"() call failed.")
+// connection, and not the loop. runtime.Goexit, as of t.FailNow, ends both.
+func (t *streamTransport) caught(callback string, returned *bool) {
+	if *returned {
+		return
 	}
+	t.fail(panicked(recover()), "Fatal error: protocol."+callback+"() call failed.")
 }
+
+// panicked is the error of a call that has not returned, of which v was recovered.
+func panicked(v any) error {
+	if v == nil {
+		return errCallbackGoexit
+	}
+	return &PanicError{Value: v, Stack: debug.Stack()}
+}
+
+var errCallbackGoexit = errors.New("asyncio: the callback ended with runtime.Goexit")
 
 // fail reports an error that is the program's own, and ends the connection.
 func (t *streamTransport) fail(err error, message string) {
@@ -124,22 +165,37 @@ func (t *streamTransport) report(err error, message string) {
 
 func (h *streamHandler) Data(b []byte) {
 	t := (*streamTransport)(h)
+	if t.rare != nil {
+		t.touch()
+	}
 	if t.fillsBuffers {
 		t.fillBuffers(b)
 		return
 	}
+	t.dataReceived(b)
+}
+
+func (t *streamTransport) dataReceived(b []byte) {
 	if t.loop.debug {
 		defer t.loop.timed(t.protocol, "DataReceived")()
 	}
-	defer t.caught("data_received")
+	returned := false
+	defer t.caught("data_received", &returned)
 	t.protocol.DataReceived(b)
+	returned = true
 }
 
-// Readable lets a stream's reader read for itself: where its task waits for the bytes
-// they are copied once, by the kernel.
+// Readable lets a protocol read for itself.
 func (h *streamHandler) Readable(src proactor.Source) bool {
-	p, ok := h.protocol.(*streamProtocol)
-	return ok && p.reader.readable(src)
+	p, ok := h.protocol.(pullProtocol)
+	if !ok {
+		return false
+	}
+	t := (*streamTransport)(h)
+	if t.rare != nil {
+		t.touch()
+	}
+	return p.readable(src)
 }
 
 func (h *streamHandler) EOF() {
@@ -153,17 +209,11 @@ func (t *streamTransport) eofReceived() bool {
 	if t.loop.debug {
 		defer t.loop.timed(t.protocol, "EOFReceived")()
 	}
-	defer t.caught("eof_received")
-	return t.protocol.EOFReceived()
-}
-
-func (h *streamHandler) Drained() {
-	t := (*streamTransport)(h)
-	if t.writingPaused && t.stream.Buffered() <= t.look().low {
-		t.writingPaused = false
-		t.resumeWriting()
-	}
-	t.closeIfFlushed() // after ResumeWriting, which may write
+	returned := false
+	defer t.caught("eof_received", &returned)
+	stays := t.protocol.EOFReceived()
+	returned = true
+	return stays
 }
 
 // Failed tells of errors of the connection, which are nobody's fault: only ConnectionLost
@@ -176,22 +226,28 @@ func (h *streamHandler) Failed(err error) {
 	t.lose(err)
 }
 
-// Closed has nothing to do: farewell comes from the ready queue.
+// Closed has nothing to do: connectionEnd comes from the ready queue.
 func (h *streamHandler) Closed() {}
 
-// farewell is a lost transport in the ready queue.
-type farewell streamTransport
+// connectionEnd is a lost transport in the ready queue.
+type connectionEnd streamTransport
 
-func (f *farewell) run(l *Loop) {
-	t := (*streamTransport)(f)
+func (e *connectionEnd) run(*Loop) {
+	t := (*streamTransport)(e)
 	defer t.leave()
-	defer t.caught("connection_lost")
+	returned := false
+	defer t.caught("connection_lost", &returned)
 	t.protocol.ConnectionLost(t.look().err)
+	returned = true
+}
+
+func (e *connectionEnd) describe() subject {
+	return subject{name: fmt.Sprintf("callback %T.ConnectionLost", e.protocol)}
 }
 
 // leave is the end of the transport.
 func (t *streamTransport) leave() {
-	t.loop.transports.remove(t)
+	t.loop.owned.remove(t)
 	if s := t.server; s != nil {
 		t.server = nil
 		s.detach()
@@ -200,16 +256,20 @@ func (t *streamTransport) leave() {
 
 // lose ends the connection at once. The first error wins.
 func (t *streamTransport) lose(err error) {
-	if t.lostWrites > 0 {
+	if t.state == transportLost {
 		return
 	}
-	t.closing, t.lostWrites = true, 1
+	t.become(transportLost)
 	if err != nil {
 		t.change().err = err
 	}
+	if t.rare != nil && t.rare.idle != nil {
+		t.rare.idle.end()
+	}
 	t.stream.LocalAddr() // so that ConnectionLost may ask: a driver learns the addresses when it is asked first
 	t.stream.Close()
-	t.loop.ready.push((*farewell)(t))
+	t.loop.pollNextTurn()
+	t.loop.ready.push((*connectionEnd)(t))
 }
 
 // use is called by what changes the transport: in debug mode it panics if the caller is
@@ -221,17 +281,18 @@ func (t *streamTransport) use(method string) {
 }
 
 func (t *streamTransport) Close() {
-	if t.use("Transport.Close"); t.closing {
+	t.use("Transport.Close")
+	if t.state != transportOpen {
 		return
 	}
-	t.closing = true
+	t.become(transportClosing)
 	t.stream.ReadStop()
 	t.stream.Flush()
-	t.closeIfFlushed()
+	t.loseIfFlushed()
 }
 
-func (t *streamTransport) closeIfFlushed() {
-	if t.closing && t.stream.Buffered() == 0 {
+func (t *streamTransport) loseIfFlushed() {
+	if t.state == transportClosing && t.stream.Buffered() == 0 {
 		t.lose(nil)
 	}
 }
@@ -241,17 +302,19 @@ func (t *streamTransport) Abort() {
 	t.lose(nil)
 }
 
-func (t *streamTransport) IsClosing() bool { return t.closing }
+func (t *streamTransport) IsClosing() bool { return t.state != transportOpen }
 
 func (t *streamTransport) PauseReading() {
-	if t.use("Transport.PauseReading"); t.IsReading() {
+	t.use("Transport.PauseReading")
+	if t.IsReading() {
 		t.readingPaused = true
 		t.stream.ReadStop()
 	}
 }
 
 func (t *streamTransport) ResumeReading() {
-	if t.use("Transport.ResumeReading"); t.closing || !t.readingPaused {
+	t.use("Transport.ResumeReading")
+	if t.state != transportOpen || !t.readingPaused {
 		return
 	}
 	t.readingPaused = false
@@ -262,125 +325,15 @@ func (t *streamTransport) ResumeReading() {
 	}
 }
 
-func (t *streamTransport) IsReading() bool { return !t.closing && !t.readingPaused }
-
-func (t *streamTransport) Write(p []byte) (int, error) {
-	if t.use("Transport.Write"); t.wroteEOF || t.lostWrites > 0 {
-		return 0, t.refuseWrite(len(p))
-	}
-	t.stream.Write(p)
-	t.pauseIfFull()
-	return len(p), nil
-}
-
-func (t *streamTransport) WriteV(bufs [][]byte) error {
-	if t.use("Transport.WriteV"); t.wroteEOF || t.lostWrites > 0 {
-		n := 0
-		for _, b := range bufs {
-			n += len(b)
-		}
-		return t.refuseWrite(n)
-	}
-	t.stream.WriteV(bufs)
-	t.pauseIfFull()
-	return nil
-}
-
-// refuseWrite tells why n bytes cannot be written. A program that goes on writing to a
-// lost connection hears of it in the log too, for few look at the error of every write.
-func (t *streamTransport) refuseWrite(n int) error {
-	switch {
-	case t.wroteEOF:
-		return fmt.Errorf("%w: write to %v after WriteEOF; write first, then send the end", ErrInvalidState, t.RemoteAddr())
-	case n == 0:
-		return nil
-	}
-	if t.lostWrites >= lostWritesLogged {
-		t.loop.log().Warn("write to a connection that is lost; stop at the first net.ErrClosed", "transport", t.String())
-	} else {
-		t.lostWrites++
-	}
-	return &net.OpError{Op: "write", Net: t.network(), Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
-}
-
-// pauseIfFull calls PauseWriting when the kernel leaves more than the high-water mark
-// behind.
-func (t *streamTransport) pauseIfFull() {
-	if t.stream.Buffered() <= t.look().high || t.writingPaused {
-		return
-	}
-	if t.stream.Flush(); t.stream.Buffered() > t.look().high {
-		t.writingPaused = true
-		t.pauseWriting()
-	}
-}
-
-func (t *streamTransport) pauseWriting() {
-	if t.loop.debug {
-		defer t.loop.timed(t.protocol, "PauseWriting")()
-	}
-	defer t.reported("protocol.pause_writing() failed")
-	t.protocol.PauseWriting()
-}
-
-func (t *streamTransport) resumeWriting() {
-	if t.loop.debug {
-		defer t.loop.timed(t.protocol, "ResumeWriting")()
-	}
-	defer t.reported("protocol.resume_writing() failed")
-	t.protocol.ResumeWriting()
-}
-
-// reported is deferred around callbacks whose panic the connection survives.
-func (t *streamTransport) reported(message string) {
-	if v := recover(); v != nil {
-		t.report(&PanicError{Value: v, Stack: debug.Stack()}, message)
-	}
-}
-
-func (t *streamTransport) SetWriteBufferLimits(high, low int) {
-	t.use("Transport.SetWriteBufferLimits")
-	switch {
-	case high == -1 && low == -1:
-		high = writeHighDefault
-	case high == -1:
-		high = lowPerHigh * low
-	}
-	if low == -1 {
-		low = high / lowPerHigh
-	}
-	if high < low || low < 0 {
-		panic(misuse(ErrInvalidState, "SetWriteBufferLimits needs high >= low >= 0, not high %d and low %d", high, low))
-	}
-	t.change().high, t.change().low = high, low
-	if t.lostWrites == 0 {
-		t.pauseIfFull()
-	}
-}
-
-func (t *streamTransport) WriteBufferLimits() (low, high int) { return t.look().low, t.look().high }
-
-func (t *streamTransport) WriteBufferSize() int {
-	if t.lostWrites > 0 {
-		return 0
-	}
-	t.stream.Flush()
-	return t.stream.Buffered()
-}
-
-func (t *streamTransport) WriteEOF() error {
-	if t.use("Transport.WriteEOF"); !t.closing && !t.wroteEOF {
-		t.wroteEOF = true
-		t.stream.CloseWrite()
-	}
-	return nil
-}
-
-func (t *streamTransport) CanWriteEOF() bool { return true }
+func (t *streamTransport) IsReading() bool { return t.state == transportOpen && !t.readingPaused }
 
 func (t *streamTransport) SetProtocol(p Protocol) {
-	if t.use("Transport.SetProtocol"); p == nil {
-		panic(misuse(ErrInvalidState, "a transport was given a nil protocol"))
+	t.use("Transport.SetProtocol")
+	if p == nil {
+		panic(misuse(ErrInvalidArgument, "a transport was given a nil protocol"))
+	}
+	if old, ok := t.protocol.(pullProtocol); ok {
+		old.stopPulling()
 	}
 	t.protocol = p
 	_, t.fillsBuffers = p.(BufferedProtocol)
@@ -398,7 +351,7 @@ func (t *streamTransport) ExtraInfo(key string) any {
 	case "peername":
 		return t.RemoteAddr()
 	case "socket":
-		return TransportSocket{fd: t.stream.FD(), local: t.LocalAddr(), remote: t.RemoteAddr()}
+		return TransportSocket{source: t.stream, local: t.LocalAddr(), remote: t.RemoteAddr()}
 	}
 	return nil
 }
@@ -413,64 +366,5 @@ func (t *streamTransport) network() string {
 
 // String is for logs: the ends, and what is left to write.
 func (t *streamTransport) String() string {
-	state := ""
-	switch {
-	case t.lostWrites > 0:
-		state = " lost"
-	case t.closing:
-		state = " closing"
-	}
-	return fmt.Sprintf("<%s transport%s %v->%v bufsize=%d>", t.network(), state, t.LocalAddr(), t.RemoteAddr(), t.stream.Buffered())
-}
-
-// transportList is the transports of a loop that are not lost, or whose ConnectionLost
-// has not run.
-type transportList struct {
-	first *streamTransport
-	count int
-}
-
-func (s *transportList) add(t *streamTransport) {
-	t.next = s.first
-	if s.first != nil {
-		s.first.prev = t
-	}
-	s.first = t
-	s.count++
-}
-
-func (s *transportList) remove(t *streamTransport) {
-	if t.prev == nil {
-		s.first = t.next
-	} else {
-		t.prev.next = t.next
-	}
-	if t.next != nil {
-		t.next.prev = t.prev
-	}
-	t.prev, t.next = nil, nil
-	s.count--
-}
-
-// of is the transports that s accepted.
-func (s *transportList) of(server *Server) []*streamTransport {
-	var found []*streamTransport
-	for t := s.first; t != nil; t = t.next {
-		if t.server == server {
-			found = append(found, t)
-		}
-	}
-	return found
-}
-
-// abandon makes the transports lost that are left when the loop closes. No protocol hears
-// of it, since no callback runs on a closed loop; the driver closes the descriptors.
-func (s *transportList) abandon(l *Loop) {
-	for t := s.first; t != nil; t = t.next {
-		if l.debug && !t.closing {
-			l.log().Warn("unclosed transport", "transport", t.String())
-		}
-		t.closing, t.lostWrites = true, 1
-	}
-	s.first, s.count = nil, 0
+	return fmt.Sprintf("<%s transport%s %v->%v bufsize=%d>", t.network(), t.state, t.LocalAddr(), t.RemoteAddr(), t.stream.Buffered())
 }

@@ -24,15 +24,20 @@ func socketOption(t *testing.T, tr asyncio.Transport, level, option int) int {
 
 // transportPair is two transports of one loop, connected to each other, with their
 // protocols.
-func transportPair(t *testing.T, ctx context.Context, opts ...asyncio.ConnOption) (client, accepted *tap) {
+func transportPair(t *testing.T, ctx context.Context, opts ...asyncio.StreamOption) (client, accepted *tap) {
 	t.Helper()
 	l := loopOf(ctx)
 	client, accepted = newTap(l), newTap(l)
+	var forServer []asyncio.ServerOption
+	var forClient []asyncio.ConnectOption
+	for _, opt := range opts {
+		forServer, forClient = append(forServer, opt), append(forClient, opt)
+	}
 	made := asyncio.NewFuture[asyncio.None](l)
 	accepted.onMade = func() { _ = made.SetResult(asyncio.None{}) }
-	s, err := l.CreateServer(ctx, accepted.factory, "tcp", "127.0.0.1:0", opts...)
+	s, err := l.CreateServer(ctx, accepted.factory, "tcp", "127.0.0.1:0", forServer...)
 	require.NoError(t, err)
-	_, _, err = l.CreateConnection(ctx, client.factory, "tcp", serverAddr(t, s), opts...)
+	_, _, err = l.CreateConnection(ctx, client.factory, "tcp", serverAddr(t, s), forClient...)
 	require.NoError(t, err)
 	_, err = made.Await(ctx)
 	require.NoError(t, err)

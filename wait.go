@@ -32,10 +32,10 @@ type waitConfig struct {
 }
 
 // ReturnWhen says what Wait waits for: wait(return_when=). The default is AllCompleted.
-// It panics with ErrInvalidState for anything that is not one of the three.
+// It panics with ErrInvalidArgument for anything that is not one of the three.
 func ReturnWhen(w When) WaitOption {
 	if w < AllCompleted || w > FirstException {
-		panic(misuse(ErrInvalidState, "ReturnWhen was given %d; use AllCompleted, FirstCompleted or FirstException", int(w)))
+		panic(misuse(ErrInvalidArgument, "ReturnWhen was given %d; use AllCompleted, FirstCompleted or FirstException", int(w)))
 	}
 	return func(c *waitConfig) { c.when = w }
 }
@@ -47,7 +47,7 @@ func WaitTimeout(d time.Duration) WaitOption { return func(c *waitConfig) { c.ti
 // Wait waits for futures and tasks and parts them into those that are done and those that
 // are not, each in the order of fs; one that is given twice counts once: asyncio.wait.
 // Failures stay in the futures, and the end of a timeout is no error and cancels nothing.
-// The error is ErrInvalidState if fs is empty, ErrWrongLoop for a future of another loop,
+// The error is ErrInvalidArgument if fs is empty, ErrWrongLoop for a future of another loop,
 // and ErrNotCurrentTask outside a task.
 // Suspends. Cancelled: the futures are left alone.
 func Wait(ctx context.Context, fs []AnyFuture, opts ...WaitOption) (done, pending []AnyFuture, err error) {
@@ -93,13 +93,13 @@ type waitLink struct {
 // newWaiting checks the futures and drops those that are given twice.
 func newWaiting(l *Loop, fs []AnyFuture, when When) (*waiting, error) {
 	if len(fs) == 0 {
-		return nil, fmt.Errorf("%w: Wait was given no futures; it would never return", ErrInvalidState)
+		return nil, fmt.Errorf("%w: Wait was given no futures; it would never return", ErrInvalidArgument)
 	}
 	w := &waiting{links: make([]waitLink, 0, len(fs)), when: when}
 	seen := make(map[*future]struct{}, len(fs))
 	for i, f := range fs {
 		if f == nil {
-			panic(misuse(ErrInvalidState, "Wait was given a nil future at index %d", i))
+			panic(misuse(ErrInvalidArgument, "Wait was given a nil future at index %d", i))
 		}
 		if f.Loop() != l {
 			return nil, fmt.Errorf("%w: the one at index %d is waited for by a task of another loop", ErrWrongLoop, i)

@@ -1,0 +1,111 @@
+package asyncio
+
+// The sockets of servers: made for an address, or taken over from somebody else.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+)
+
+// CreateServer listens on address, and factory makes the protocol of every connection:
+// loop.create_server, and create_unix_server. network is "tcp", "tcp4", "tcp6" or "unix";
+// address is as in package net. An empty host is all interfaces, IPv4 and IPv6, each with
+// a socket of its own; port 0 lets the kernel choose, for each socket.
+//
+// A Unix socket has a file, unless its name begins with "@". If there is one that nobody
+// answers on, a server that has crashed has left it: it is removed. If somebody answers,
+// the error is syscall.EADDRINUSE. The server's Close removes the file.
+// It is for a task of the loop.
+// Suspends. Cancelled: nothing listens.
+func (l *Loop) CreateServer(ctx context.Context, factory func() Protocol, network, address string, opts ...ServerOption) (*Server, error) {
+	return l.createServer(ctx, factory, network, address, newServerConfig(opts))
+}
+
+func (l *Loop) createServer(ctx context.Context, factory func() Protocol, network, address string, c serverConfig) (*Server, error) {
+	if factory == nil {
+		panic(misuse(ErrInvalidArgument, "CreateServer was given a nil factory"))
+	}
+	a, err := l.enterOn(ctx, "CreateServer")
+	if err != nil {
+		return nil, err
+	}
+	addrs, err := resolve(ctx, network, address, everyHost)
+	if err != nil {
+		return nil, err
+	}
+	s := l.newServer(factory, c)
+	if err := s.listen(addrs, c); err != nil {
+		return nil, err
+	}
+	return s.started(a, c)
+}
+
+func (l *Loop) newServer(factory func() Protocol, c serverConfig) *Server {
+	return &Server{loop: l, factory: factory, stream: c.streamConfig, maximum: c.connectionMax}
+}
+
+// started is a new server that serves, if it shall.
+func (s *Server) started(a awaiter, c serverConfig) (*Server, error) {
+	if !c.startServing {
+		return s, nil
+	}
+	err := s.start()
+	if err == nil {
+		err = a.yield()
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// listen binds every address that this host has. Others are left out as long as one is
+// bound.
+func (s *Server) listen(addrs []net.Addr, c serverConfig) error {
+	opt := proactor.ListenOptions{Backlog: c.backlog, ReuseAddr: c.reuseAddr, ReusePort: c.reusePort, V6Only: true, KeepAlive: c.keepAlive}
+	var last error
+	for _, addr := range addrs {
+		a, err := s.bind(addr, opt, c.cleanupSocket)
+		switch {
+		case err == nil:
+			s.add(a)
+		case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):
+			last = err
+		default:
+			s.Close()
+			return fmt.Errorf("asyncio: error while attempting to bind on address %v: %w", addr, err)
+		}
+	}
+	if len(s.acceptors) == 0 {
+		return fmt.Errorf("asyncio: could not bind on any address out of %v: %w", addrs, last)
+	}
+	return nil
+}
+
+// bind makes one socket, and notes its file if Close shall remove that.
+func (s *Server) bind(addr net.Addr, opt proactor.ListenOptions, cleanup bool) (*acceptor, error) {
+	ln, err := s.loop.pro.Listen(addr, opt)
+	unix, isUnix := addr.(*net.UnixAddr)
+	if isUnix && errors.Is(err, syscall.EADDRINUSE) && removeStaleSocket(unix.Name) {
+		ln, err = s.loop.pro.Listen(addr, opt)
+	}
+	if err != nil {
+		return nil, err
+	}
+	a := &acceptor{server: s, listener: ln}
+	if isUnix && cleanup {
+		a.file = newSocketFile(unix.Name)
+	}
+	return a, nil
+}
+
+func (s *Server) add(a *acceptor) {
+	s.acceptors = append(s.acceptors, a)
+	s.loop.owned.add(a)
+}

@@ -1,0 +1,74 @@
+package asyncio
+
+// The files of Unix sockets. The kernel makes one when a socket is bound and leaves it when
+// the socket is closed. The server removes it at its Close, if it is still the same file:
+// another server may listen there by now. A file that a crash has left is removed by the
+// next server that wants its path. The drivers do neither.
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// socketFile is the file of a bound socket, which holds its inode as long as it is open. So
+// nobody else's file can have the same one.
+type socketFile struct {
+	path string
+	info fs.FileInfo
+}
+
+// newSocketFile is the file at path; nil if there is none, as for an abstract name.
+func newSocketFile(path string) *socketFile {
+	if isAbstract(path) {
+		return nil
+	}
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute // the program may change its directory
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil
+	}
+	return &socketFile{path: path, info: info}
+}
+
+// remove removes the file, if it is still there. It comes before the socket is closed.
+func (f *socketFile) remove() {
+	if f == nil {
+		return
+	}
+	if info, err := os.Lstat(f.path); err == nil && os.SameFile(f.info, info) {
+		_ = os.Remove(f.path) // a directory that has become read-only keeps it, and the next server removes it
+	}
+}
+
+// removeStaleSocket removes the file of a socket that nobody listens on, and reports
+// whether it did. To connect does not wait: the kernel answers at once, also where a
+// server's backlog is full.
+func removeStaleSocket(path string) bool {
+	if isAbstract(path) {
+		return false
+	}
+	before, err := os.Lstat(path)
+	if err != nil || before.Mode().Type() != fs.ModeSocket {
+		return false
+	}
+	conn, err := net.Dial("unix", path)
+	if err == nil {
+		_ = conn.Close()
+		return false
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return false
+	}
+	now, err := os.Lstat(path)
+	return err == nil && os.SameFile(before, now) && os.Remove(path) == nil
+}
+
+// isAbstract reports whether a name is one of Linux's abstract name space.
+func isAbstract(path string) bool { return strings.HasPrefix(path, "@") }

@@ -1,0 +1,163 @@
+package asyncio
+
+// Writing to a stream transport, and the water marks that hold the writer back.
+//
+// The driver gathers small writes until the loop polls, which after a write it does before
+// the next turn. Bytes count as buffered only if the kernel has refused them, so whatever
+// compares a size with a water mark flushes first.
+
+import (
+	"fmt"
+	"net"
+)
+
+const (
+	writeHighDefault = 64 << 10
+	lowPerHigh       = 4 // the low-water mark is this fraction of the high one
+	lostWritesLogged = 4 // so many writes to a lost connection are not logged
+)
+
+func (t *streamTransport) Write(p []byte) (int, error) {
+	t.use("Transport.Write")
+	if t.wroteEOF || t.state == transportLost {
+		return 0, t.refuseWrite(len(p))
+	}
+	if t.rare != nil {
+		t.touchWrite()
+	}
+	t.stream.Write(p)
+	t.written()
+	return len(p), nil
+}
+
+func (t *streamTransport) WriteV(bufs [][]byte) error {
+	t.use("Transport.WriteV")
+	if t.wroteEOF || t.state == transportLost {
+		n := 0
+		for _, b := range bufs {
+			n += len(b)
+		}
+		return t.refuseWrite(n)
+	}
+	if t.rare != nil {
+		t.touchWrite()
+	}
+	t.stream.WriteV(bufs)
+	t.written()
+	return nil
+}
+
+// written sees to it that what was gathered leaves soon, and calls PauseWriting when the
+// kernel leaves more than the high-water mark behind.
+func (t *streamTransport) written() {
+	t.loop.pollNextTurn()
+	if t.stream.Buffered() > t.look().high && !t.writingPaused {
+		t.pauseIfFull()
+	}
+}
+
+// refuseWrite tells why n bytes cannot be written. A program that goes on writing to a
+// lost connection hears of it in the log too, for few look at the error of every write.
+func (t *streamTransport) refuseWrite(n int) error {
+	switch {
+	case t.wroteEOF:
+		return fmt.Errorf("%w: write to %v after WriteEOF; write first, then send the end", ErrInvalidState, t.RemoteAddr())
+	case n == 0:
+		return nil
+	}
+	if t.lostWrites >= lostWritesLogged {
+		t.loop.log().Warn("write to a connection that is lost; stop at the first net.ErrClosed", "transport", t.String())
+	} else {
+		t.lostWrites++
+	}
+	return &net.OpError{Op: "write", Net: t.network(), Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
+}
+
+func (t *streamTransport) pauseIfFull() {
+	t.stream.Flush()
+	if t.stream.Buffered() > t.look().high {
+		t.writingPaused = true
+		t.pauseWriting()
+	}
+}
+
+func (h *streamHandler) Drained() {
+	t := (*streamTransport)(h)
+	if t.rare != nil {
+		t.touch()
+	}
+	if t.writingPaused && t.stream.Buffered() <= t.look().low {
+		t.writingPaused = false
+		t.resumeWriting()
+	}
+	t.loseIfFlushed() // after ResumeWriting, which may write
+}
+
+func (t *streamTransport) pauseWriting() {
+	if t.loop.debug {
+		defer t.loop.timed(t.protocol, "PauseWriting")()
+	}
+	returned := false
+	defer t.reported("protocol.pause_writing() failed", &returned)
+	t.protocol.PauseWriting()
+	returned = true
+}
+
+func (t *streamTransport) resumeWriting() {
+	if t.loop.debug {
+		defer t.loop.timed(t.protocol, "ResumeWriting")()
+	}
+	returned := false
+	defer t.reported("protocol.resume_writing() failed", &returned)
+	t.protocol.ResumeWriting()
+	returned = true
+}
+
+// reported is deferred around callbacks whose failure the connection survives.
+func (t *streamTransport) reported(message string, returned *bool) {
+	if !*returned {
+		t.report(panicked(recover()), message)
+	}
+}
+
+func (t *streamTransport) SetWriteBufferLimits(high, low int) {
+	t.use("Transport.SetWriteBufferLimits")
+	switch {
+	case high == -1 && low == -1:
+		high = writeHighDefault
+	case high == -1:
+		high = lowPerHigh * low
+	}
+	if low == -1 {
+		low = high / lowPerHigh
+	}
+	if high < low || low < 0 {
+		panic(misuse(ErrInvalidArgument, "SetWriteBufferLimits needs high >= low >= 0, not high %d and low %d", high, low))
+	}
+	t.change().high, t.change().low = high, low
+	if t.state != transportLost && t.stream.Buffered() > high && !t.writingPaused {
+		t.pauseIfFull()
+	}
+}
+
+func (t *streamTransport) WriteBufferLimits() (low, high int) { return t.look().low, t.look().high }
+
+func (t *streamTransport) WriteBufferSize() int {
+	if t.state == transportLost {
+		return 0
+	}
+	t.stream.Flush()
+	return t.stream.Buffered()
+}
+
+func (t *streamTransport) WriteEOF() error {
+	t.use("Transport.WriteEOF")
+	if t.state == transportOpen && !t.wroteEOF {
+		t.wroteEOF = true
+		t.stream.CloseWrite()
+		t.loop.pollNextTurn()
+	}
+	return nil
+}
+
+func (t *streamTransport) CanWriteEOF() bool { return true }
