@@ -1,19 +1,25 @@
 package asyncio
 
 // AsCompleted: results as they come.
+//
+// Nobody says when a sequence is not ranged over any more, and until then it has to note in
+// which order its awaitables are done. So they refer to it weakly: one that lives long holds
+// nothing of a sequence that was given up, and when the garbage collector has found that
+// out, it forgets the sequence altogether.
 
 import (
 	"context"
 	"iter"
+	"runtime"
+	"weak"
 )
 
-// AsCompleted starts every Coro as a task and yields index and result of each awaitable,
-// in the order in which they are done: asyncio.as_completed. One future or task given
-// twice counts once, with its first index. Ranging over the sequence again goes on where
-// the last range has stopped. It is ranged over in the task of ctx: if its wait is
-// interrupted, by a cancellation or a Timeout around it, the range yields the index -1
-// with that error and ends; the awaitables run on. A future of another loop panics with
-// ErrWrongLoop.
+// AsCompleted starts every Coro as a task and yields index and result of each awaitable, in
+// the order in which they are done: asyncio.as_completed. One future or task given twice
+// counts once, with its first index. Ranging over the sequence again goes on where the last
+// range has stopped. It is ranged over in the task of ctx: if its wait is interrupted, by a
+// cancellation or a Timeout around it, the range yields the index -1 with that error and
+// ends; the awaitables run on. A future of another loop panics with ErrWrongLoop.
 // The range suspends. Cancelled: no result is lost.
 func AsCompleted[T any](ctx context.Context, aws ...Awaitable[T]) iter.Seq2[int, Result[T]] {
 	l := loopOf(ctx)
@@ -23,57 +29,76 @@ func AsCompleted[T any](ctx context.Context, aws ...Awaitable[T]) iter.Seq2[int,
 	for i, aw := range aws {
 		checkAwaitable(l, i, aw)
 	}
-	c := &completions[T]{links: make([]completionLink[T], 0, len(aws)), done: make([]*completionLink[T], 0, len(aws))}
+	c := &completions[T]{}
 	seen := make(map[*future]struct{}, len(aws))
+	var links completionLinks
 	for i, aw := range aws {
 		p := ensureFuture(l, ctx, aw)
 		if _, again := seen[p.base()]; !again {
 			seen[p.base()] = struct{}{}
-			c.links = append(c.links, completionLink[T]{c, p, i})
+			links = append(links, completionLink{noter: weak.Make(&c.order), of: weak.Make(p.base()), n: len(c.promises)})
+			c.promises, c.indices = append(c.promises, p), append(c.indices, i)
 		}
 	}
-	for i := range c.links {
-		c.links[i].promise.base().addDone(&c.links[i])
+	for i := range links {
+		c.promises[i].base().addDone(&links[i])
 	}
+	runtime.AddCleanup(c, func(links completionLinks) { l.post(links) }, links)
 	return func(yield func(int, Result[T]) bool) { c.each(ctx, yield) }
 }
 
 // completions is one call of AsCompleted.
 type completions[T any] struct {
-	links  []completionLink[T]
-	done   []*completionLink[T] // in order
-	taken  int                  // of done
+	order    completionOrder
+	promises []promise[T]
+	indices  []int // of the promises among the arguments
+	taken    int   // of those that are done
+}
+
+// completionOrder is the order in which the promises were done.
+type completionOrder struct {
+	done   []int // numbers of promises
 	change waitPoint
 }
 
-// completionLink watches one awaitable.
-type completionLink[T any] struct {
-	c       *completions[T]
-	promise promise[T]
-	index   int
+// completionLink watches one promise. It holds neither the promise nor the sequence.
+type completionLink struct {
+	noter weak.Pointer[completionOrder]
+	of    weak.Pointer[future]
+	n     int
 }
 
-// futureDone implements waiter.
-func (link *completionLink[T]) futureDone(f *future) { f.loop.ready.push(link) }
+func (link *completionLink) run(*Loop) {
+	if order := link.noter.Value(); order != nil {
+		order.done = append(order.done, link.n)
+		order.change.wake(nil)
+	}
+}
 
-func (link *completionLink[T]) run(*Loop) {
-	link.c.done = append(link.c.done, link)
-	link.c.change.wake(nil)
+// completionLinks is the links of a sequence that nobody has any more.
+type completionLinks []completionLink
+
+func (links completionLinks) run(*Loop) {
+	for i := range links {
+		if f := links[i].of.Value(); f != nil {
+			f.removeWaiter(&links[i])
+		}
+	}
 }
 
 // each is the range over what was not taken before.
 func (c *completions[T]) each(ctx context.Context, yield func(int, Result[T]) bool) {
-	for c.taken < len(c.links) {
-		if c.taken == len(c.done) {
+	for c.taken < len(c.promises) {
+		if c.taken == len(c.order.done) {
 			if err := c.wait(ctx); err != nil {
 				yield(-1, Result[T]{Err: err})
 				return
 			}
 		}
-		link := c.done[c.taken]
+		n := c.order.done[c.taken]
 		c.taken++
-		v, err := link.promise.Result()
-		if !yield(link.index, Result[T]{v, err}) {
+		v, err := c.promises[n].Result()
+		if !yield(c.indices[n], Result[T]{v, err}) {
 			return
 		}
 	}
@@ -84,5 +109,5 @@ func (c *completions[T]) wait(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.change.wait(a)
+	return c.order.change.wait(a)
 }

@@ -118,7 +118,8 @@ func nothingCompletes() error {
 	return fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
 }
 
-// promiseWatch hands a result from the loop to a goroutine.
+// promiseWatch hands a result from the loop to a goroutine. It comes through the inbox, and
+// then waits for the promise.
 type promiseWatch[T any] struct {
 	promise promise[T]
 	result  *Result[T]
@@ -127,7 +128,7 @@ type promiseWatch[T any] struct {
 
 func (w *promiseWatch[T]) run(*Loop) { w.promise.base().addDone(w) }
 
-func (w *promiseWatch[T]) futureDone(*future) {
+func (w *promiseWatch[T]) settle() {
 	w.result.Value, w.result.Err = w.promise.Result()
 	close(w.done)
 }

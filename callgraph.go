@@ -103,7 +103,13 @@ func (c *groupChild) follows() AnyFuture { return c.group.scope.task.self }
 
 func (link *waitLink) follows() AnyFuture { return link.w.enough.follows() }
 
-func (link *completionLink[T]) follows() AnyFuture { return link.c.change.follows() }
+func (link *completionLink) follows() AnyFuture {
+	order := link.noter.Value()
+	if order == nil {
+		return nil
+	}
+	return order.change.follows()
+}
 
 func (p *waitPoint) follows() AnyFuture {
 	if p.task == nil {

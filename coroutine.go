@@ -34,6 +34,7 @@ type coroutine struct {
 	task   *task
 	next   *coroutine // in the pool
 
+	orphaned  int  // Awaits of a closed loop that its task has ignored
 	nested    bool // its task is eager, and in its first step: the creator has resumed it, and goes on next
 	inspect   bool // it is to look at its own frames, and then to give control back
 	frames    *traceback
@@ -110,8 +111,7 @@ func (l *Loop) takeNewTask(c *coroutine) *task {
 func (l *Loop) startStep(t *task) {
 	l.ready.pop()
 	l.batch--
-	t.phase = taskRunning
-	l.current = t
+	t.become(taskRunning)
 }
 
 type coroutinePool struct {

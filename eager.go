@@ -40,8 +40,8 @@ func (p *coroutinePool) mayNest() bool {
 // startNow runs the first step of t. The caller's task does not run meanwhile.
 func (t *task) startNow(l *Loop) {
 	c, outer := l.coroutines.get(t), l.current
-	t.co, t.phase, c.nested = c, taskRunning, true
-	l.current = t
+	t.co, c.nested = c, true
+	t.become(taskRunning)
 	defer func() { // a Goexit in the body goes on in the caller
 		l.current, c.nested = outer, false
 	}()

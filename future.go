@@ -18,11 +18,13 @@ const (
 	cancelled
 )
 
-// waiter stands in a future's list.
-type waiter interface {
-	// futureDone queues what the waiter has to do; it runs no user code.
-	futureDone(f *future)
-}
+// waiter stands in a future's list. When the future is done it joins the ready queue, and
+// does there what it has waited to do. Two kinds differ: a task is woken, and a settler is
+// told at once. It is a pointer, so that it can be found in the list.
+type waiter interface{ runnable }
+
+// settler is a waiter that hands the result to another goroutine. It runs no user code.
+type settler interface{ settle() }
 
 // future is the part of Future and Task that does not depend on the type of the result.
 type future struct {
@@ -35,6 +37,7 @@ type future struct {
 	source   *traceback         // debug mode: where it was made
 	state    futureState
 	shielded bool // a failure is reported by a Shield
+	ignored  bool // a failure need not be looked at: a Gather that has failed did without it
 }
 
 func (f *future) base() *future { return f }
@@ -106,9 +109,21 @@ func (f *future) complete(state futureState, err error) {
 	if first == nil {
 		return
 	}
-	first.futureDone(f)
+	f.notify(first)
 	for _, w := range rest {
-		w.futureDone(f)
+		f.notify(w)
+	}
+}
+
+// notify lets w know that f is done.
+func (f *future) notify(w waiter) {
+	switch w := w.(type) {
+	case *task:
+		w.wake(nil)
+	case settler:
+		w.settle()
+	default:
+		f.loop.ready.push(w)
 	}
 }
 
@@ -272,7 +287,9 @@ func (f *Future[T]) RemoveDoneCallback(c *DoneCallback) int { return f.removeCal
 // functions.
 type DoneCallback struct{ call runnable }
 
-func (c *DoneCallback) futureDone(f *future) { f.loop.ready.push(c.call) }
+func (c *DoneCallback) run(l *Loop) { c.call.run(l) }
+
+func (c *DoneCallback) describe() subject { return describe(c.call) }
 
 // addCallback registers call, which calls the user's function fn.
 func (f *future) addCallback(fn any, call func(), opts []CallOption) *DoneCallback {
@@ -290,7 +307,7 @@ func (f *future) addDone(w waiter) {
 	if f.state == pending {
 		f.addWaiter(w)
 	} else {
-		w.futureDone(f)
+		f.notify(w)
 	}
 }
 

@@ -161,8 +161,6 @@ func (g *gathering) watch() {
 	}
 }
 
-func (link *gatherLink) futureDone(f *future) { f.loop.ready.push(link) }
-
 func (link *gatherLink) run(*Loop) { link.g.childDone(link.child) }
 
 func (g *gathering) childDone(child AnyFuture) {
@@ -172,6 +170,7 @@ func (g *gathering) childDone(child AnyFuture) {
 	case g.outer.Done():
 	case g.failFast && err != nil:
 		g.fail(err)
+		g.letGo()
 	case g.left == 0 && g.cancelled != nil:
 		c := asCancelled(err)
 		if c == nil {
@@ -180,6 +179,16 @@ func (g *gathering) childDone(child AnyFuture) {
 		g.fail(c)
 	case g.left == 0:
 		g.succeed()
+	}
+}
+
+// letGo stops waiting for the children that run on, so that one which lives long does not
+// hold what the others have returned.
+func (g *gathering) letGo() {
+	for i := range g.links {
+		if child := g.links[i].child.base(); child.removeWaiter(&g.links[i]) {
+			child.ignored = true
+		}
 	}
 }
 

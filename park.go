@@ -138,7 +138,8 @@ func (t *task) park(foreign context.Context, w aborter) error {
 	if foreign != nil {
 		return t.parkWatching(foreign, w)
 	}
-	t.phase, t.waiting = taskSuspended, w
+	t.become(taskSuspended)
+	t.waiting = w
 	if e := t.interrupted; e != nil {
 		t.interrupted = nil
 		t.interrupt(e.Msg)
@@ -148,7 +149,7 @@ func (t *task) park(foreign context.Context, w aborter) error {
 
 // requeue makes a running task ready, to go on in the next turn.
 func (t *task) requeue() {
-	t.phase = taskReady
+	t.become(taskReady)
 	t.loop.ready.push(t)
 }
 
@@ -191,9 +192,10 @@ func (t *task) orphaned() error {
 		t.waiting.abort(t)
 		t.waiting = nil
 	}
-	t.phase = taskRunning
+	t.become(taskRunning)
 	err := misuse(ErrLoopClosed, "%s was suspended when its loop was closed", t.Name())
-	if t.requests++; t.requests > orphanedAwaitsMax {
+	t.co.orphaned++
+	if t.co.orphaned > orphanedAwaitsMax {
 		panic(err)
 	}
 	return err
@@ -201,12 +203,10 @@ func (t *task) orphaned() error {
 
 // wake makes a suspended task ready; park returns err.
 func (t *task) wake(err error) {
-	t.phase, t.waiting, t.wakeErr = taskReady, nil, err
+	t.become(taskReady)
+	t.waiting, t.wakeErr = nil, err
 	t.loop.ready.push(t)
 }
-
-// futureDone implements waiter.
-func (t *task) futureDone(*future) { t.wake(nil) }
 
 // waitPoint is a place where at most one task waits. Its zero value is empty.
 type waitPoint struct{ task *task }

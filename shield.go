@@ -36,9 +36,7 @@ type shielding[T any] struct {
 	outer *Future[T]
 }
 
-// futureDone implements waiter: the inner one is done.
-func (s *shielding[T]) futureDone(f *future) { f.loop.ready.push(s) }
-
+// run is called when the inner one is done.
 func (s *shielding[T]) run(*Loop) { s.pass() }
 
 // pass gives the inner outcome to the outer future.

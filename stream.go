@@ -98,8 +98,6 @@ func (p *streamProtocol) ConnectionMade(t Transport) {
 // handlerEnd is a stream whose handler has ended.
 type handlerEnd streamProtocol
 
-func (h *handlerEnd) futureDone(f *future) { f.loop.ready.push(h) }
-
 func (h *handlerEnd) run(l *Loop) {
 	t := h.task
 	h.task = nil

@@ -3,10 +3,16 @@ package asyncio
 // Tasks. A task is a future whose result is made by a coroutine, which runs on a stack of
 // its own whenever the loop steps the task. States and moves:
 //
-//	ready      waits in the ready queue          -> running (step)
-//	running    control was switched to it         -> suspended (park), ready (yield), done (execute)
-//	suspended  something will wake it             -> ready (wake)
+//	ready      waits in the ready queue    -> running    step
+//	                                       -> done       it was cancelled, or the loop closed, before its first step
+//	running    control was switched to it  -> suspended  park
+//	                                       -> ready      yield
+//	                                       -> done       the coroutine has ended
+//	suspended  something will wake it      -> ready      wake
+//	                                       -> running    the loop was closed: its Await returns
 //	done
+//
+// become makes every move.
 //
 // Cancelling counts a request and interrupts one Await. If the task is suspended, the
 // thing it waits for is cancelled or the wait is undone; otherwise the interrupt stays
@@ -55,6 +61,34 @@ type task struct {
 	requests    int32 // Cancel minus Uncancel
 
 	prev, next *task // in Loop.tasks
+}
+
+// taskMoves is where each phase may lead, as bits.
+var taskMoves = [...]uint8{
+	taskReady:     1<<taskRunning | 1<<taskDone,
+	taskRunning:   1<<taskSuspended | 1<<taskReady | 1<<taskDone,
+	taskSuspended: 1<<taskReady | 1<<taskRunning,
+	taskDone:      0,
+}
+
+func (p taskPhase) String() string { return [...]string{"ready", "running", "suspended", "done"}[p] }
+
+// become moves the task to another phase. The one that runs is the loop's current task. In
+// debug mode it asserts that there is such a move.
+func (t *task) become(p taskPhase) {
+	if t.loop.debug {
+		t.assertMove(p)
+	}
+	t.phase = p
+	if p == taskRunning {
+		t.loop.current = t
+	}
+}
+
+func (t *task) assertMove(p taskPhase) {
+	if taskMoves[t.phase]&(1<<p) == 0 {
+		panic(fmt.Sprintf("asyncio: %s cannot go from %s to %s", t.Name(), t.phase, p))
+	}
 }
 
 // typedTask is the *Task[T] around a task.
@@ -155,8 +189,7 @@ func (t *task) begin(l *Loop) *coroutine {
 	if goid.ThreadLock() != l.coroutines.lock { // a callback has left it so
 		l.coroutines.restoreLock()
 	}
-	t.phase = taskRunning
-	l.current = t
+	t.become(taskRunning)
 	return t.co
 }
 
@@ -189,7 +222,7 @@ var errGoexit = errors.New("asyncio: the task ended with runtime.Goexit")
 // finish makes the task done.
 func (t *task) finish(err error) {
 	c := t.cancellation(err)
-	t.phase = taskDone
+	t.become(taskDone)
 	t.co, t.waiting = nil, nil
 	t.loop.tasks.remove(t)
 	switch {

@@ -233,9 +233,6 @@ func failedTask[T any](s *scope, err error) *Task[T] {
 	return t
 }
 
-// futureDone implements waiter.
-func (c *groupChild) futureDone(f *future) { f.loop.ready.push(c) }
-
 // run tells the group that the child has ended.
 func (c *groupChild) run(*Loop) {
 	tg := c.group

@@ -31,7 +31,7 @@ type failureList struct {
 // completed. owner is the memory that f is part of. What ends because its loop was closed
 // is not watched: the closing has reported it.
 func watchFailure[O any](owner *O, f *future, self AnyFuture, err error, message string) {
-	if f.loop.IsClosed() {
+	if f.ignored || f.loop.IsClosed() {
 		return
 	}
 	u := &unretrieved{loop: f.loop, report: ErrorContext{Message: message, Exception: err, SourceTraceback: f.source.String()}}

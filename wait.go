@@ -131,9 +131,6 @@ func (w *waiting) wait(a awaiter, timeout time.Duration) error {
 	return err
 }
 
-// futureDone implements waiter.
-func (link *waitLink) futureDone(f *future) { f.loop.ready.push(link) }
-
 func (link *waitLink) run(*Loop) {
 	w := link.w
 	w.left--
