@@ -132,3 +132,10 @@ func (w *promiseWatch[T]) settle() {
 	w.result.Value, w.result.Err = w.promise.Result()
 	close(w.done)
 }
+
+// Result is a value or an error: what return_exceptions=True puts into the list of
+// asyncio.gather.
+type Result[T any] struct {
+	Value T
+	Err   error
+}

@@ -12,13 +12,6 @@ package asyncio
 
 import "context"
 
-// Result is a value or an error: what return_exceptions=True puts into the list of
-// asyncio.gather.
-type Result[T any] struct {
-	Value T
-	Err   error
-}
-
 // Gather starts every Coro as a task and returns a future of all results, in order:
 // asyncio.gather. The first child that fails or is cancelled makes the future fail with
 // its error at once; the others run on, and what becomes of them is not reported. To

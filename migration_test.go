@@ -35,6 +35,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+const modulePath = "github.com/seed-a026a017/asyncio"
+
 const (
 	migrationPage = "docs/migration.md"
 	codeColumn    = "here"

@@ -1,0 +1,5 @@
+//go:build cgo
+
+package tidy_test
+
+const cgoOn = true
