@@ -25,9 +25,9 @@ build: deps ## compile all packages, with and without cgo
 	$(Q)go build ./...
 	$(Q)CGO_ENABLED=0 go build ./...
 
-cross: ## compile the pure-Go loop for other systems
-	$(Q)for target in linux/arm64 darwin/arm64 windows/amd64; do \
-		echo "$$target"; export CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/}; go build ./... && go vet . ./internal/... || exit 1; done
+cross: ## build and vet the pure-Go loop for other systems
+	$(Q)for target in linux/arm64 linux/386 darwin/arm64 freebsd/amd64 windows/amd64; do \
+		echo "$$target"; export CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/}; go build ./... && go vet ./... || exit 1; done
 
 test: deps ## vet and test all packages, then the pure-Go build and the benchmarks' own tests
 	$(Q)go vet ./...

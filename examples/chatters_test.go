@@ -1,3 +1,5 @@
+//go:build unix
+
 package examples_test
 
 // Clients of the chat that know what they ought to hear: everybody knows what everybody

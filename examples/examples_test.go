@@ -1,6 +1,6 @@
-// Package examples_test builds the programs below examples/ as a user would, with cgo and
-// without, and looks at what they print. The programs run as processes of their own:
-// nothing of them is known here but their names.
+// Package examples_test builds the programs below examples/ and looks at what they print.
+// They run as processes of their own, on each driver that the build has: nothing of them
+// is known here but their names.
 package examples_test
 
 import (
@@ -8,13 +8,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,32 +26,35 @@ import (
 	"github.com/seed-a026a017/asyncio"
 )
 
-// programTimeMax bounds one run of one program. The longest, the tour, takes about ten
-// seconds.
-const programTimeMax = 60 * time.Second
+const (
+	// programTimeMax bounds one run of one program. The longest, the tour, takes about
+	// ten seconds.
+	programTimeMax = 3 * time.Minute
+	// runsMax is how many programs run at a time: most of them sleep most of the time.
+	runsMax = 6
 
-// build is one way to build the programs. Without cgo they run on the pure-Go driver.
-type build struct {
-	driver string
-	cgo    string
-	dir    func() (string, error) // builds all programs, once
-}
+	module = "github.com/seed-a026a017/asyncio"
+)
 
-// builds are the ways that this machine has.
-var builds []*build
+// programs is the directory that all programs are built into, with cgo if the tests were.
+var programs string
+
+// driver is what a program's loops run on.
+type driver string
+
+// drivers are those of this build.
+var drivers = []driver{driver(asyncio.PureGo.String())}
 
 func TestMain(m *testing.M) {
-	builds = append(builds, &build{driver: "purego", cgo: "0"})
-	if asyncio.LibuvVersion() != "" { // then the tests were built with cgo, so it works here
-		builds = append(builds, &build{driver: "libuv", cgo: "1"})
+	cgo := "0"
+	if asyncio.LibuvVersion() != "" {
+		cgo = "1"
+		drivers = append(drivers, driver(asyncio.Libuv.String()))
 	}
-	temp, err := os.MkdirTemp("", "examples-*")
-	if err != nil {
+	var err error
+	if programs, err = buildAll(cgo); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
-	}
-	for _, b := range builds {
-		b.dir = sync.OnceValues(func() (string, error) { return buildAll(filepath.Join(temp, b.driver), b.cgo) })
 	}
 	code := m.Run()
 	if code == 0 {
@@ -59,91 +63,118 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	if err := os.RemoveAll(temp); err != nil {
+	if err := os.RemoveAll(programs); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
 }
 
-// buildAll builds every program below this directory into dir.
-func buildAll(dir, cgo string) (string, error) {
-	if err := os.Mkdir(dir, 0o755); err != nil {
+// buildAll builds every program below this directory. -w leaves out what only debuggers
+// need: with cgo that takes a third of the time.
+func buildAll(cgo string) (dir string, err error) {
+	if dir, err = os.MkdirTemp("", "examples-*"); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir+string(filepath.Separator), "./...")
+	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", dir+string(filepath.Separator), "./...")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build with CGO_ENABLED=%s: %w\n%s", cgo, err, out)
+		return "", errors.Join(fmt.Errorf("go build with CGO_ENABLED=%s: %w\n%s", cgo, err, out), os.RemoveAll(dir))
 	}
 	return dir, nil
 }
 
-// program is the path of a built program.
-func (b *build) program(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := b.dir()
-	require.NoError(t, err)
-	return filepath.Join(dir, name)
+// command is a run of a program on the driver.
+func (d driver) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, filepath.Join(programs, name), args...)
+	cmd.Env = append(os.Environ(), "ASYNCIO_DRIVER="+string(d))
+	return cmd
 }
 
-// run runs a built program to its end.
-func (b *build) run(t *testing.T, name string, args ...string) (stdout, stderr string, err error) {
-	t.Helper()
-	path := b.program(t, name)
-	ctx, cancel := context.WithTimeout(t.Context(), programTimeMax)
+// outcome is what a program has printed, and how it has ended.
+type outcome struct {
+	stdout, stderr string
+	err            error
+}
+
+// run runs a program to its end.
+func (d driver) run(ctx context.Context, name string, args ...string) outcome {
+	ctx, cancel := context.WithTimeout(ctx, programTimeMax)
 	defer cancel()
-	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
-	return out.String(), errs.String(), err
+	var stdout, stderr bytes.Buffer
+	cmd := d.command(ctx, name, args...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	return outcome{stdout.String(), stderr.String(), err}
 }
 
-// names are the programs: the directories with a main.go.
+// names are the programs: the directories with a main.go. The tour, which takes longest,
+// is the first of them.
 func names(t *testing.T) []string {
 	t.Helper()
 	mains, err := filepath.Glob("*/main.go")
 	require.NoError(t, err)
-	require.NotEmpty(t, mains)
-	var names []string
+	names := []string{tour}
 	for _, m := range mains {
-		names = append(names, filepath.Dir(m))
+		if name := filepath.Dir(m); name != tour {
+			names = append(names, name)
+		}
 	}
+	require.Len(t, names, len(mains))
 	return names
 }
 
+const tour = "tour"
+
 func TestProgramsPrintWhatIsExpected(t *testing.T) {
-	for _, b := range builds {
+	outcomes := runAll(t)
+	for _, d := range drivers {
 		for _, name := range names(t) {
-			t.Run(b.driver+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				stdout, stderr, err := b.run(t, name)
-				require.NoError(t, err, "stdout:\n%s\nstderr:\n%s", stdout, stderr)
-				assert.Empty(t, stderr)
-				compare(t, name, stdout)
+			t.Run(string(d)+"/"+name, func(t *testing.T) {
+				o := <-outcomes[d][name]
+				require.NoError(t, o.err, "stdout:\n%s\nstderr:\n%s", o.stdout, o.stderr)
+				assert.Empty(t, o.stderr)
+				compare(t, name, o.stdout)
+				if name == tour {
+					assert.Contains(t, o.stdout, "\ndriver: "+string(d))
+				}
 			})
 		}
 	}
 }
 
-// compare compares what a program has printed with its expected.txt, or line by line with
-// the regular expressions of its expected.regexp. There, a line that begins with "* "
-// stands for any number of lines like the rest of it.
+// runAll starts to run all programs on all drivers.
+func runAll(t *testing.T) map[driver]map[string]chan outcome {
+	t.Helper()
+	outcomes := make(map[driver]map[string]chan outcome)
+	for _, d := range drivers {
+		outcomes[d] = make(map[string]chan outcome)
+	}
+	slots := make(chan struct{}, runsMax)
+	for _, name := range names(t) {
+		var args []string
+		if name == tour {
+			args = []string{"-programs", programs}
+		}
+		for _, d := range drivers {
+			ended := make(chan outcome, 1)
+			outcomes[d][name] = ended
+			go func() {
+				slots <- struct{}{}
+				ended <- d.run(t.Context(), name, args...)
+				<-slots
+			}()
+		}
+	}
+	return outcomes
+}
+
+// compare compares what a program has printed with what is expected, line by line.
 func compare(t *testing.T, name, got string) {
 	t.Helper()
-	want, err := os.ReadFile(filepath.Join(name, "expected.txt"))
-	if err == nil {
-		assert.Equal(t, string(want), got)
-		return
-	}
-	require.True(t, errors.Is(err, fs.ErrNotExist), err)
-	patterns, err := os.ReadFile(filepath.Join(name, "expected.regexp"))
-	require.NoError(t, err, "every example has an expected.txt or an expected.regexp")
-
 	lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
-	for pattern := range strings.Lines(string(patterns)) {
-		pattern, many := strings.CutPrefix(strings.TrimSuffix(pattern, "\n"), "* ")
+	for _, pattern := range expected(t, name) {
+		pattern, many := strings.CutPrefix(pattern, "* ")
 		line := regexp.MustCompile("^(?:" + pattern + ")$")
 		for many && len(lines) > 0 && line.MatchString(lines[0]) {
 			lines = lines[1:]
@@ -158,17 +189,66 @@ func compare(t *testing.T, name, got string) {
 	assert.Empty(t, lines, "more than expected")
 }
 
+// expected has a regular expression for each line that a program prints: the lines of its
+// expected.txt, or those of its expected.regexp. There, a line that begins with "* "
+// stands for any number of lines like the rest of it, and "@ hello" for all of hello's.
+func expected(t *testing.T, name string) (patterns []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(name, "expected.txt"))
+	if err == nil {
+		for line := range strings.Lines(string(text)) {
+			patterns = append(patterns, regexp.QuoteMeta(strings.TrimSuffix(line, "\n")))
+		}
+		return patterns
+	}
+	require.True(t, errors.Is(err, fs.ErrNotExist), err)
+	text, err = os.ReadFile(filepath.Join(name, "expected.regexp"))
+	require.NoError(t, err, "every example has an expected.txt or an expected.regexp")
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		if other, ok := strings.CutPrefix(line, "@ "); ok {
+			patterns = append(patterns, expected(t, other)...)
+			continue
+		}
+		patterns = append(patterns, line)
+	}
+	return patterns
+}
+
 func TestProgramsReportFailure(t *testing.T) {
-	for _, b := range builds {
-		for _, name := range []string{"echo", "chat"} {
-			t.Run(b.driver+"/"+name, func(t *testing.T) {
-				stdout, stderr, err := b.run(t, name, "-listen", "192.0.2.1:9") // nobody's own address
+	for _, d := range drivers {
+		for _, name := range []string{"echo_protocol", "echo_streams", "chat"} {
+			t.Run(string(d)+"/"+name, func(t *testing.T) {
+				o := d.run(t.Context(), name, "-listen", "192.0.2.1:9") // nobody's own address
 				var exit *exec.ExitError
-				require.ErrorAs(t, err, &exit)
+				require.ErrorAs(t, o.err, &exit)
 				assert.Equal(t, 1, exit.ExitCode())
-				assert.Empty(t, stdout)
-				assert.Contains(t, stderr, name+": listen on 192.0.2.1:9: ")
+				assert.Empty(t, o.stdout)
+				assert.Contains(t, o.stderr, name+": listen on 192.0.2.1:9: ")
 			})
 		}
+	}
+}
+
+// The tour is no such file: it has clients, and a row for each of the others.
+func TestEachExampleIsOneFileThatCanBeCopied(t *testing.T) {
+	tourText, err := os.ReadFile("tour/main.go")
+	require.NoError(t, err)
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	for _, name := range names(t)[1:] {
+		t.Run(name, func(t *testing.T) {
+			files, err := filepath.Glob(name + "/*")
+			require.NoError(t, err)
+			assert.Len(t, files, 2, "there is more than main.go and what it prints: %v", files)
+			file, err := parser.ParseFile(token.NewFileSet(), name+"/main.go", nil, parser.ImportsOnly|parser.ParseComments)
+			require.NoError(t, err)
+			for _, i := range file.Imports {
+				assert.False(t, strings.HasPrefix(i.Path.Value, `"`+module+"/"), "it imports %s", i.Path.Value)
+			}
+			assert.Regexp(t, "(?i)^"+name+" shows ", file.Doc.Text(), "its first line does not say what it shows")
+			assert.Contains(t, string(tourText), `{"`+name+`", "`, "the tour does not show it")
+			assert.Contains(t, string(readme), "](examples/"+name+"/main.go)", "the README has no row for it")
+		})
 	}
 }

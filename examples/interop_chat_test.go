@@ -1,3 +1,5 @@
+//go:build unix
+
 package examples_test
 
 // The chat in numbers: what one client says, all in its room hear, in the same order,
@@ -176,9 +178,9 @@ func (m *meeting) standstill(c *chatter) (heard int64) {
 func TestChatServesAThousandConnectionsOfThreeKindsAtOnce(t *testing.T) {
 	allowDescriptors(t)
 	rooms := &rooms{clients: connections, size: 2, said: newSpeeches(t, exchangeBytes)}
-	for _, b := range builds {
-		t.Run(b.driver, func(t *testing.T) {
-			s := serve(t, b, "chat", "-patience", interopTimeMax.String())
+	for _, d := range drivers {
+		t.Run(string(d), func(t *testing.T) {
+			s := serve(t, d, "chat", "-wait", interopTimeMax.String())
 			begin := time.Now()
 			m := meet(t, s, rooms, 400, 10)
 			entered := time.Since(begin)
@@ -198,9 +200,10 @@ func TestChatServesAThousandConnectionsOfThreeKindsAtOnce(t *testing.T) {
 func TestChatGivesEveryLineToEveryClientAtTheSpeedOfTheSlowest(t *testing.T) {
 	allowDescriptors(t)
 	rooms := &rooms{clients: oneRoomClients, size: oneRoomClients, said: newSpeeches(t, oneRoomBytes)}
-	for _, b := range builds {
-		t.Run(b.driver, func(t *testing.T) {
-			s := serve(t, b, "chat", "-patience", interopTimeMax.String())
+	for _, d := range drivers {
+		t.Run(string(d), func(t *testing.T) {
+			t.Parallel() // both stand still for most of the time
+			s := serve(t, d, "chat", "-wait", interopTimeMax.String())
 			begin := time.Now()
 			m := meet(t, s, rooms, 40, 5)
 			slow, quick := m.chatters[0], m.chatters[2]

@@ -1,3 +1,5 @@
+//go:build unix
+
 package examples_test
 
 // The servers of the examples with clients that know nothing of this library, in numbers.
@@ -25,7 +27,7 @@ const (
 	// interopTimeMax bounds one exchange. On two cores it takes about five seconds.
 	interopTimeMax = 120 * time.Second
 	// stopTimeMax bounds the end of a server after it was asked to end.
-	stopTimeMax = 10 * time.Second
+	stopTimeMax = time.Minute
 
 	connections   = 1000
 	exchangeBytes = 1 << 20
@@ -43,9 +45,9 @@ type server struct {
 
 // serve starts a program as a server on a free port, and stops it when the test ends if
 // the test has not done so.
-func serve(t *testing.T, b *build, name string, flags ...string) *server {
+func serve(t *testing.T, d driver, name string, flags ...string) *server {
 	t.Helper()
-	s := &server{cmd: exec.Command(b.program(t, name), append([]string{"-listen", "127.0.0.1:0"}, flags...)...)}
+	s := &server{cmd: d.command(context.Background(), name, append([]string{"-listen", "127.0.0.1:0"}, flags...)...)}
 	s.cmd.Stderr = &s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -112,10 +114,10 @@ func spread(t *testing.T, total, python, netcat int) []clients.Group {
 func TestEchoServesAThousandConnectionsOfThreeKindsAtOnce(t *testing.T) {
 	allowDescriptors(t)
 	payload := clients.NewPayload(exchangeBytes)
-	for _, b := range builds {
+	for _, d := range drivers {
 		for _, kind := range []string{"protocol", "streams"} {
-			t.Run(b.driver+"/"+kind, func(t *testing.T) {
-				s := serve(t, b, "echo", "-kind", kind)
+			t.Run(string(d)+"/"+kind, func(t *testing.T) {
+				s := serve(t, d, "echo_"+kind)
 				ctx, cancel := context.WithTimeout(t.Context(), interopTimeMax)
 				defer cancel()
 				begin := time.Now()
@@ -130,10 +132,10 @@ func TestEchoServesAThousandConnectionsOfThreeKindsAtOnce(t *testing.T) {
 
 // A server that is asked to end while clients are idle does not wait for them.
 func TestEchoStopsWhileClientsAreConnected(t *testing.T) {
-	for _, b := range builds {
+	for _, d := range drivers {
 		for _, kind := range []string{"protocol", "streams"} {
-			t.Run(b.driver+"/"+kind, func(t *testing.T) {
-				s := serve(t, b, "echo", "-kind", kind)
+			t.Run(string(d)+"/"+kind, func(t *testing.T) {
+				s := serve(t, d, "echo_"+kind)
 				conn := dial(t, s.address)
 				_, err := io.WriteString(conn, "hello\n")
 				require.NoError(t, err)

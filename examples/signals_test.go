@@ -1,3 +1,5 @@
+//go:build unix
+
 package examples_test
 
 // Programs that are told to end by a real signal.
@@ -5,6 +7,7 @@ package examples_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -25,9 +28,9 @@ type shutdown struct {
 	stderr bytes.Buffer
 }
 
-func startShutdown(t *testing.T, b *build, grace string) *shutdown {
+func startShutdown(t *testing.T, d driver, grace string) *shutdown {
 	t.Helper()
-	s := &shutdown{cmd: exec.Command(b.program(t, "graceful_shutdown"), "-wait", "-grace", grace)}
+	s := &shutdown{cmd: d.command(context.Background(), "graceful_shutdown", "-wait", "-grace", grace)}
 	s.cmd.Stderr = &s.stderr
 	stdout, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -50,10 +53,10 @@ func TestGracefulShutdownReportsAfterARealSignal(t *testing.T) {
 	expected, err := os.ReadFile("graceful_shutdown/expected.txt")
 	require.NoError(t, err)
 	_, report, _ := strings.Cut(string(expected), "\n") // the first line names the signal
-	for _, b := range builds {
+	for _, d := range drivers {
 		for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
-			t.Run(b.driver+"/"+signal.String(), func(t *testing.T) {
-				s := startShutdown(t, b, "300ms")
+			t.Run(string(d)+"/"+signal.String(), func(t *testing.T) {
+				s := startShutdown(t, d, "300ms")
 				require.NoError(t, s.cmd.Process.Signal(signal))
 				s.expect(t, fmt.Sprintf("told to end: %v signal received\n", signal))
 				rest, err := io.ReadAll(s.stdout)
@@ -68,9 +71,9 @@ func TestGracefulShutdownReportsAfterARealSignal(t *testing.T) {
 
 // The second signal does not wait for work that would take an hour.
 func TestGracefulShutdownEndsAtTheSecondSignal(t *testing.T) {
-	for _, b := range builds {
-		t.Run(b.driver, func(t *testing.T) {
-			s := startShutdown(t, b, "1h")
+	for _, d := range drivers {
+		t.Run(string(d), func(t *testing.T) {
+			s := startShutdown(t, d, "1h")
 			require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
 			s.expect(t, "told to end: terminated signal received\n")
 

@@ -1,6 +1,13 @@
-// Graceful_shutdown shows how a program ends when it is told to: SIGTERM and Ctrl-C, a
-// deadline for the work that is under way, and a report of what became of it. The program
-// is in examples/internal/gracefulshutdown.
+// Graceful_shutdown shows how a program ends when it is told to: loop.add_signal_handler,
+// asyncio.wait, Task.cancel.
+//
+// First there is no new work, then some time for the work that is under way, then
+// cancellation for what takes longer, and a report.
+//
+// In Go a signal becomes the end of a context, with signal.NotifyContext, and WithContext
+// makes of that a cancellation of the main task, as asyncio.run does with Ctrl-C. A
+// cancellation interrupts one await: the main task is woken from wherever it waits, and
+// may then await whatever its end needs. The other tasks go on as long as it lets them.
 //
 // Without flags it sends itself SIGTERM. With -wait it leaves that to you; a second
 // signal ends it at once:
@@ -10,6 +17,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,28 +25,123 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/seed-a026a017/asyncio/examples/internal/gracefulshutdown"
+	"github.com/seed-a026a017/asyncio"
 )
+
+// moment is what is left to do for jobs that soon end.
+const moment = 20 * time.Millisecond
 
 func main() {
 	wait := flag.Bool("wait", false, "wait for a signal")
 	grace := flag.Duration("grace", time.Second, "how long work may go on after the signal")
 	flag.Parse()
-	if err := run(*wait, *grace); err != nil {
+	ready := signalSelf
+	if *wait {
+		ready = func() error {
+			_, err := fmt.Println("waiting for a signal to process", os.Getpid())
+			return err
+		}
+	}
+	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	context.AfterFunc(stop, restore) // a second signal does not ask
+	if err := work(stop, *grace, ready); err != nil {
 		fmt.Fprintln(os.Stderr, "graceful_shutdown:", err)
 		os.Exit(1)
 	}
 }
 
-func run(wait bool, grace time.Duration) error {
-	if !wait {
-		return gracefulshutdown.Demo(grace)
-	}
-	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer restore()
-	context.AfterFunc(stop, restore) // a second signal does not ask
-	return gracefulshutdown.Work(stop, grace, func() error {
-		_, err := fmt.Println("waiting for a signal to process", os.Getpid())
+// signalSelf sends this process the signal that it waits for.
+func signalSelf() error {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
 		return err
-	})
+	}
+	return self.Signal(syscall.SIGTERM)
+}
+
+// work works until stop is done, and then for as long as grace allows. It calls ready
+// when only stop is missing.
+func work(stop context.Context, grace time.Duration, ready func() error) error {
+	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
+		told := asyncio.NewEvent()
+		jobs := startJobs(ctx, told)
+		if err := ready(); err != nil {
+			return err // Run cancels the jobs
+		}
+		ended := asyncio.Sleep(ctx, asyncio.Forever) // a server would start more jobs here
+		fmt.Println("told to end:", context.Cause(stop))
+		told.Set()
+		if err := finish(ctx, jobs, grace); err != nil {
+			return fmt.Errorf("shut down: %w", err)
+		}
+		return ended
+	}), asyncio.WithContext(stop))
+	if stop.Err() != nil && errors.Is(err, asyncio.ErrCancelled) {
+		return nil // it was meant to end
+	}
+	return err
+}
+
+// startJobs starts jobs that are all under way when the signal comes.
+func startJobs(ctx context.Context, told *asyncio.Event) []asyncio.AnyTask {
+	short := func(ctx context.Context) error {
+		if err := told.Wait(ctx); err != nil {
+			return err
+		}
+		return asyncio.Sleep(ctx, moment)
+	}
+	flawed := func(ctx context.Context) error {
+		if err := short(ctx); err != nil {
+			return err
+		}
+		return errors.New("the disk is full")
+	}
+	long := func(ctx context.Context) error {
+		err := asyncio.Sleep(ctx, 24*time.Hour)
+		if errors.Is(err, asyncio.ErrCancelled) { // clean-up may await as well
+			if saveErr := asyncio.Sleep(ctx, moment); saveErr != nil {
+				return fmt.Errorf("save: %w", saveErr)
+			}
+			fmt.Println("the long job has saved what it had")
+		}
+		return err // who keeps a cancellation back has not been cancelled
+	}
+	return []asyncio.AnyTask{
+		asyncio.CreateTask(ctx, asyncio.Do(short), asyncio.WithName("short")),
+		asyncio.CreateTask(ctx, asyncio.Do(flawed), asyncio.WithName("flawed")),
+		asyncio.CreateTask(ctx, asyncio.Do(long), asyncio.WithName("long")),
+	}
+}
+
+// finish gives jobs some time, cancels those that need more, waits for their clean-up,
+// and reports.
+func finish(ctx context.Context, jobs []asyncio.AnyTask, grace time.Duration) error {
+	var all []asyncio.AnyFuture
+	for _, job := range jobs {
+		all = append(all, job)
+	}
+	_, late, err := asyncio.Wait(ctx, all, asyncio.WaitTimeout(grace))
+	if err != nil {
+		return err
+	}
+	for _, job := range late {
+		job.Cancel("the time is over")
+	}
+	if len(late) > 0 { // Wait for nothing is an error, as in asyncio
+		if _, _, err := asyncio.Wait(ctx, late); err != nil {
+			return err
+		}
+	}
+	for _, job := range jobs {
+		switch err := job.Exception(); {
+		case job.Cancelled():
+			fmt.Printf("%s: cancelled: %v\n", job.Name(), err)
+		case err != nil:
+			fmt.Printf("%s: failed: %v\n", job.Name(), err)
+		default:
+			fmt.Printf("%s: finished\n", job.Name())
+		}
+	}
+	return nil
 }
