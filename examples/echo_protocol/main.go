@@ -207,14 +207,14 @@ func demo() error {
 			}
 			fmt.Printf("sent %q, got %q\n", message, reply)
 		}
-		return crowd(ctx, address)
+		return manyAtOnce(ctx, address)
 	}))
 	return err
 }
 
-// crowd has ten clients talk at once, each with more than a transport keeps: the
+// manyAtOnce has ten clients talk at once, each with more than a transport keeps: the
 // back-pressure has something to do.
-func crowd(ctx context.Context, address string) error {
+func manyAtOnce(ctx context.Context, address string) error {
 	var clients []asyncio.Awaitable[int]
 	for i := range 10 {
 		clients = append(clients, asyncio.Coro[int](func(ctx context.Context) (int, error) {
