@@ -119,3 +119,38 @@ func BenchmarkEcho(b *testing.B) {
 }
 
 var loopback = netip.MustParseAddrPort("127.0.0.1:0")
+
+// A connection is made and closed; both ends read in between.
+func BenchmarkConnect(b *testing.B) {
+	l := newLoop(b)
+	served, ended := 0, 0
+	ignore := func([]byte, error) {}
+	ln := listen(b, l, func(c *uv.TCP, err error) {
+		require.NoError(b, err)
+		served++
+		c.ReadStart(func(_ []byte, err error) {
+			if err != nil {
+				c.Close()
+				ended++
+			}
+		})
+	})
+	addr := addrOf(b, ln)
+	b.ReportAllocs()
+	for n := 1; b.Loop(); n++ {
+		c := newTCP(b, l)
+		connected := false
+		require.NoError(b, c.Connect(addr, func(err error) {
+			require.NoError(b, err)
+			connected = true
+			c.ReadStart(ignore)
+		}))
+		for !connected || served < n {
+			l.Poll(patience)
+		}
+		c.Close()
+		for ended < n {
+			l.Poll(patience)
+		}
+	}
+}
