@@ -100,7 +100,7 @@ enum {
   BR_REC_LEFT,       // value: bytes of a BR_OP_WRITE that the kernel did not take and C keeps; always part of a flush
   BR_REC_WRITTEN,    // value: bytes that had been left and were taken now
   BR_REC_WRITE_ERROR,  // all that is queued is dropped, nothing more can be written
-  BR_REC_CONNECT,
+  BR_REC_CONNECT,    // with an error, what was to be written and shut down is dropped without another record
   BR_REC_SHUTDOWN,
   BR_REC_ACCEPT,     // value: id of the accepted connection, aux: its kind
   BR_REC_ACCEPT_ERROR, // accepting is stopped until the next BR_OP_ACCEPT_START
@@ -182,20 +182,21 @@ int br_fileno(br_loop *l, uint64_t id);     // a descriptor or an error
 int br_buffer_size(br_loop *l, uint64_t id, int receive, int *value);
 int br_close_reset(br_loop *l, uint64_t id);
 
-// Streams.
+// Streams. Bytes are char: of a pointer to those, cgo does not look whether the Go memory
+// that they lie in holds pointers too.
 // br_listen listens and accepts up to room connections, -1 without limit; if stopped,
 // after BR_OP_ACCEPT_START.
 int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped);
 // br_read reads at most len bytes of a stream that is started. Go may read its descriptor
 // itself. It returns their number, 0 if there are none or the stream is at its end, or an
 // error, after which reading has stopped.
-int64_t br_read(br_loop *l, uint64_t id, void *p, size_t len);
+int64_t br_read(br_loop *l, uint64_t id, char *p, size_t len);
 // br_write writes the pieces of operation `op` (-1: none), which becomes a NOP, and then
 // p[0..len), and keeps a copy of what the kernel does not take. It returns the number of
 // bytes kept, or an error.
-int64_t br_write(br_loop *l, uint64_t id, int op, const void *p, size_t len);
+int64_t br_write(br_loop *l, uint64_t id, int op, const char *p, size_t len);
 // br_try_write returns the number of bytes taken, or UV_EAGAIN.
-int64_t br_try_write(br_loop *l, uint64_t id, const void *p, size_t len);
+int64_t br_try_write(br_loop *l, uint64_t id, const char *p, size_t len);
 int br_is_readable(br_loop *l, uint64_t id);
 int br_is_writable(br_loop *l, uint64_t id);
 int br_set_blocking(br_loop *l, uint64_t id, int on);

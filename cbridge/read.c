@@ -32,6 +32,18 @@ static void on_alloc(uv_handle_t *u, size_t hint, uv_buf_t *buf) {
   l->slab_used += n;
 }
 
+// end_of is the end of a stream as the kernel has it. libuv does not ask: it takes a read
+// that does not fill its buffer, and a hang-up that came with the bytes, for the end of
+// the stream. Behind the bytes may be a reset, which only the next read tells.
+static int end_of(uv_stream_t *s) {
+  uv_os_fd_t fd;
+  char c;
+  if (uv_fileno((uv_handle_t *)s, &fd) != 0) return UV_EOF;
+  if (recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) return UV_EOF;
+  if (errno == ENOTSOCK || errno == EAGAIN || errno == EWOULDBLOCK) return UV_EOF;
+  return uv_translate_sys_error(errno);
+}
+
 static void on_read(uv_stream_t *s, ssize_t nread, const uv_buf_t *buf) {
   br_handle *h = br_of(s);
   br_loop *l = br_loop_of((uv_handle_t *)s);
@@ -49,6 +61,7 @@ static void on_read(uv_stream_t *s, ssize_t nread, const uv_buf_t *buf) {
     return;
   }
   if (nread == 0) return;
+  if (nread == UV_EOF && buf->base == NULL) nread = end_of(s);
   br_read_stop(h);
   br_push(l, nread == UV_EOF ? BR_REC_EOF : BR_REC_READ_ERROR, h, (int)nread);
 }
@@ -70,7 +83,7 @@ void br_read_stop(br_handle *h) {
 }
 
 // A read that finds the end consumes nothing: libuv finds it again and reports it.
-int64_t br_read(br_loop *l, uint64_t id, void *p, size_t len) {
+int64_t br_read(br_loop *l, uint64_t id, char *p, size_t len) {
   br_handle *h = br_find_id(l, id);
   uv_os_fd_t fd;
   if (h == NULL || !(h->flags & BR_READING) || uv_fileno(br_uv(h), &fd) != 0) return 0;

@@ -50,6 +50,8 @@ func flag(on bool) C.int {
 	return 0
 }
 
+func chars(p []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(p))) }
+
 // Handles are named by an id, slot | gen << 32. Functions return 0 or a libuv code unless
 // their comment says otherwise.
 
@@ -91,18 +93,18 @@ func (l *Loop) Listen(id uint64, backlog int, noDelay bool, keepAliveSeconds, ro
 // Read reads into p and returns the number of bytes, 0 if there are none or the stream is
 // at its end, or a libuv code, after which reading has stopped.
 func (l *Loop) Read(id uint64, p []byte) int {
-	return int(C.br_read(l.c, C.uint64_t(id), unsafe.Pointer(unsafe.SliceData(p)), C.size_t(len(p))))
+	return int(C.br_read(l.c, C.uint64_t(id), chars(p), C.size_t(len(p))))
 }
 
 // Write writes the pieces of operation op, -1 for none, and then p. It returns the number
 // of bytes that the bridge keeps because the kernel did not take them, or a libuv code.
 func (l *Loop) Write(id uint64, op int, p []byte) int {
-	return int(C.br_write(l.c, C.uint64_t(id), C.int(op), unsafe.Pointer(unsafe.SliceData(p)), C.size_t(len(p))))
+	return int(C.br_write(l.c, C.uint64_t(id), C.int(op), chars(p), C.size_t(len(p))))
 }
 
 // TryWrite returns the number of bytes that the kernel took, or a libuv code.
 func (l *Loop) TryWrite(id uint64, p []byte) int {
-	return int(C.br_try_write(l.c, C.uint64_t(id), unsafe.Pointer(unsafe.SliceData(p)), C.size_t(len(p))))
+	return int(C.br_try_write(l.c, C.uint64_t(id), chars(p), C.size_t(len(p))))
 }
 
 // IsReadable is uv_is_readable.

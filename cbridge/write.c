@@ -38,10 +38,18 @@ void br_out_free(br_handle *h) {
   h->out = NULL;
 }
 
-static void write_failed(br_loop *l, br_handle *h, int err) {
+// fail drops what is outstanding, because nothing can be written any more. A shutdown
+// that waited for it is not made.
+static void fail(br_loop *l, br_handle *h) {
+  int waits = h->out != NULL && h->out->shutdown;
   h->flags |= BR_WRITE_FAILED;
   br_out_free(h);
+  if (waits) br_push(l, BR_REC_SHUTDOWN, h, UV_ECANCELED);
+}
+
+static void write_failed(br_loop *l, br_handle *h, int err) {
   br_push(l, BR_REC_WRITE_ERROR, h, err);
+  fail(l, h);
 }
 
 // keep copies n bytes behind the blocks.
@@ -161,7 +169,7 @@ static int writable(const br_handle *h) { return h != NULL && !(h->flags & (BR_W
 
 // gather offers the pieces of a write operation and then p[0..len). It returns the number
 // of bytes kept, or an error.
-static int64_t gather(br_loop *l, br_handle *h, const br_op *op, const void *p, size_t len) {
+static int64_t gather(br_loop *l, br_handle *h, const br_op *op, const char *p, size_t len) {
   unsigned n = 0;
   int64_t left = 0, r;
   if (op != NULL) {
@@ -213,7 +221,7 @@ void br_write_op(br_loop *l, const br_op *op) {
   }
 }
 
-int64_t br_write(br_loop *l, uint64_t id, int op, const void *p, size_t len) {
+int64_t br_write(br_loop *l, uint64_t id, int op, const char *p, size_t len) {
   br_handle *h = br_find_id(l, id);
   br_op *o = op < 0 ? NULL : &l->ops[op];
   if (o != NULL) o->kind = BR_OP_NOP;
@@ -221,14 +229,11 @@ int64_t br_write(br_loop *l, uint64_t id, int op, const void *p, size_t len) {
   if (!writable(h)) return UV_EPIPE;
   int64_t left = gather(l, h, o, p, len);
   if (left > 0) start(l, h);
-  if (left < 0) {
-    h->flags |= BR_WRITE_FAILED;
-    br_out_free(h);
-  }
+  if (left < 0) fail(l, h);
   return left;
 }
 
-int64_t br_try_write(br_loop *l, uint64_t id, const void *p, size_t len) {
+int64_t br_try_write(br_loop *l, uint64_t id, const char *p, size_t len) {
   br_handle *h = br_find_id(l, id);
   if (h == NULL) return UV_EBADF;
   if (!writable(h)) return UV_EPIPE;

@@ -45,3 +45,12 @@ func addrOf(t testing.TB, s *uv.TCP) netip.AddrPort {
 	require.NoError(t, err)
 	return addr
 }
+
+// nobody is an address at which nobody listens.
+func nobody(t testing.TB, l *uv.Loop) netip.AddrPort {
+	t.Helper()
+	ln := listen(t, l, func(*uv.TCP, error) {})
+	addr := addrOf(t, ln)
+	ln.Close()
+	return addr
+}

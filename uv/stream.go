@@ -138,12 +138,13 @@ func (s *Stream) connectEnd(err error) {
 	if stopWatch != nil {
 		stopWatch()
 	}
-	s.loop.calls++
-	done(err)
-	if err != nil {
+	if err != nil { // the callback may connect anew, and panic
 		s.queued = 0
 		s.cancelRequests()
+		s.flags &^= streamShutdown
 	}
+	s.loop.calls++
+	done(err)
 }
 
 // cancelRequests ends what is outstanding with ECANCELED.

@@ -67,7 +67,7 @@ static void digest(seen *s, const unsigned char *p, size_t n) {
 // pull reads a stream that brings much.
 static void pull(seen *s, uint64_t id) {
   static unsigned char buf[100000];
-  int64_t n = br_read(loop, id, buf, sizeof buf);
+  int64_t n = br_read(loop, id, (char *)buf, sizeof buf);
   if (n < 0) {
     s->failed = (int)n;
   } else {
