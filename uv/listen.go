@@ -32,7 +32,7 @@ type listener struct {
 	limited bool // by MaxConns
 	stopped bool
 	retry   *Timer   // runs after an error; nil before the first one
-	held    []Handle // accepted in the turn that stopped the listener; they come first when it goes on
+	held    []Handle // accepted and not yet handed over: the listener was stopped in their turn, or the callback has panicked
 }
 
 // Listen listens, on any address and port if the handle is not bound; uv_listen. onConn
@@ -143,13 +143,17 @@ func (s *Stream) accepted(r cbridge.Record) {
 		l.counted[c.slot] = s
 	}
 	ls.held = append(ls.held, h)
-	if len(ls.held) == 1 {
-		s.deliverHeld(ls)
-	}
+	s.deliverHeld(ls)
 }
 
-// deliverHeld hands over connections until the listener is stopped or closed.
+// deliverHeld hands over connections until the listener is stopped or closed. If the
+// callback panics, the end of a turn goes on.
 func (s *Stream) deliverHeld(ls *listener) {
+	defer func() {
+		if len(ls.held) > 0 && !ls.stopped && s.state == handleOpen {
+			s.loop.later(func() { s.deliverHeld(ls) })
+		}
+	}()
 	for len(ls.held) > 0 && !ls.stopped && s.state == handleOpen {
 		h := ls.held[0]
 		ls.held = ls.held[1:]
