@@ -43,8 +43,17 @@ func NewLoop() (*Loop, int) {
 	return l, 0
 }
 
-// Close releases the loop, or answers UV_EBUSY while a handle is left.
-func (l *Loop) Close() int { return int(C.br_loop_close(l.c)) }
+// Close releases the loop, or answers UV_EBUSY while a handle is left. What Shared has
+// said last stays, in Go's memory; the queues are gone.
+func (l *Loop) Close() int {
+	last := *l.Shared
+	if code := C.br_loop_close(l.c); code != 0 {
+		return int(code)
+	}
+	last.recs, last.NRec = nil, 0
+	*l = Loop{Shared: &last, WakeRead: l.WakeRead, WakeWrite: l.WakeWrite}
+	return 0
+}
 
 // Turn executes the first nops operations, forgets the first consumed records and runs
 // libuv once, waiting at most timeoutMS; 0 does not wait, -1 waits without limit. With

@@ -226,6 +226,7 @@ func (l *Loop) Close() error {
 	if code := l.b.Close(); code != 0 {
 		panic(&Error{Op: "loop_close", Errno: Errno(code)})
 	}
+	l.submission = submission{}
 	closeWake(l.b)
 	if l.leaks != nil {
 		l.leaks.cleanup.Stop()
@@ -284,7 +285,7 @@ func (l *Loop) Walk(f func(Handle)) {
 }
 
 // Now is the loop's clock in whole milliseconds, as of the last turn or UpdateTime;
-// uv_now.
+// uv_now. Once the loop is closed it stands still.
 func (l *Loop) Now() time.Duration { return time.Duration(l.b.Now) * time.Millisecond }
 
 // Clock is the time since the loop was made, from the monotonic clock that timers use. It
