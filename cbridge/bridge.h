@@ -176,6 +176,8 @@ void br_flush(br_loop *l, uint32_t nops);
 // otherwise.
 int br_tcp_new(br_loop *l, unsigned family, uint64_t *id);
 int br_pipe_new(br_loop *l, uint64_t *id);
+// br_open gives a handle the descriptor, which it owns from then on. It returns 1 if the
+// descriptor reads and writes, 0 if it is a socket that does not yet, or an error.
 int br_open(br_loop *l, uint64_t id, int fd);
 int br_is_active(br_loop *l, uint64_t id);  // 1 or 0
 int br_fileno(br_loop *l, uint64_t id);     // a descriptor or an error

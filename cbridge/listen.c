@@ -137,7 +137,7 @@ static int listener_new(br_loop *l, br_handle *h, int fd) {
 int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped) {
   br_handle *h = br_find_id(l, id);
   if (h == NULL) return UV_EBADF;
-  if (h->flags & (BR_CONNECTING | BR_READING) || h->out != NULL) return UV_EINVAL;
+  if (h->flags & (BR_CONNECTING | BR_CONNECTED | BR_READING) || h->out != NULL) return UV_EINVAL;
   uv_os_fd_t fd;
   if (uv_fileno(br_uv(h), &fd) != 0) {
     if (h->kind != BR_KIND_TCP) return UV_EINVAL;

@@ -63,7 +63,8 @@ func (l *Loop) NewTCP(family uint) (uint64, int) {
 	return uint64(id), int(err)
 }
 
-// Open gives a handle the descriptor, which it owns from then on.
+// Open gives a handle the descriptor, which it owns from then on. It returns 1 if the
+// descriptor reads and writes, 0 if it is a socket that does not yet, or a libuv code.
 func (l *Loop) Open(id uint64, fd int) int {
 	return int(C.br_open(l.c, C.uint64_t(id), C.int(fd)))
 }

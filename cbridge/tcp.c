@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -33,6 +34,22 @@ static int open_check(br_loop *l, int kind, int fd) {
   return 0;
 }
 
+// has_peer reports whether a descriptor reads and writes: the end of a pipe, or a socket
+// that is connected, or was until its connection failed. The kernel forgets the peer of
+// such a one, but has an end or an error for its reader. A socket that is fresh, bound or
+// listening has none.
+static int has_peer(int fd) {
+  int listens = 0;
+  socklen_t n = sizeof listens;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) != 0) return errno == ENOTSOCK;
+  if (listens) return 0;
+  struct sockaddr_storage name;
+  n = sizeof name;
+  if (getpeername(fd, (struct sockaddr *)&name, &n) == 0) return 1;
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  return poll(&p, 1, 0) > 0 && p.revents & (POLLIN | POLLERR);
+}
+
 int br_open(br_loop *l, uint64_t id, int fd) {
   br_handle *h = br_find_id(l, id);
   uv_os_fd_t old;
@@ -41,8 +58,10 @@ int br_open(br_loop *l, uint64_t id, int fd) {
   int refused = open_check(l, h->kind, fd);
   if (refused != 0) return refused;
   int err = h->kind == BR_KIND_TCP ? uv_tcp_open(br_tcp(h), fd) : uv_pipe_open((uv_pipe_t *)br_uv(h), fd);
-  if (err == 0) h->flags |= BR_CONNECTED;
-  return err;
+  if (err != 0) return err;
+  if (!has_peer(fd)) return 0;
+  h->flags |= BR_CONNECTED;
+  return 1;
 }
 
 static int addr_ok(const struct sockaddr *a, unsigned len) {

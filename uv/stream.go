@@ -74,6 +74,21 @@ func (s *Stream) reqs() *streamRequests {
 	return s.requests
 }
 
+// open gives the stream a descriptor.
+func (s *Stream) open(method string, fd uintptr) error {
+	if err := s.check(method); err != nil {
+		return err
+	}
+	code := s.loop.b.Open(s.id(), int(fd))
+	if code < 0 {
+		return s.fail("open", code)
+	}
+	if code > 0 {
+		s.flags |= streamConnected
+	}
+	return nil
+}
+
 type readFunc func(b []byte, err error)
 
 func (f readFunc) OnRead(b []byte, err error) { f(b, err) }

@@ -54,19 +54,11 @@ func (l *Loop) register(s *Stream) {
 	l.streams[s.slot] = s
 }
 
-// OpenFD takes ownership of a connected or bound socket; uv_tcp_open. The errors are
-// ErrClosed, EBUSY if there is a socket already, EEXIST if a handle of this loop has fd,
-// ENOTSOCK and EBADF.
-func (t *TCP) OpenFD(fd uintptr) error {
-	if err := t.check("TCP.OpenFD"); err != nil {
-		return err
-	}
-	if code := t.loop.b.Open(t.id(), int(fd)); code != 0 {
-		return t.fail("open", code)
-	}
-	t.flags |= streamConnected
-	return nil
-}
+// OpenFD takes ownership of a socket; uv_tcp_open. The kernel is asked what it is: one
+// that is connected can be read and written, one that listens or is bound can Listen,
+// another one Connect. The errors are ErrClosed, EBUSY if there is a socket already,
+// EEXIST if a handle of this loop has fd, ENOTSOCK and EBADF.
+func (t *TCP) OpenFD(fd uintptr) error { return t.open("TCP.OpenFD", fd) }
 
 // BindFlags change what Bind does.
 type BindFlags uint
