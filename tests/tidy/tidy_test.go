@@ -27,13 +27,15 @@ const (
 // code may import. "" is the root package.
 var arrows = map[string][]string{
 	"": {
-		"internal/goid", "internal/proactor", "internal/proactor/goproactor", "internal/proactor/uvproactor", "internal/timerheap",
+		"internal/goid", "internal/proactor", "internal/proactor/goproactor", "internal/proactor/system",
+		"internal/proactor/uvproactor", "internal/timerheap",
 	},
 	"internal/goid":                  {},
 	"internal/timerheap":             {},
 	"internal/proactor":              {},
-	"internal/proactor/goproactor":   {"internal/proactor"},
-	"internal/proactor/uvproactor":   {"internal/proactor", "uv"},
+	"internal/proactor/goproactor":   {"internal/proactor", "internal/proactor/system"},
+	"internal/proactor/uvproactor":   {"internal/proactor", "internal/proactor/system", "uv"},
+	"internal/proactor/system":       {},
 	"internal/proactor/proactortest": {"internal/proactor"},
 	"uv":                             {"cbridge", "internal/timerheap"},
 	"cbridge":                        {},

@@ -1,45 +1,22 @@
-// Package goproactor is the proactor in pure Go: package net below, no cgo.
-//
-// Goroutines wait, the loop acts. A connection that reads has one goroutine, parked in
-// the runtime's poller until there is something to read; a connection that the kernel
-// takes no more bytes from has a second one until it does. A listener and a pending
-// connect have one each. They put what has happened into one queue, which Poll takes as a
-// whole.
-//
-// Invariants:
-//   - Every field belongs to the loop's goroutine unless its comment names another owner.
-//   - A completion in the queue owns what it carries (a buffer, a connection) until
-//     complete is called or Close drops it.
-//   - Only the loop closes descriptors, so it may use one that it has not closed.
-//   - A goroutine never waits for the loop while it holds something that Close needs.
 package goproactor
+
+// The driver: one loop's view of the outside world.
 
 import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"sync"
 	"time"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 )
-
-// yieldEvery is how long Poll may be called without waiting before it lets other
-// goroutines run. With GOMAXPROCS=1 a loop that always has something to do would
-// otherwise keep the goroutines that do its I/O off the processor until the runtime
-// preempts it, which takes 10 ms.
-const yieldEvery = time.Millisecond
-
-// completion is something that has happened. complete tells the handler; discard releases
-// what the completion owns when the driver closes before that.
-type completion interface {
-	complete()
-	discard()
-}
 
 // driver implements proactor.Proactor.
 type driver struct {
+	system.System
+
 	mu       sync.Mutex
 	queue    []completion // under mu: what has happened since the last take, in order
 	sleeping bool         // under mu: the loop waits for the bell; who clears this rings it, once
@@ -61,7 +38,7 @@ type driver struct {
 	yielded   time.Duration // when the loop last let others run
 	streams   map[*stream]struct{}
 	listeners map[*listener]struct{}
-	dials     map[*dial]struct{}
+	connects  map[*connect]struct{}
 	closed    bool
 }
 
@@ -73,15 +50,11 @@ func New() (proactor.Proactor, error) {
 		start:     time.Now(),
 		streams:   make(map[*stream]struct{}),
 		listeners: make(map[*listener]struct{}),
-		dials:     make(map[*dial]struct{}),
+		connects:  make(map[*connect]struct{}),
 	}
 	d.timer.Stop()
 	return d, nil
 }
-
-func (d *driver) Now() time.Duration { return time.Since(d.start) }
-
-func (d *driver) Waited() (total, until time.Duration) { return d.waited, d.wokenAt }
 
 // Poll completes a batch even when a handler has panicked out of the Poll before: the
 // rest of that batch comes first.
@@ -107,66 +80,6 @@ func (d *driver) Poll(timeout time.Duration) error {
 	return nil
 }
 
-// take fills batch with everything that has happened. If that is nothing, it waits first.
-func (d *driver) take(timeout time.Duration) {
-	d.mu.Lock()
-	if timeout > 0 && len(d.local) == 0 && len(d.queue) == 0 && !d.woken {
-		began := d.Now()
-		d.sleep(timeout)
-		d.wokenAt = d.Now()
-		d.waited += d.wokenAt - began
-		d.yielded = d.wokenAt
-	} else if now := d.Now(); now-d.yielded > yieldEvery {
-		d.mu.Unlock()
-		runtime.Gosched()
-		d.yielded = now
-		d.mu.Lock()
-	}
-	d.batch, d.queue = d.queue, d.batch[:0]
-	d.next = 0
-	d.woken = false
-	d.mu.Unlock()
-
-	d.batch = append(d.batch, d.local...)
-	clear(d.local)
-	d.local = d.local[:0]
-}
-
-// sleep waits for the bell or the end of timeout. It is called and returns with mu held.
-func (d *driver) sleep(timeout time.Duration) {
-	d.sleeping = true
-	d.mu.Unlock()
-	if timeout == proactor.Forever {
-		<-d.bell
-		d.mu.Lock()
-		return
-	}
-	d.timer.Reset(timeout)
-	select {
-	case <-d.bell:
-		d.timer.Stop()
-		d.mu.Lock()
-	case <-d.timer.C:
-		d.mu.Lock()
-		if !d.sleeping {
-			<-d.bell // whoever cleared the flag has rung or is about to: leave no stale ring behind
-		}
-		d.sleeping = false
-	}
-}
-
-// post queues c. Any goroutine may call it.
-func (d *driver) post(c completion) {
-	d.mu.Lock()
-	d.queue = append(d.queue, c)
-	ring := d.sleeping
-	d.sleeping = false
-	d.mu.Unlock()
-	if ring {
-		d.bell <- struct{}{}
-	}
-}
-
 func (d *driver) Wake() {
 	d.mu.Lock()
 	d.woken = true
@@ -178,8 +91,9 @@ func (d *driver) Wake() {
 	}
 }
 
-// later queues c for the next Poll. For the loop's goroutine.
-func (d *driver) later(c completion) { d.local = append(d.local, c) }
+func (d *driver) Now() time.Duration { return time.Since(d.start) }
+
+func (d *driver) Waited() (total, until time.Duration) { return d.waited, d.wokenAt }
 
 // Close waits for every goroutine, so none is left when it returns, and nothing is posted
 // after that.
@@ -195,7 +109,7 @@ func (d *driver) Close() error {
 	for l := range d.listeners {
 		errs = append(errs, l.release())
 	}
-	for c := range d.dials {
+	for c := range d.connects {
 		c.stop()
 	}
 	d.goroutines.Wait()
@@ -211,6 +125,6 @@ func (d *driver) Close() error {
 	d.batch, d.queue, d.local, d.dirty, d.next = nil, nil, nil, nil, 0
 	clear(d.streams)
 	clear(d.listeners)
-	clear(d.dials)
+	clear(d.connects)
 	return errors.Join(errs...)
 }

@@ -166,7 +166,7 @@ func TestGate(t *testing.T) {
 			g.let()
 		}
 	}
-	g.demolish()
+	g.close()
 	for range arrived {
 	}
 }

@@ -9,7 +9,7 @@ package goproactor
 //	reading   reader, from open (enter)                     it holds a buffer and reads
 //	shut      reader, from reading (pass); loop, from open  the loop has what was read, or reading is stopped
 //	waiting   reader, from shut (enter)                     there is something to read, the reader waits to be let in
-//	gone      loop (demolish)                               the stream is closed, the reader ends
+//	closed    loop (close)                                  the stream is closed, the reader ends
 //
 // Only the loop leads out of shut and waiting, and only while it holds the gate: after
 // pass, or after a shut that said so.
@@ -21,7 +21,7 @@ const (
 	gateReading
 	gateShut
 	gateWaiting
-	gateGone
+	gateClosed
 )
 
 type gate struct {
@@ -29,7 +29,7 @@ type gate struct {
 	bell  chan struct{} // capacity 1; whoever moves the gate out of waiting rings it, once
 }
 
-// enter waits until the reader may read. It is false when the gate is gone.
+// enter waits until the reader may read. It is false when the gate is closed.
 func (g *gate) enter() bool {
 	for {
 		if g.state.CompareAndSwap(gateOpen, gateReading) {
@@ -38,7 +38,7 @@ func (g *gate) enter() bool {
 		if g.state.CompareAndSwap(gateShut, gateWaiting) {
 			<-g.bell
 		}
-		if g.state.Load() == gateGone {
+		if g.state.Load() == gateClosed {
 			return false
 		}
 	}
@@ -57,8 +57,8 @@ func (g *gate) shut() bool { return g.state.CompareAndSwap(gateOpen, gateShut) }
 // let opens a gate that the loop holds.
 func (g *gate) let() { g.leaveShut(gateOpen) }
 
-// demolish ends the reader's waiting and its next try to enter.
-func (g *gate) demolish() { g.leaveShut(gateGone) }
+// close ends the reader's waiting and its next try to enter.
+func (g *gate) close() { g.leaveShut(gateClosed) }
 
 func (g *gate) leaveShut(to uint32) {
 	if g.state.Swap(to) == gateWaiting {

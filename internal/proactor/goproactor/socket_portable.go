@@ -3,8 +3,8 @@
 package goproactor
 
 // What the driver does to sockets where it can only wait, which is Windows: reads and
-// writes are overlapped there. Every write is a flight. The tag goproactor_portable puts
-// this file to the test elsewhere.
+// writes are overlapped there. Every write is a pendingWrite. The tag goproactor_portable
+// puts this file to the test elsewhere.
 
 import (
 	"net"

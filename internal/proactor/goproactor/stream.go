@@ -1,7 +1,7 @@
 package goproactor
 
 // A stream is a connection. This file has its life: how it begins, fails and ends.
-// reader.go has one direction, writer.go the other.
+// read.go has one direction, write.go the other.
 //
 // Invariants:
 //   - A stream is usable until broken (a failure was found) or closed (Close was called);
@@ -41,8 +41,8 @@ type stream struct {
 
 // Kinds of completion that a stream is itself, so that they cost no memory.
 type (
-	failure  stream // a failure that the loop has found
-	farewell stream // the stream was closed
+	failedEvent stream // a failure that the loop has found
+	closedEvent stream // the stream was closed
 )
 
 // newStream takes over c, also when it fails.
@@ -62,9 +62,21 @@ func newStream(d *driver, c net.Conn) (*stream, error) {
 }
 
 func (s *stream) SetHandler(h proactor.Handler) { s.h = h }
-func (s *stream) LocalAddr() net.Addr           { return s.conn.LocalAddr() }
-func (s *stream) RemoteAddr() net.Addr          { return s.conn.RemoteAddr() }
-func (s *stream) FD() int                       { return s.fd }
+
+// Close cannot report an error to anyone: the descriptor is gone in any case, and what
+// the peer got only the peer knows.
+func (s *stream) Close() {
+	if s.closed {
+		return
+	}
+	_ = s.release()
+	delete(s.d.streams, s)
+	s.d.later((*closedEvent)(s))
+}
+
+func (s *stream) LocalAddr() net.Addr  { return s.conn.LocalAddr() }
+func (s *stream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+func (s *stream) FD() int              { return s.fd }
 
 func (s *stream) usable() bool { return !s.broken && !s.closed }
 
@@ -75,7 +87,7 @@ func (s *stream) breaks(op string, err error) {
 	}
 	s.broken = true
 	s.err = s.named(op, err)
-	s.d.later((*failure)(s))
+	s.d.later((*failedEvent)(s))
 }
 
 // named makes err say what failed, and on what.
@@ -91,7 +103,7 @@ func (s *stream) named(op string, err error) error {
 	return &net.OpError{Op: op, Net: local.Network(), Source: local, Addr: s.RemoteAddr(), Err: err}
 }
 
-func (f *failure) complete() {
+func (f *failedEvent) complete() {
 	if s := (*stream)(f); !s.closed {
 		err := s.err
 		s.err = nil
@@ -99,35 +111,24 @@ func (f *failure) complete() {
 	}
 }
 
-func (f *failure) discard() {}
-
-// Close cannot report an error to anyone: the descriptor is gone in any case, and what
-// the peer got only the peer knows.
-func (s *stream) Close() {
-	if s.closed {
-		return
-	}
-	_ = s.release()
-	delete(s.d.streams, s)
-	s.d.later((*farewell)(s))
-}
+func (f *failedEvent) discard() {}
 
 // release frees the descriptor and the buffers. The goroutines of the stream let go of
 // the descriptor on their own, and conn.Close waits until they have.
 func (s *stream) release() error {
 	s.closed = true
 	s.fd = -1
-	s.gate.demolish()
+	s.gate.close()
 	err := s.conn.Close()
 	s.dropKept()
 	s.dropOutput()
 	return err
 }
 
-func (f *farewell) complete() {
+func (f *closedEvent) complete() {
 	if s := (*stream)(f); s.h != nil {
 		s.h.Closed()
 	}
 }
 
-func (f *farewell) discard() {}
+func (f *closedEvent) discard() {}

@@ -21,9 +21,9 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// patience is how long a case waits for what must happen. It is reached by failing tests
-// only.
-const patience = 20 * time.Second
+// caseTimeout is how long a case waits for what must happen. It is reached by failing
+// tests only.
+const caseTimeout = 20 * time.Second
 
 // rig is one case: a driver, the loop that polls it, and the peers.
 type rig struct {
@@ -44,8 +44,8 @@ func newRig(t *testing.T, newProactor New) *rig {
 	before := openDescriptors()
 	p, err := newProactor()
 	require.NoError(t, err)
-	r := &rig{t: t, p: p, deadline: time.Now().Add(patience)}
-	watchdog := time.AfterFunc(patience, p.Wake) // a Poll that waits too long ends, and the case fails
+	r := &rig{t: t, p: p, deadline: time.Now().Add(caseTimeout)}
+	watchdog := time.AfterFunc(caseTimeout, p.Wake) // a Poll that waits too long ends, and the case fails
 	t.Cleanup(func() {
 		watchdog.Stop()
 		r.close()

@@ -211,7 +211,7 @@ func requireRest(t *testing.T, peer io.Reader, want string) {
 // requireNext requires that the next bytes are want, and waits for them without a Poll.
 func requireNext(t *testing.T, peer net.Conn, want string) {
 	t.Helper()
-	require.NoError(t, peer.SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, peer.SetReadDeadline(time.Now().Add(caseTimeout)))
 	got := make([]byte, len(want))
 	_, err := io.ReadFull(peer, got)
 	require.NoError(t, err)

@@ -1,13 +1,14 @@
 package goproactor
 
 // The writing direction of a stream. The loop gathers what is written in a turn and
-// offers it to the kernel itself. What the kernel does not take goes on a flight: a
-// goroutine that waits and writes. What is written meanwhile queues behind it.
+// offers it to the kernel itself. What the kernel does not take becomes a
+// pendingWrite: a goroutine that waits and writes. What is written meanwhile queues
+// behind it.
 //
 // Invariants:
-//   - While a flight is under way only its goroutine writes to the descriptor.
-//   - buffered counts the bytes in queue and those of the flight that the loop has not
-//     heard of; when the stream is broken, also what was written since.
+//   - While a pendingWrite is under way only its goroutine writes to the descriptor.
+//   - buffered counts the bytes in queue and those of the pendingWrite that the loop has
+//     not heard of; when the stream is broken, also what was written since.
 
 import (
 	"errors"
@@ -24,15 +25,15 @@ const (
 	// vectorPieces bounds one vectored write: 64 large buffers are 4 MiB, more than a
 	// socket takes.
 	vectorPieces = 64
-	// flightPieces bounds what a flight writes before it reports: a handler hears of 256
-	// KiB at the latest.
-	flightPieces = 4
+	// pendingPieces bounds what a pendingWrite writes before it reports: a handler hears
+	// of 256 KiB at the latest.
+	pendingPieces = 4
 )
 
 type output struct {
 	queue    chunks
 	buffered int
-	flight   *flight
+	pending  *pendingWrite
 	dirty    bool // in driver.dirty
 	ending   bool // CloseWrite was called
 	shut     bool // and the kernel knows
@@ -68,6 +69,16 @@ func (s *stream) WriteV(bufs [][]byte) {
 	}
 }
 
+func (s *stream) Flush()        { s.flush() }
+func (s *stream) Buffered() int { return s.buffered }
+
+func (s *stream) CloseWrite() {
+	if s.usable() && !s.ending {
+		s.ending = true
+		s.mark()
+	}
+}
+
 // accepts counts n bytes that are written, and reports whether there is any use in
 // keeping them. A broken stream counts them too: a writer that stops when much is
 // buffered has to stop, so that a Poll can tell it of the failure.
@@ -83,11 +94,11 @@ func (s *stream) accepts(n int) bool {
 }
 
 // gathers reports whether what is written now has to wait, or had better.
-func (s *stream) gathers() bool { return s.flight != nil || s.buffered < gatherBytesMax }
+func (s *stream) gathers() bool { return s.pending != nil || s.buffered < gatherBytesMax }
 
 func (s *stream) gather(p []byte) {
 	s.queue.add(p)
-	if s.flight == nil {
+	if s.pending == nil {
 		s.mark()
 	}
 }
@@ -100,24 +111,14 @@ func (s *stream) mark() {
 	}
 }
 
-func (s *stream) Flush()        { s.flush() }
-func (s *stream) Buffered() int { return s.buffered }
-
-func (s *stream) CloseWrite() {
-	if s.usable() && !s.ending {
-		s.ending = true
-		s.mark()
-	}
-}
-
 func (s *stream) flush() {
-	if !s.usable() || s.flight != nil {
+	if !s.usable() || s.pending != nil {
 		return
 	}
 	if !s.queue.empty() {
 		s.offer(nil)
 	}
-	if s.ending && !s.shut && s.usable() && s.flight == nil {
+	if s.ending && !s.shut && s.usable() && s.pending == nil {
 		s.shut = true
 		// A peer that has reset the connection, or on some systems closed it, needs no
 		// end: ENOTCONN.
@@ -127,8 +128,8 @@ func (s *stream) flush() {
 	}
 }
 
-// offer gives the kernel the queue and then extra. A flight starts with what it does not
-// take.
+// offer gives the kernel the queue and then extra. A pendingWrite starts with what it
+// does not take.
 func (s *stream) offer(extra [][]byte) {
 	v := &s.d.vector
 	for more := true; more; {
@@ -170,9 +171,9 @@ func (v *vector) size() int {
 	return n
 }
 
-// flight is one go at writing what the kernel did not take: the goroutine's share of it,
-// and the completion.
-type flight struct {
+// pendingWrite is one go at writing what the kernel did not take: the goroutine's share
+// of it, and the completion.
+type pendingWrite struct {
 	s     *stream
 	queue chunks // the goroutine's
 
@@ -184,18 +185,18 @@ type flight struct {
 }
 
 func (s *stream) launch() {
-	s.flight = &flight{s: s, queue: s.queue}
+	s.pending = &pendingWrite{s: s, queue: s.queue}
 	s.queue = chunks{}
 	s.d.goroutines.Add(1)
-	go s.flight.run()
+	go s.pending.run()
 }
 
-func (f *flight) run() {
+func (f *pendingWrite) run() {
 	defer f.s.d.goroutines.Done()
 	defer f.queue.drop()
 	var v vector
 	for !f.queue.empty() {
-		v.bufs = f.queue.appendTo(v.bufs[:0], flightPieces)
+		v.bufs = f.queue.appendTo(v.bufs[:0], pendingPieces)
 		n, err := f.s.waitWrite(&v)
 		if errors.Is(err, net.ErrClosed) {
 			return // by Close, which drops the rest
@@ -209,7 +210,7 @@ func (f *flight) run() {
 }
 
 // report tells the loop of progress. Reports that the loop has not taken yet become one.
-func (f *flight) report(n int, err error) {
+func (f *pendingWrite) report(n int, err error) {
 	f.mu.Lock()
 	f.taken += n
 	f.err = err
@@ -222,7 +223,7 @@ func (f *flight) report(n int, err error) {
 	}
 }
 
-func (f *flight) complete() {
+func (f *pendingWrite) complete() {
 	f.mu.Lock()
 	n, over, err := f.taken, f.over, f.err
 	f.taken, f.posted = 0, false
@@ -233,7 +234,7 @@ func (f *flight) complete() {
 	}
 	s.buffered -= n
 	if over {
-		s.flight = nil
+		s.pending = nil
 		if err == nil {
 			s.flush()
 		} else {
@@ -245,11 +246,12 @@ func (f *flight) complete() {
 	}
 }
 
-func (f *flight) discard() {}
+func (f *pendingWrite) discard() {}
 
-// dropOutput is for a stream that closes. A flight drops its own share when it notices.
+// dropOutput is for a stream that closes. A pendingWrite drops its own share when it
+// notices.
 func (s *stream) dropOutput() {
 	s.queue.drop()
 	s.buffered = 0
-	s.flight = nil
+	s.pending = nil
 }

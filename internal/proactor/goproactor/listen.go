@@ -111,32 +111,6 @@ func (l *listener) adopt(backlog int) error {
 	return errors.Join(err, failed)
 }
 
-// networkOf names the network of addr for package net, so that an IPv4 address stays
-// IPv4.
-func networkOf(addr net.Addr, v6Only bool) (string, error) {
-	switch a := addr.(type) {
-	case *net.UnixAddr:
-		return "unix", nil
-	case *net.TCPAddr:
-		switch {
-		case a.IP.To4() != nil:
-			return "tcp4", nil
-		case v6Only:
-			return "tcp6", nil
-		}
-		return "tcp", nil
-	}
-	return "", fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
-}
-
-// keepAlive switches SO_KEEPALIVE and leaves the system's times as they are.
-func keepAlive(on bool) net.KeepAliveConfig {
-	return net.KeepAliveConfig{Enable: on, Idle: -1, Interval: -1, Count: -1}
-}
-
-func (l *listener) Addr() net.Addr { return l.ln.Addr() }
-func (l *listener) FD() int        { return l.fd }
-
 func (l *listener) Start(h proactor.AcceptHandler) error {
 	if l.closed {
 		return fmt.Errorf("accept on %v: the listener is closed: %w", l.Addr(), net.ErrClosed)
@@ -173,6 +147,9 @@ func (l *listener) Stop() {
 	// Fails only if the socket is closed, and then nothing is accepted anyway.
 	_ = l.ln.SetDeadline(time.Unix(1, 0))
 }
+
+func (l *listener) Addr() net.Addr { return l.ln.Addr() }
+func (l *listener) FD() int        { return l.fd }
 
 // Close cannot report an error to anyone; the socket is gone in any case.
 func (l *listener) Close() {

@@ -1,6 +1,6 @@
 package goproactor
 
-// A dial is a pending Connect: a goroutine in package net's Dialer.
+// Connecting: a pending Connect is a goroutine in package net's Dialer.
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// dial is the completion of a Connect too.
-type dial struct {
+// connect is one call of Connect, and its completion.
+type connect struct {
 	d         *driver
 	stop      context.CancelFunc
 	done      func(proactor.Stream, error)
@@ -22,13 +22,13 @@ type dial struct {
 }
 
 func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(proactor.Stream, error)) (cancel func()) {
-	c := &dial{d: d, done: done}
+	c := &connect{d: d, done: done}
 	if d.closed {
 		return func() {}
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
-	d.dials[c] = struct{}{}
+	d.connects[c] = struct{}{}
 	network, err := networkOf(addr, false)
 	if err != nil {
 		c.err = err
@@ -45,14 +45,14 @@ func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(p
 	return c.cancel
 }
 
-func (c *dial) cancel() {
+func (c *connect) cancel() {
 	c.cancelled = true
 	c.stop()
 }
 
-func (c *dial) complete() {
+func (c *connect) complete() {
 	c.stop()
-	delete(c.d.dials, c)
+	delete(c.d.connects, c)
 	if c.cancelled {
 		c.discard()
 		c.done(nil, context.Canceled)
@@ -71,7 +71,7 @@ func (c *dial) complete() {
 }
 
 // discard closes a connection that nobody will hear of.
-func (c *dial) discard() {
+func (c *connect) discard() {
 	if c.conn != nil {
 		_ = c.conn.Close()
 	}

@@ -11,7 +11,7 @@ package goproactor
 //   - held is true if and only if the loop holds the gate and kept is false and no Data
 //     runs: reading is stopped.
 //   - The reader ends with the result that carries an error (io.EOF is one), or when the
-//     gate is gone.
+//     gate is closed.
 
 import (
 	"errors"
@@ -35,8 +35,8 @@ type result struct {
 	err error
 }
 
-// arrival is the completion of a read.
-type arrival stream
+// readEvent is the completion of a read.
+type readEvent stream
 
 func (s *stream) ReadStart() {
 	if s.reading || s.over || !s.usable() {
@@ -50,7 +50,7 @@ func (s *stream) ReadStart() {
 		go s.readAll()
 	case s.kept:
 		s.kept = false
-		s.d.later((*arrival)(s))
+		s.d.later((*readEvent)(s))
 	case s.held:
 		s.held = false
 		s.gate.let()
@@ -75,7 +75,7 @@ func (s *stream) readAll() {
 		}
 		s.result = result{buf, err}
 		s.gate.pass()
-		s.d.post((*arrival)(s))
+		s.d.post((*readEvent)(s))
 		if err != nil {
 			return
 		}
@@ -95,7 +95,7 @@ func nextSize(size, n int) int {
 	return size
 }
 
-func (a *arrival) complete() {
+func (a *readEvent) complete() {
 	s := (*stream)(a)
 	switch {
 	case !s.usable():
@@ -127,7 +127,7 @@ func (s *stream) handedOver() {
 	}
 }
 
-func (a *arrival) discard() { (*stream)(a).releaseResult() }
+func (a *readEvent) discard() { (*stream)(a).releaseResult() }
 
 func (s *stream) releaseResult() {
 	putBuffer(s.result.buf)

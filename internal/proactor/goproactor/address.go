@@ -1,0 +1,32 @@
+package goproactor
+
+// Addresses, and what depends on their kind.
+
+import (
+	"errors"
+	"fmt"
+	"net"
+)
+
+// networkOf names the network of addr for package net, so that an IPv4 address stays
+// IPv4.
+func networkOf(addr net.Addr, v6Only bool) (string, error) {
+	switch a := addr.(type) {
+	case *net.UnixAddr:
+		return "unix", nil
+	case *net.TCPAddr:
+		switch {
+		case a.IP.To4() != nil:
+			return "tcp4", nil
+		case v6Only:
+			return "tcp6", nil
+		}
+		return "tcp", nil
+	}
+	return "", fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
+}
+
+// keepAlive switches SO_KEEPALIVE and leaves the system's times as they are.
+func keepAlive(on bool) net.KeepAliveConfig {
+	return net.KeepAliveConfig{Enable: on, Idle: -1, Interval: -1, Count: -1}
+}

@@ -1,0 +1,61 @@
+package proactor
+
+// Listening: sockets that bring connections.
+//
+// A listener is stopped, accepting or closed:
+//
+//	state      moves to                            what happens to connections
+//	stopped    accepting: Start                    they wait in the kernel's backlog
+//	accepting  stopped: Stop                       each goes to the handler
+//	           stopped: an error, AcceptFailed
+//	closed     from both: Close                    the kernel refuses them
+//
+//   - Listen and ListenOn return it stopped.
+//   - A connection that is being accepted at the moment of Stop is kept. It is the first
+//     one after the next Start.
+//   - A connection that its peer gave up before it was accepted is not told at all.
+
+import "net"
+
+// Binder makes listeners.
+type Binder interface {
+	// Listen binds addr (*net.TCPAddr or *net.UnixAddr) and listens. Connections come
+	// after Listener.Start.
+	Listen(addr net.Addr, opt ListenOptions) (Listener, error)
+}
+
+// ListenOptions says how Listen binds.
+type ListenOptions struct {
+	Backlog   int  // connections the kernel may hold before accept
+	ReuseAddr bool // SO_REUSEADDR
+	ReusePort bool // SO_REUSEPORT
+	V6Only    bool // an IPv6 socket does not serve IPv4
+	KeepAlive bool // on every accepted connection
+}
+
+// Listener is a listening socket.
+type Listener interface {
+	// Start begins to accept, or goes on after Stop. Each connection, TCP_NODELAY set,
+	// goes to h.
+	Start(h AcceptHandler) error
+	// Stop leaves new connections in the kernel's backlog. One that is being accepted at
+	// this moment is kept for the next Start.
+	Stop()
+	Addr() net.Addr
+	// FD is the socket's descriptor, borrowed; -1 if there is none.
+	FD() int
+	// Close stops listening at once; the kernel refuses new connections from then on.
+	// Connections that nobody has heard of are closed, and the path of a Unix socket is
+	// removed. Idempotent.
+	Close()
+}
+
+// AcceptHandler hears of a Listener.
+type AcceptHandler interface {
+	// Accepted hands over a connection. The handler calls SetHandler or Close on it
+	// before it returns.
+	Accepted(s Stream)
+	// AcceptFailed reports an error that kept a connection from being accepted, or shed
+	// it, such as EMFILE. The listener goes on.
+	AcceptFailed(err error)
+}

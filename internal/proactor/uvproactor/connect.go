@@ -1,0 +1,118 @@
+//go:build cgo
+
+package uvproactor
+
+// Connecting: a pending Connect is a handle of libuv's that connects.
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+	"github.com/seed-a026a017/asyncio/uv"
+)
+
+// connect is one call of Connect.
+type connect struct {
+	d         *driver
+	conn      *uv.Stream // nil when it could not be made
+	done      func(proactor.Stream, error)
+	cancelled bool
+}
+
+func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(proactor.Stream, error)) (cancel func()) {
+	c := &connect{d: d, done: done}
+	var err error
+	switch a := addr.(type) {
+	case *net.TCPAddr:
+		err = c.tcp(a, opt)
+	case *net.UnixAddr:
+		err = c.unix(a, opt)
+	default:
+		err = &net.AddrError{Err: fmt.Sprintf("connect: unsupported address type %T", addr), Addr: fmt.Sprint(addr)}
+	}
+	if err != nil {
+		d.later(func() { c.finish(err) })
+	}
+	return c.cancel
+}
+
+func (c *connect) tcp(a *net.TCPAddr, opt proactor.ConnectOptions) error {
+	t, err := c.d.loop.NewTCP()
+	if err != nil {
+		return err
+	}
+	c.conn = &t.Stream
+	if opt.Local != nil {
+		local, ok := opt.Local.(*net.TCPAddr)
+		if !ok {
+			return &net.AddrError{Err: fmt.Sprintf("connect: local address of type %T", opt.Local), Addr: opt.Local.String()}
+		}
+		ap, _ := addrPort(local)
+		if err := t.Bind(ap, 0); err != nil {
+			return err
+		}
+	}
+	if err := t.SetNoDelay(true); err != nil {
+		return err
+	}
+	ap, anyIP := addrPort(a)
+	if anyIP {
+		ap = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), ap.Port())
+	}
+	return t.Connect(ap, func(err error) {
+		if err == nil && opt.KeepAlive {
+			err = t.SetKeepAlive(true, keepAliveDelay)
+		}
+		c.finish(err)
+	})
+}
+
+func (c *connect) unix(a *net.UnixAddr, opt proactor.ConnectOptions) error {
+	p, err := c.d.loop.NewPipe()
+	if err != nil {
+		return err
+	}
+	c.conn = &p.Stream
+	if opt.Local != nil {
+		if err := p.Bind(opt.Local.String()); err != nil {
+			return err
+		}
+	}
+	return p.Connect(a.Name, c.finish)
+}
+
+// finish reports the end of the attempt, unless the driver is closing.
+func (c *connect) finish(err error) {
+	done := c.done
+	if done == nil {
+		return
+	}
+	c.done = nil
+	if c.cancelled {
+		err = context.Canceled
+	}
+	if err != nil && c.conn != nil {
+		c.conn.Close()
+	}
+	switch {
+	case c.d.closed:
+	case err != nil:
+		done(nil, err)
+	default:
+		done(newStream(c.d, c.conn), nil)
+	}
+}
+
+// cancel closes the handle, which ends a connect that is under way.
+func (c *connect) cancel() {
+	if c.done == nil || c.cancelled {
+		return
+	}
+	c.cancelled = true
+	if c.conn != nil {
+		c.conn.Close()
+	}
+}
