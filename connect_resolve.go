@@ -1,7 +1,7 @@
 package asyncio
 
-// From "host:port" to the addresses to try. Literals cost nothing; names are looked up in
-// a goroutine.
+// From "host:port" to the addresses to try. Literals cost nothing; names are looked up by
+// the driver, in a function of the executor.
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
 // An empty host stands for these.
@@ -64,8 +66,9 @@ func resolve(ctx context.Context, network, address string, noHost []netip.Addr) 
 	}
 	port, portErr := strconv.ParseUint(service, 10, 16)
 	if hosts == nil || portErr != nil {
+		names := loopOf(ctx).pro
 		found, err := ToThread(ctx, func(ctx context.Context) ([]netip.AddrPort, error) {
-			return lookup(ctx, network, family, host, service, hosts)
+			return lookup(ctx, names, network, family, host, service, hosts)
 		})
 		if err != nil {
 			return nil, err
@@ -79,15 +82,15 @@ func resolve(ctx context.Context, network, address string, noHost []netip.Addr) 
 	return socketAddrs(family, address, found)
 }
 
-// lookup blocks: it asks the system for the port's number, and for the host's addresses
-// unless they are known.
-func lookup(ctx context.Context, network, family, host, service string, hosts []netip.Addr) ([]netip.AddrPort, error) {
-	port, err := net.DefaultResolver.LookupPort(ctx, network, service)
+// lookup blocks: it asks for the port's number, and for the host's addresses unless they
+// are known.
+func lookup(ctx context.Context, names proactor.Resolver, network, family, host, service string, hosts []netip.Addr) ([]netip.AddrPort, error) {
+	port, err := names.LookupPort(ctx, network, service)
 	if err != nil {
 		return nil, err
 	}
 	if hosts == nil {
-		if hosts, err = net.DefaultResolver.LookupNetIP(ctx, family, host); err != nil {
+		if hosts, err = names.LookupNetIP(ctx, family, host); err != nil {
 			return nil, err
 		}
 	}

@@ -13,6 +13,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 )
 
 // Executor runs functions on other goroutines: concurrent.futures.Executor.
@@ -61,6 +64,11 @@ func (p *threadPool) Submit(fn func()) error {
 	if fn == nil {
 		panic(misuse(ErrInvalidArgument, "Submit was given a nil function"))
 	}
+	return p.submit(fn, system.System{})
+}
+
+// submit is Submit for a caller that says where a new worker runs.
+func (p *threadPool) submit(fn func(), on proactor.Worker) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shut {
@@ -69,13 +77,13 @@ func (p *threadPool) Submit(fn func()) error {
 	p.queue = append(p.queue, fn)
 	if p.workers < p.max {
 		p.workers++
-		go p.work()
+		on.Work(func() { p.work(on) })
 	}
 	return nil
 }
 
 // work runs functions until none waits.
-func (p *threadPool) work() {
+func (p *threadPool) work(on proactor.Worker) {
 	for {
 		p.mu.Lock()
 		if len(p.queue) == 0 {
@@ -90,17 +98,17 @@ func (p *threadPool) work() {
 		p.queue[0] = nil
 		p.queue = p.queue[1:]
 		p.mu.Unlock()
-		p.call(fn)
+		p.call(fn, on)
 	}
 }
 
 // call runs fn. If that ends the goroutine with runtime.Goexit, another one takes the
 // worker's place.
-func (p *threadPool) call(fn func()) {
+func (p *threadPool) call(fn func(), on proactor.Worker) {
 	returned := false
 	defer func() {
 		if !returned {
-			go p.work()
+			on.Work(func() { p.work(on) })
 		}
 	}()
 	fn()
@@ -159,7 +167,7 @@ func (l *Loop) ShutdownDefaultExecutor(ctx context.Context) error {
 		return None{}, nil
 	}
 	l.counters.pending++
-	go job.work()
+	l.pro.Work(job.work)
 	_, err := job.future.Await(ctx)
 	return err
 }
@@ -193,12 +201,21 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 	}
 	job := &executorJob[T]{fn: fn, future: NewFuture[T](l)}
 	job.future.onCancel = job.cancel
-	if err := ex.Submit(job.work); err != nil {
+	if err := l.submit(ex, job.work); err != nil {
 		_ = job.future.SetException(err)
 		return job.future
 	}
 	l.counters.pending++
 	return job.future
+}
+
+// submit gives fn to ex. A pool's workers are goroutines of the driver, like everything
+// that the loop waits for; those of a foreign executor are its own.
+func (l *Loop) submit(ex Executor, fn func()) error {
+	if p, ok := ex.(*threadPool); ok {
+		return p.submit(fn, l.pro)
+	}
+	return ex.Submit(fn)
 }
 
 // work runs on the executor's goroutine.

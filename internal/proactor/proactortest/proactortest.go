@@ -53,6 +53,8 @@ func Run(t *testing.T, newProactor New) {
 		{"Write", writeCases},
 		{"Close", closeCases},
 		{"Traffic", trafficCases},
+		{"Work", workCases},
+		{"Resolve", resolveCases},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.cases {
