@@ -19,8 +19,9 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// acceptRetryDelay is the pause after the system has run out of descriptors or memory: at
-// once it would fail again.
+// acceptRetryDelay is the pause after an error, mostly a lack of descriptors or memory:
+// at once it would fail again. It is asyncio's ACCEPT_RETRY_DELAY, and the only such
+// pause there is: see the rules of proactor's listeners.
 const acceptRetryDelay = time.Second
 
 type serverState uint8
@@ -134,20 +135,18 @@ func (s *Server) adopt(stream proactor.Stream) (t *streamTransport) {
 	return newStreamTransport(s.loop, stream, s.factory(), s, s.stream)
 }
 
-// AcceptFailed implements proactor.AcceptHandler. A connection that its peer gave up
-// while it waited is no news.
+// AcceptFailed implements proactor.AcceptHandler. The listener has stopped, and goes on
+// after a pause.
 func (a *acceptor) AcceptFailed(err error) {
 	l := a.server.loop
-	switch {
-	case errors.Is(err, syscall.ECONNABORTED):
-	case outOfResources(err):
-		l.CallExceptionHandler(ErrorContext{Message: "socket.accept() out of system resource", Exception: err, Server: a.server})
-		if a.server.state != serverClosed && a.retry == nil {
-			a.retry = l.CallLater(acceptRetryDelay, a.goOn)
-			_ = a.adjust() // to stop does not fail
-		}
-	default:
-		l.CallExceptionHandler(ErrorContext{Message: "socket.accept() failed", Exception: err, Server: a.server})
+	message := "socket.accept() failed"
+	if outOfResources(err) {
+		message = "socket.accept() out of system resource"
+	}
+	a.accepting = false
+	l.CallExceptionHandler(ErrorContext{Message: message, Exception: err, Server: a.server})
+	if a.server.state != serverClosed && a.retry == nil {
+		a.retry = l.CallLater(acceptRetryDelay, a.goOn)
 	}
 }
 

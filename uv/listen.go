@@ -88,14 +88,18 @@ func (s *Stream) listening(method string) (*listener, error) {
 	return s.requests.listener, nil
 }
 
-// AcceptStop leaves new connections in the kernel's backlog. The errors are ErrClosed,
-// and EINVAL if the handle does not listen.
+// AcceptStop leaves new connections in the kernel's backlog. It ends the pause after an
+// error too: AcceptStart then accepts at once. The errors are ErrClosed, and EINVAL if
+// the handle does not listen.
 func (s *Stream) AcceptStop() error {
 	ls, err := s.listening("Stream.AcceptStop")
 	if err != nil {
 		return err
 	}
 	ls.stopped = true
+	if ls.retry != nil {
+		ls.retry.disarm()
+	}
 	s.loop.submit(cbridge.OpAcceptStop, s.slot, s.gen, 0)
 	return nil
 }

@@ -14,6 +14,11 @@ package proactor
 //   - A connection that is being accepted at the moment of Stop is kept. It is the first
 //     one after the next Start.
 //   - A connection that its peer gave up before it was accepted is not told at all.
+//   - An error such as EMFILE would come back at once. The driver tells it once and
+//     stops. When to try again is for the loop above, with Start: no driver has a pause
+//     of its own. The connection that met the error waits in the backlog like the others.
+//   - An error that is found after Stop is not told. If it lasts, the next Start meets
+//     it.
 
 import "net"
 
@@ -55,7 +60,7 @@ type AcceptHandler interface {
 	// Accepted hands over a connection. The handler calls SetHandler or Close on it
 	// before it returns.
 	Accepted(s Stream)
-	// AcceptFailed reports an error that kept a connection from being accepted, or shed
-	// it, such as EMFILE. The listener goes on.
+	// AcceptFailed reports an error that keeps connections from being accepted, such as
+	// EMFILE. The listener has stopped. Start, also in here, makes it go on.
 	AcceptFailed(err error)
 }

@@ -8,6 +8,7 @@ package goproactor
 //   - While stopped, a deadline in the past keeps the goroutine from accepting:
 //     connections stay in the backlog. The one that it was accepting at the moment of
 //     Stop is kept.
+//   - The goroutine ends with the first error. The next Start runs another.
 
 import (
 	"context"
@@ -21,15 +22,9 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-const (
-	// acceptAheadMax lets one turn take several connections from a storm of them, and no
-	// more descriptors than that.
-	acceptAheadMax = 64
-	// After a failure such as EMFILE the kernel would fail again at once. The pauses are
-	// those of net/http.
-	acceptRetryMin = 5 * time.Millisecond
-	acceptRetryMax = time.Second
-)
+// acceptAheadMax lets one turn take several connections from a storm of them, and no more
+// descriptors than that.
+const acceptAheadMax = 64
 
 // socketListener is what *net.TCPListener and *net.UnixListener have in common.
 type socketListener interface {
@@ -177,7 +172,6 @@ func (l *listener) release() error {
 // deadline.
 func (l *listener) acceptAll() {
 	defer l.d.goroutines.Done()
-	pause := acceptRetryMin
 	for {
 		select {
 		case l.slots <- struct{}{}:
@@ -187,7 +181,6 @@ func (l *listener) acceptAll() {
 		c, err := l.ln.Accept()
 		switch {
 		case err == nil:
-			pause = acceptRetryMin
 			l.d.post(&accepted{l: l, conn: c})
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -200,12 +193,7 @@ func (l *listener) acceptAll() {
 			}
 		default:
 			l.d.post(&accepted{l: l, err: err})
-			select {
-			case <-time.After(pause):
-			case <-l.quit:
-				return
-			}
-			pause = min(2*pause, acceptRetryMax)
+			return
 		}
 	}
 }
@@ -216,21 +204,30 @@ func (a *accepted) complete() {
 	case l.closed:
 		a.discard()
 		return
+	case a.err != nil:
+		<-l.slots
+		l.started = false
+		l.failed(a.err)
+		return
 	case !l.active:
 		l.kept = append(l.kept, a)
 		return
 	}
 	<-l.slots
-	if a.err != nil {
-		l.h.AcceptFailed(a.err)
-		return
-	}
 	s, err := newStream(l.d, a.conn)
 	if err != nil {
-		l.h.AcceptFailed(err)
+		l.failed(err)
 		return
 	}
 	l.h.Accepted(s)
+}
+
+// failed stops, and tells why unless the listener was stopped before.
+func (l *listener) failed(err error) {
+	if l.active {
+		l.Stop()
+		l.h.AcceptFailed(err)
+	}
 }
 
 // discard closes a connection that nobody will hear of.

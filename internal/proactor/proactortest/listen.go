@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,6 +16,10 @@ import (
 
 // backlog is enough for the connections that a case leaves waiting.
 const backlog = 64
+
+// retryMax is longer than what lies below a driver, such as libuv's bridge, would pause
+// before it accepts again by itself.
+const retryMax = 150 * time.Millisecond
 
 var listenOptions = proactor.ListenOptions{Backlog: backlog, ReuseAddr: true}
 
@@ -284,32 +289,65 @@ var listenCases = []testCase{
 	{name: "no descriptors left", run: func(r *rig) {
 		ln := r.listen(r.freeAddr("tcp"), listenOptions)
 		const dials = 3
-		var first net.Conn
 		r.do("dial", func() {
-			first = r.dial(ln.Addr())
-			for range dials - 1 {
+			for range dials {
 				r.dial(ln.Addr())
 			}
 		})
-		accepted, failed := 0, 0
+		accepted := 0
+		var failures []error
+		h := &acceptor{r: r,
+			accepted: func(s proactor.Stream) { accepted++; r.record(s) },
+			failed:   func(err error) { failures = append(failures, err) },
+		}
 		withoutDescriptors(r.t, func() {
-			require.NoError(r.t, ln.Start(&acceptor{r: r,
-				accepted: func(s proactor.Stream) { accepted++; r.record(s) },
-				failed: func(err error) {
-					failed++
-					if err == nil {
-						r.t.Error("AcceptFailed(nil)")
-					}
-				},
-			}))
-			// The driver reports it, or sheds the connection.
-			shed := r.spawn(func() { _, _ = first.Read(make([]byte, 1)) })
-			r.until("a failure", func() bool { return failed > 0 || shed() })
+			for i := range 3 {
+				require.NoError(r.t, ln.Start(h))
+				r.until("a failure", func() bool { return len(failures) > i })
+				require.ErrorIs(r.t, failures[i], syscall.EMFILE)
+				r.pollFor(retryMax)
+				require.Len(r.t, failures, i+1, "told once for each Start")
+			}
 		})
-		require.Zero(r.t, accepted)
+		r.settle()
+		require.Zero(r.t, accepted, "accepted without Start")
 		r.do("dial", func() { r.dial(ln.Addr()) })
-		r.until("the listener to go on", func() bool { return accepted > 0 })
-		_ = first.Close()
+		r.settle()
+		require.Zero(r.t, accepted, "accepted without Start")
+		require.NoError(r.t, ln.Start(h))
+		r.until("the connections", func() bool { return accepted == dials+1 })
+		require.Len(r.t, failures, 3)
+	}},
+	{name: "no descriptors left, Start in AcceptFailed", run: func(r *rig) {
+		ln := r.listen(r.freeAddr("tcp"), listenOptions)
+		r.do("dial", func() { r.dial(ln.Addr()) })
+		accepted, failed := 0, 0
+		h := &acceptor{r: r, accepted: func(s proactor.Stream) { accepted++; r.record(s) }}
+		h.failed = func(error) {
+			failed++
+			require.NoError(r.t, ln.Start(h))
+		}
+		withoutDescriptors(r.t, func() {
+			require.NoError(r.t, ln.Start(h))
+			r.until("failures", func() bool { return failed > 3 })
+		})
+		r.until("the connection", func() bool { return accepted == 1 })
+	}},
+	{name: "no descriptors left, and stopped", run: func(r *rig) {
+		ln := r.listen(r.freeAddr("tcp"), listenOptions)
+		r.do("dial", func() { r.dial(ln.Addr()) })
+		accepted := 0
+		h := &acceptor{r: r, accepted: func(s proactor.Stream) { accepted++; r.record(s) }}
+		h.failed = func(err error) { r.t.Errorf("told after Stop: %v", err) }
+		withoutDescriptors(r.t, func() {
+			require.NoError(r.t, ln.Start(h))
+			ln.Stop()
+			r.pollFor(10 * time.Millisecond)
+		})
+		r.settle()
+		require.Zero(r.t, accepted)
+		require.NoError(r.t, ln.Start(h))
+		r.until("the connection", func() bool { return accepted == 1 })
 	}},
 	{name: "many connections at once", run: func(r *rig) {
 		ln := r.listen(r.freeAddr("tcp"), proactor.ListenOptions{Backlog: 1024})

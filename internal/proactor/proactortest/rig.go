@@ -73,6 +73,15 @@ func (r *rig) poll(timeout time.Duration) {
 	require.NoError(r.t, r.p.Poll(timeout))
 }
 
+// pollFor polls for so long.
+func (r *rig) pollFor(d time.Duration) {
+	r.t.Helper()
+	start := r.p.Now()
+	for left := d; left > 0; left = d - (r.p.Now() - start) {
+		r.poll(left)
+	}
+}
+
 // until polls until cond holds. Whoever makes it true on another goroutine calls Wake
 // afterwards.
 func (r *rig) until(what string, cond func() bool) {

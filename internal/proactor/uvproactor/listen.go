@@ -17,10 +17,11 @@ import (
 
 // listener implements proactor.Listener.
 type listener struct {
-	d    *driver
-	s    *uv.Stream
-	h    proactor.AcceptHandler
-	addr net.Addr
+	d      *driver
+	s      *uv.Stream
+	h      proactor.AcceptHandler
+	addr   net.Addr
+	active bool // between Start and Stop
 }
 
 func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Listener, error) {
@@ -111,11 +112,18 @@ func (d *driver) bindTCP(ap netip.AddrPort, opt proactor.ListenOptions) (*uv.TCP
 }
 
 func (l *listener) Start(h proactor.AcceptHandler) error {
+	if err := l.s.AcceptStart(); err != nil {
+		return err
+	}
 	l.h = h
-	return l.s.AcceptStart()
+	l.active = true
+	return nil
 }
 
-func (l *listener) Stop() { _ = l.s.AcceptStop() } // it fails on a closed listener only
+func (l *listener) Stop() {
+	l.active = false
+	_ = l.s.AcceptStop() // it fails on a closed listener only
+}
 
 func (l *listener) Addr() net.Addr { return l.addr }
 
@@ -131,8 +139,11 @@ func (l *listener) accepted(s *stream) {
 	l.h.Accepted(s)
 }
 
+// failed stops, and tells why unless the listener was stopped before. It takes libuv's
+// own pause away: AcceptStop ends it.
 func (l *listener) failed(err error) {
-	if !l.d.closed {
+	if l.active && !l.d.closed {
+		l.Stop()
 		l.h.AcceptFailed(err)
 	}
 }
