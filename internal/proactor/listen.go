@@ -27,11 +27,21 @@ type Binder interface {
 	// Listen binds addr (*net.TCPAddr or *net.UnixAddr) and listens. Connections come
 	// after Listener.Start.
 	Listen(addr net.Addr, opt ListenOptions) (Listener, error)
+
+	// ListenOn takes over ln (*net.TCPListener or *net.UnixListener), a socket that
+	// listens already: one that was inherited, or bound with options of its own. The
+	// driver owns it unless there is an error: then it is as it was. Of opt, Backlog and
+	// KeepAlive count; the others belong to bind. The path of a Unix socket stays when
+	// the Listener is closed.
+	ListenOn(ln net.Listener, opt ListenOptions) (Listener, error)
 }
+
+// BacklogMax is the longest backlog that every system understands.
+const BacklogMax = 1<<16 - 1
 
 // ListenOptions says how Listen binds.
 type ListenOptions struct {
-	Backlog   int  // connections the kernel may hold before accept
+	Backlog   int  // connections the kernel may hold before accept; 0: as many as it allows
 	ReuseAddr bool // SO_REUSEADDR
 	ReusePort bool // SO_REUSEPORT
 	V6Only    bool // an IPv6 socket does not serve IPv4

@@ -23,7 +23,15 @@ func networkOf(addr net.Addr, v6Only bool) (string, error) {
 		}
 		return "tcp", nil
 	}
-	return "", fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
+	return "", unsupported(addr)
+}
+
+func unsupported(addr net.Addr) error {
+	return fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
+}
+
+func unsupportedListener(ln net.Listener) error {
+	return fmt.Errorf("listener on %v of type %T: use *net.TCPListener or *net.UnixListener: %w", ln.Addr(), ln, errors.ErrUnsupported)
 }
 
 // keepAlive switches SO_KEEPALIVE and leaves the system's times as they are.

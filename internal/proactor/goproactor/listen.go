@@ -11,6 +11,7 @@ package goproactor
 //   - The goroutine ends with the first error. The next Start runs another.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,9 @@ type listener struct {
 	active  bool // between Start and Stop
 	closed  bool
 	kept    []*accepted
+
+	foreign   bool // it came to ListenOn, so package net does not know about keepAlive
+	keepAlive bool
 
 	slots  chan struct{} // one for each connection accepted and not handed over; capacity acceptAheadMax
 	resume chan struct{} // capacity 1: Start after Stop
@@ -77,33 +81,55 @@ func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Lis
 	if err != nil {
 		return nil, err
 	}
+	l, err := d.adopt(bound.(socketListener), opt.Backlog)
+	if err != nil {
+		return nil, errors.Join(err, bound.Close())
+	}
+	return l, nil
+}
+
+func (d *driver) ListenOn(ln net.Listener, opt proactor.ListenOptions) (proactor.Listener, error) {
+	if d.closed {
+		return nil, fmt.Errorf("listen on %v: the proactor is closed: %w", ln.Addr(), net.ErrClosed)
+	}
+	switch ln.(type) {
+	case *net.TCPListener, *net.UnixListener:
+	default:
+		return nil, unsupportedListener(ln)
+	}
+	l, err := d.adopt(ln.(socketListener), opt.Backlog)
+	if err != nil {
+		return nil, err
+	}
+	if unix, ok := ln.(*net.UnixListener); ok {
+		unix.SetUnlinkOnClose(false)
+	}
+	l.foreign, l.keepAlive = true, opt.KeepAlive
+	return l, nil
+}
+
+// adopt makes a listener of a socket that listens.
+func (d *driver) adopt(ln socketListener, backlog int) (*listener, error) {
 	l := &listener{
-		d: d, ln: bound.(socketListener), fd: -1,
+		d: d, ln: ln, fd: -1,
 		slots:  make(chan struct{}, acceptAheadMax),
 		resume: make(chan struct{}, 1),
 		quit:   make(chan struct{}),
 	}
-	if err := l.adopt(opt.Backlog); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen on %v: %w", addr, err), bound.Close())
+	raw, err := ln.SyscallConn()
+	if err == nil {
+		var failed error
+		err = raw.Control(func(fd uintptr) {
+			l.fd = int(fd)
+			failed = setBacklog(l.fd, cmp.Or(backlog, proactor.BacklogMax))
+		})
+		err = errors.Join(err, failed)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen on %v: %w", ln.Addr(), err)
 	}
 	d.listeners[l] = struct{}{}
 	return l, nil
-}
-
-// adopt sets what needs the descriptor.
-func (l *listener) adopt(backlog int) error {
-	raw, err := l.ln.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		l.fd = int(fd)
-		if backlog > 0 {
-			failed = setBacklog(l.fd, backlog)
-		}
-	})
-	return errors.Join(err, failed)
 }
 
 func (l *listener) Start(h proactor.AcceptHandler) error {
@@ -161,6 +187,9 @@ func (l *listener) release() error {
 	l.fd = -1
 	close(l.quit)
 	err := l.ln.Close()
+	if errors.Is(err, net.ErrClosed) { // by the caller of ListenOn
+		err = nil
+	}
 	for _, a := range l.kept {
 		a.discard()
 	}
@@ -214,6 +243,10 @@ func (a *accepted) complete() {
 		return
 	}
 	<-l.slots
+	if tcp, ok := a.conn.(*net.TCPConn); ok && l.foreign {
+		// A connection that was reset meanwhile refuses options; its read says so.
+		_ = tcp.SetKeepAliveConfig(keepAlive(l.keepAlive))
+	}
 	s, err := newStream(l.d, a.conn)
 	if err != nil {
 		l.failed(err)

@@ -176,6 +176,15 @@ func (r *rig) freeAddr(network string) net.Addr {
 	return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
 }
 
+// freeAddrs is one address of each kind.
+func (r *rig) freeAddrs() []net.Addr {
+	addrs := []net.Addr{r.freeAddr("tcp"), r.freeAddr("unix")}
+	if runtime.GOOS == "linux" {
+		addrs = append(addrs, &net.UnixAddr{Net: "unix", Name: "@" + r.freeAddr("unix").String()})
+	}
+	return addrs
+}
+
 // pair makes a connection. The driver's side reads from the start, if read says so.
 func (r *rig) pair(l link, read bool) (*recorder, peerConn) {
 	r.t.Helper()

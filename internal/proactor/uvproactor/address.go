@@ -5,6 +5,8 @@ package uvproactor
 // Addresses, and what depends on their kind.
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"time"
@@ -14,6 +16,14 @@ import (
 
 // keepAliveDelay is when the first probe goes out on an idle connection that keeps alive.
 const keepAliveDelay = 60 * time.Second
+
+func unsupported(addr net.Addr) error {
+	return fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
+}
+
+func unsupportedListener(ln net.Listener) error {
+	return fmt.Errorf("listener on %v of type %T: use *net.TCPListener or *net.UnixListener: %w", ln.Addr(), ln, errors.ErrUnsupported)
+}
 
 // addrPort converts an address, an IPv4 one in its short form. anyIP tells that it names
 // no host; that is [::] then.

@@ -31,7 +31,7 @@ func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(p
 	case *net.UnixAddr:
 		err = c.unix(a, opt)
 	default:
-		err = &net.AddrError{Err: fmt.Sprintf("connect: unsupported address type %T", addr), Addr: fmt.Sprint(addr)}
+		err = fmt.Errorf("connect: %w", unsupported(addr))
 	}
 	if err != nil {
 		d.later(func() { c.finish(err) })
@@ -48,7 +48,7 @@ func (c *connect) tcp(a *net.TCPAddr, opt proactor.ConnectOptions) error {
 	if opt.Local != nil {
 		local, ok := opt.Local.(*net.TCPAddr)
 		if !ok {
-			return &net.AddrError{Err: fmt.Sprintf("connect: local address of type %T", opt.Local), Addr: opt.Local.String()}
+			return fmt.Errorf("connect from %w", unsupported(opt.Local))
 		}
 		ap, _ := addrPort(local)
 		if err := t.Bind(ap, 0); err != nil {

@@ -5,10 +5,12 @@ package uvproactor
 // Listening: a listener is a handle of libuv's that listens.
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
@@ -31,7 +33,59 @@ func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Lis
 	case *net.UnixAddr:
 		return d.listenUnix(a, opt)
 	}
-	return nil, &net.AddrError{Err: fmt.Sprintf("listen: unsupported address type %T", addr), Addr: fmt.Sprint(addr)}
+	return nil, fmt.Errorf("listen: %w", unsupported(addr))
+}
+
+// ListenOn goes on with a duplicate of ln's descriptor, so that package net's poller
+// knows nothing of it any more. Until that listens, ln is left alone.
+func (d *driver) ListenOn(ln net.Listener, opt proactor.ListenOptions) (proactor.Listener, error) {
+	switch ln := ln.(type) {
+	case *net.TCPListener:
+		t, err := d.loop.NewTCP()
+		if err != nil {
+			return nil, err
+		}
+		l, err := d.serveTCP(t, openDup(ln, t.OpenFD), opt)
+		if err == nil {
+			_ = ln.Close()
+		}
+		return l, err
+	case *net.UnixListener:
+		p, err := d.loop.NewPipe()
+		if err != nil {
+			return nil, err
+		}
+		l, err := d.serveUnix(p, openDup(ln, p.OpenFD), ln.Addr(), opt)
+		if err == nil {
+			ln.SetUnlinkOnClose(false)
+			_ = ln.Close()
+		}
+		return l, err
+	}
+	return nil, unsupportedListener(ln)
+}
+
+// openDup gives a duplicate of c's descriptor to open, which owns it unless it fails.
+func openDup(c syscall.Conn, open func(fd uintptr) error) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	fd, failed := -1, error(nil)
+	err = raw.Control(func(own uintptr) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if fd, failed = syscall.Dup(int(own)); failed == nil {
+			syscall.CloseOnExec(fd)
+		}
+	})
+	if err = errors.Join(err, os.NewSyscallError("dup", failed)); err != nil {
+		return err
+	}
+	if err = open(uintptr(fd)); err != nil {
+		return errors.Join(err, syscall.Close(fd))
+	}
+	return nil
 }
 
 func (d *driver) listenTCP(a *net.TCPAddr, opt proactor.ListenOptions) (proactor.Listener, error) {
@@ -44,18 +98,25 @@ func (d *driver) listenTCP(a *net.TCPAddr, opt proactor.ListenOptions) (proactor
 	if err != nil {
 		return nil, err
 	}
+	return d.serveTCP(t, nil, opt)
+}
+
+// serveTCP listens on t, unless there was an error before, and closes t when it fails.
+func (d *driver) serveTCP(t *uv.TCP, err error, opt proactor.ListenOptions) (proactor.Listener, error) {
 	ln := &listener{d: d, s: &t.Stream}
 	lo := uv.ListenOptions{NoDelay: true, Stopped: true}
 	if opt.KeepAlive {
 		lo.KeepAlive = keepAliveDelay
 	}
-	err = t.ListenWith(opt.Backlog, lo, func(c *uv.TCP, err error) {
-		if err != nil {
-			ln.failed(err)
-			return
-		}
-		ln.accepted(newStream(d, &c.Stream))
-	})
+	if err == nil {
+		err = t.ListenWith(cmp.Or(opt.Backlog, proactor.BacklogMax), lo, func(c *uv.TCP, err error) {
+			if err != nil {
+				ln.failed(err)
+				return
+			}
+			ln.accepted(newStream(d, &c.Stream))
+		})
+	}
 	if err == nil {
 		ln.addr, err = tcpAddr(t.LocalAddr())
 	}
@@ -71,10 +132,14 @@ func (d *driver) listenUnix(a *net.UnixAddr, opt proactor.ListenOptions) (proact
 	if err != nil {
 		return nil, err
 	}
-	ln := &listener{d: d, s: &p.Stream, addr: a}
-	err = p.Bind(a.Name)
+	return d.serveUnix(p, p.Bind(a.Name), a, opt)
+}
+
+// serveUnix is serveTCP for a Unix socket.
+func (d *driver) serveUnix(p *uv.Pipe, err error, addr net.Addr, opt proactor.ListenOptions) (proactor.Listener, error) {
+	ln := &listener{d: d, s: &p.Stream, addr: addr}
 	if err == nil {
-		err = p.ListenWith(opt.Backlog, uv.ListenOptions{Stopped: true}, func(c *uv.Pipe, err error) {
+		err = p.ListenWith(cmp.Or(opt.Backlog, proactor.BacklogMax), uv.ListenOptions{Stopped: true}, func(c *uv.Pipe, err error) {
 			if err != nil {
 				ln.failed(err)
 				return
