@@ -64,7 +64,7 @@ func (a *acceptor) String() string { return fmt.Sprintf("<server on %v>", a.list
 // abandon leaves the socket to the driver, which closes it with the loop.
 func (a *acceptor) abandon(l *Loop) {
 	l.warnUnclosed(a, "server: it listens, and its loop is closed; call Server.Close")
-	a.file.remove()
+	a.file.remove(l)
 }
 
 // start accepts on every socket.
@@ -245,7 +245,7 @@ func (a *acceptor) close() {
 	if a.retry != nil {
 		a.retry.Cancel()
 	}
-	a.file.remove()
+	a.file.remove(a.server.loop)
 	a.listener.Close()
 	a.server.loop.owned.remove(a)
 }

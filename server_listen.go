@@ -65,6 +65,31 @@ func (s *Server) started(a awaiter, c serverConfig) (*Server, error) {
 	return s, nil
 }
 
+// ServeListener serves on a listener that exists, such as one that systemd or a predecessor
+// has handed over: create_server(sock=). It takes ln over, a *net.TCPListener or a
+// *net.UnixListener, and on success only: net.FileListener makes one of a descriptor. The
+// file of a Unix socket is not the server's, and stays. WithBacklog and the options of
+// connections count; those that bind an address were the maker's.
+// It is for a task of the loop.
+// Suspends. Cancelled: nothing listens, and ln is closed.
+func (l *Loop) ServeListener(ctx context.Context, factory func() Protocol, ln net.Listener, opts ...ServerOption) (*Server, error) {
+	if factory == nil || ln == nil {
+		panic(misuse(ErrInvalidArgument, "ServeListener was given a nil factory or listener"))
+	}
+	a, err := l.enterOn(ctx, "ServeListener")
+	if err != nil {
+		return nil, err
+	}
+	c := newServerConfig(opts)
+	taken, err := l.pro.ListenOn(ln, proactor.ListenOptions{Backlog: c.backlog, KeepAlive: c.keepAlive})
+	if err != nil {
+		return nil, fmt.Errorf("asyncio: serve on the listener at %v: %w", ln.Addr(), err)
+	}
+	s := l.newServer(factory, c)
+	s.add(&acceptor{server: s, listener: taken})
+	return s.started(a, c)
+}
+
 // listen binds every address that this host has. Others are left out as long as one is
 // bound.
 func (s *Server) listen(addrs []net.Addr, c serverConfig) error {

@@ -38,12 +38,16 @@ func newSocketFile(path string) *socketFile {
 }
 
 // remove removes the file, if it is still there. It comes before the socket is closed.
-func (f *socketFile) remove() {
+func (f *socketFile) remove(l *Loop) {
 	if f == nil {
 		return
 	}
-	if info, err := os.Lstat(f.path); err == nil && os.SameFile(f.info, info) {
-		_ = os.Remove(f.path) // a directory that has become read-only keeps it, and the next server removes it
+	info, err := os.Lstat(f.path)
+	if err == nil && os.SameFile(f.info, info) {
+		err = os.Remove(f.path)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.log().Error("Unable to clean up listening UNIX socket", "path", f.path, "exception", err)
 	}
 }
 

@@ -19,6 +19,9 @@ package proactor
 //     of its own. The connection that met the error waits in the backlog like the others.
 //   - An error that is found after Stop is not told. If it lasts, the next Start meets
 //     it.
+//   - Bind makes the file of a Unix socket, and a Listen that fails leaves none behind.
+//     No driver removes it later: only the loop above can know whether it is still the
+//     same.
 
 import "net"
 
@@ -31,8 +34,7 @@ type Binder interface {
 	// ListenOn takes over ln (*net.TCPListener or *net.UnixListener), a socket that
 	// listens already: one that was inherited, or bound with options of its own. The
 	// driver owns it unless there is an error: then it is as it was. Of opt, Backlog and
-	// KeepAlive count; the others belong to bind. The path of a Unix socket stays when
-	// the Listener is closed.
+	// KeepAlive count; the others belong to bind.
 	ListenOn(ln net.Listener, opt ListenOptions) (Listener, error)
 }
 
@@ -60,8 +62,8 @@ type Listener interface {
 	// FD is the socket's descriptor, borrowed; -1 if there is none.
 	FD() int
 	// Close stops listening at once; the kernel refuses new connections from then on.
-	// Connections that nobody has heard of are closed, and the path of a Unix socket is
-	// removed. Idempotent.
+	// Connections that nobody has heard of are closed; the path of a Unix socket stays.
+	// Idempotent.
 	Close()
 }
 

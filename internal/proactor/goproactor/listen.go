@@ -101,9 +101,6 @@ func (d *driver) ListenOn(ln net.Listener, opt proactor.ListenOptions) (proactor
 	if err != nil {
 		return nil, err
 	}
-	if unix, ok := ln.(*net.UnixListener); ok {
-		unix.SetUnlinkOnClose(false)
-	}
 	l.foreign, l.keepAlive = true, opt.KeepAlive
 	return l, nil
 }
@@ -127,6 +124,9 @@ func (d *driver) adopt(ln socketListener, backlog int) (*listener, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %v: %w", ln.Addr(), err)
+	}
+	if unix, ok := ln.(*net.UnixListener); ok {
+		unix.SetUnlinkOnClose(false)
 	}
 	d.listeners[l] = struct{}{}
 	return l, nil

@@ -438,6 +438,33 @@ var listenCases = []testCase{
 			r.until("the connection", func() bool { return n == 1 })
 		}
 	}},
+	{name: "Close leaves the path of a Unix socket", run: func(r *rig) {
+		addr := r.freeAddr("unix")
+		ln := r.listen(addr, listenOptions)
+		ln.Close()
+		r.pollFor(time.Millisecond)
+		require.NoError(r.t, os.Remove(addr.String()))
+		r.listen(addr, listenOptions)
+		r.close()
+		require.NoError(r.t, os.Remove(addr.String()))
+	}},
+	{name: "a Listen that fails leaves no path", run: func(r *rig) {
+		failed := 0
+		for descriptors := range 6 {
+			addr := r.freeAddr("unix")
+			withDescriptors(r.t, descriptors, func() {
+				ln, err := r.p.Listen(addr, listenOptions)
+				if err == nil {
+					ln.Close()
+					require.NoError(r.t, os.Remove(addr.String()))
+					return
+				}
+				failed++
+			})
+			require.NoFileExists(r.t, addr.String())
+		}
+		require.Positive(r.t, failed)
+	}},
 	{name: "an address of another kind", run: func(r *rig) {
 		_, err := r.p.Listen(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, listenOptions)
 		require.ErrorIs(r.t, err, errors.ErrUnsupported)

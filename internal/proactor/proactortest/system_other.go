@@ -14,7 +14,9 @@ func requireKeepAlive(*testing.T, int, bool)                 {}
 func setReceiveBuffer(*testing.T, int, int)                  {}
 func shrinkBuffers(t *testing.T, _ *recorder, peer peerConn) { _ = peer.SetReadBuffer(128 << 10) }
 
-// withoutDescriptors has no limit to lower here.
-func withoutDescriptors(t *testing.T, _ func()) {
+func withoutDescriptors(t *testing.T, f func()) { withDescriptors(t, 0, f) }
+
+// withDescriptors has no limit to lower here.
+func withDescriptors(t *testing.T, _ int, _ func()) {
 	t.Skip("this system has no limit of descriptors that a process can lower")
 }

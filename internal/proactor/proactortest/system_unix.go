@@ -66,13 +66,19 @@ func requireKeepAlive(t *testing.T, fd int, on bool) {
 // withoutDescriptors runs f while the process can open no descriptor.
 func withoutDescriptors(t *testing.T, f func()) {
 	t.Helper()
+	withDescriptors(t, 0, f)
+}
+
+// withDescriptors runs f while the process can open n descriptors at the most.
+func withDescriptors(t *testing.T, n int, f func()) {
+	t.Helper()
 	var old syscall.Rlimit
 	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old))
 	free, err := syscall.Dup(0)
 	require.NoError(t, err)
 	require.NoError(t, syscall.Close(free))
 	low := old
-	low.Cur = uint64(free) // descriptors are given from the lowest free one
+	low.Cur = uint64(free + n) // descriptors are given from the lowest free one
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &low))
 	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old)) }()
 	f()

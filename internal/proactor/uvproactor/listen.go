@@ -41,26 +41,9 @@ func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Lis
 func (d *driver) ListenOn(ln net.Listener, opt proactor.ListenOptions) (proactor.Listener, error) {
 	switch ln := ln.(type) {
 	case *net.TCPListener:
-		t, err := d.loop.NewTCP()
-		if err != nil {
-			return nil, err
-		}
-		l, err := d.serveTCP(t, openDup(ln, t.OpenFD), opt)
-		if err == nil {
-			_ = ln.Close()
-		}
-		return l, err
+		return d.adoptTCP(ln, opt)
 	case *net.UnixListener:
-		p, err := d.loop.NewPipe()
-		if err != nil {
-			return nil, err
-		}
-		l, err := d.serveUnix(p, openDup(ln, p.OpenFD), ln.Addr(), opt)
-		if err == nil {
-			ln.SetUnlinkOnClose(false)
-			_ = ln.Close()
-		}
-		return l, err
+		return d.adoptUnix(ln, opt)
 	}
 	return nil, unsupportedListener(ln)
 }
@@ -98,25 +81,40 @@ func (d *driver) listenTCP(a *net.TCPAddr, opt proactor.ListenOptions) (proactor
 	if err != nil {
 		return nil, err
 	}
-	return d.serveTCP(t, nil, opt)
+	return d.serveTCP(t, opt)
 }
 
-// serveTCP listens on t, unless there was an error before, and closes t when it fails.
-func (d *driver) serveTCP(t *uv.TCP, err error, opt proactor.ListenOptions) (proactor.Listener, error) {
+func (d *driver) adoptTCP(from *net.TCPListener, opt proactor.ListenOptions) (proactor.Listener, error) {
+	t, err := d.loop.NewTCP()
+	if err != nil {
+		return nil, err
+	}
+	if err := openDup(from, t.OpenFD); err != nil {
+		t.Close()
+		return nil, err
+	}
+	ln, err := d.serveTCP(t, opt)
+	if err != nil {
+		return nil, err
+	}
+	_ = from.Close()
+	return ln, nil
+}
+
+// serveTCP listens on t, which it closes when it fails.
+func (d *driver) serveTCP(t *uv.TCP, opt proactor.ListenOptions) (proactor.Listener, error) {
 	ln := &listener{d: d, s: &t.Stream}
 	lo := uv.ListenOptions{NoDelay: true, Stopped: true}
 	if opt.KeepAlive {
 		lo.KeepAlive = keepAliveDelay
 	}
-	if err == nil {
-		err = t.ListenWith(cmp.Or(opt.Backlog, proactor.BacklogMax), lo, func(c *uv.TCP, err error) {
-			if err != nil {
-				ln.failed(err)
-				return
-			}
-			ln.accepted(newStream(d, &c.Stream))
-		})
-	}
+	err := t.ListenWith(cmp.Or(opt.Backlog, proactor.BacklogMax), lo, func(c *uv.TCP, err error) {
+		if err != nil {
+			ln.failed(err)
+			return
+		}
+		ln.accepted(newStream(d, &c.Stream))
+	})
 	if err == nil {
 		ln.addr, err = tcpAddr(t.LocalAddr())
 	}
@@ -127,17 +125,26 @@ func (d *driver) serveTCP(t *uv.TCP, err error, opt proactor.ListenOptions) (pro
 	return ln, nil
 }
 
+// listenUnix lets package net bind: libuv would remove the path of what it has bound.
 func (d *driver) listenUnix(a *net.UnixAddr, opt proactor.ListenOptions) (proactor.Listener, error) {
+	bound, err := net.ListenUnix("unix", a)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := d.adoptUnix(bound, opt)
+	if err != nil {
+		return nil, errors.Join(err, bound.Close()) // which removes the path
+	}
+	return ln, nil
+}
+
+func (d *driver) adoptUnix(from *net.UnixListener, opt proactor.ListenOptions) (proactor.Listener, error) {
 	p, err := d.loop.NewPipe()
 	if err != nil {
 		return nil, err
 	}
-	return d.serveUnix(p, p.Bind(a.Name), a, opt)
-}
-
-// serveUnix is serveTCP for a Unix socket.
-func (d *driver) serveUnix(p *uv.Pipe, err error, addr net.Addr, opt proactor.ListenOptions) (proactor.Listener, error) {
-	ln := &listener{d: d, s: &p.Stream, addr: addr}
+	ln := &listener{d: d, s: &p.Stream, addr: from.Addr()}
+	err = openDup(from, p.OpenFD)
 	if err == nil {
 		err = p.ListenWith(cmp.Or(opt.Backlog, proactor.BacklogMax), uv.ListenOptions{Stopped: true}, func(c *uv.Pipe, err error) {
 			if err != nil {
@@ -151,6 +158,8 @@ func (d *driver) serveUnix(p *uv.Pipe, err error, addr net.Addr, opt proactor.Li
 		p.Close()
 		return nil, err
 	}
+	from.SetUnlinkOnClose(false)
+	_ = from.Close()
 	return ln, nil
 }
 

@@ -1,0 +1,85 @@
+//go:build unix
+
+package asyncio_test
+
+// The file of a server's Unix socket.
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+)
+
+func TestServerSocketFile(t *testing.T) {
+	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		serve := func(t *testing.T, l *asyncio.Loop, path string, body func(ctx context.Context, s *asyncio.Server)) {
+			t.Helper()
+			inTask(t, l, func(ctx context.Context) {
+				s, err := l.CreateServer(ctx, newEchoes, "unix", path)
+				require.NoError(t, err)
+				body(ctx, s)
+			})
+		}
+
+		t.Run("Close removes it", func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			serve(t, newLoop(t, opts...), path, func(ctx context.Context, s *asyncio.Server) {
+				require.FileExists(t, path)
+				s.Close()
+				require.NoFileExists(t, path)
+				again, err := s.Loop().CreateServer(ctx, newEchoes, "unix", path)
+				require.NoError(t, err)
+				s.Close()
+				require.FileExists(t, path, "the second Close of the first server")
+				again.Close()
+				require.NoFileExists(t, path)
+			})
+		})
+		t.Run("Close of the loop removes it", func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			l := newLoop(t, opts...)
+			serve(t, l, path, func(context.Context, *asyncio.Server) {})
+			require.FileExists(t, path)
+			require.NoError(t, l.Close())
+			require.NoFileExists(t, path)
+		})
+		t.Run("another directory at the end", func(t *testing.T) {
+			dir := t.TempDir()
+			t.Chdir(dir)
+			serve(t, newLoop(t, opts...), "s", func(_ context.Context, s *asyncio.Server) {
+				require.FileExists(t, filepath.Join(dir, "s"))
+				t.Chdir(t.TempDir())
+				s.Close()
+				require.NoFileExists(t, filepath.Join(dir, "s"))
+			})
+		})
+		t.Run("what others put in its place stays", func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			serve(t, newLoop(t, opts...), path, func(_ context.Context, s *asyncio.Server) {
+				require.NoError(t, os.Remove(path))
+				other, err := net.Listen("unix", path)
+				require.NoError(t, err)
+				s.Close()
+				c, err := net.Dial("unix", path)
+				require.NoError(t, err, "the other's socket")
+				require.NoError(t, c.Close())
+				require.NoError(t, other.Close())
+			})
+		})
+		t.Run("gone before", func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "s")
+			log, logger := recordLog()
+			serve(t, newLoop(t, append(opts, logger)...), path, func(_ context.Context, s *asyncio.Server) {
+				require.NoError(t, os.Remove(path))
+				s.Close()
+			})
+			require.Empty(t, log.matching(""))
+		})
+	})
+}
