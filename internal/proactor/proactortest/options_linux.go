@@ -43,3 +43,10 @@ func makeDeaf(t *testing.T, ln net.Listener) {
 	require.NoError(t, err)
 	require.NoError(t, raw.Control(func(fd uintptr) { require.NoError(t, syscall.Listen(int(fd), 0)) }))
 }
+
+func requireReuseAddr(t *testing.T, fd int, want bool) {
+	t.Helper()
+	got, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR)
+	require.NoError(t, err)
+	require.Equal(t, want, got != 0)
+}

@@ -11,6 +11,8 @@ import (
 func requireBacklog(*testing.T, int, int) {}
 func requireWaiting(*testing.T, int, int) {}
 
+func requireReuseAddr(*testing.T, int, bool) {}
+
 func makeDeaf(t *testing.T, _ net.Listener) {
 	t.Skip("what a full backlog does differs between systems")
 }
