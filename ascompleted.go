@@ -2,10 +2,10 @@ package asyncio
 
 // AsCompleted: results as they come.
 //
-// Nobody says when a sequence is not ranged over any more, and until then it has to note in
-// which order its awaitables are done. So they refer to it weakly: one that lives long holds
-// nothing of a sequence that was given up, and when the garbage collector has found that
-// out, it forgets the sequence altogether.
+// Nobody says when a sequence is not ranged over any more, and until then it has to note
+// in which order its awaitables are done. So they refer to it weakly: one that lives long
+// holds nothing of a sequence that was given up, and when the garbage collector has found
+// that out, it forgets the sequence altogether.
 
 import (
 	"context"
@@ -14,13 +14,13 @@ import (
 	"weak"
 )
 
-// AsCompleted starts every Coro as a task and yields index and result of each awaitable, in
-// the order in which they are done: asyncio.as_completed. One future or task given twice
-// counts once, with its first index. Ranging over the sequence again goes on where the last
-// range has stopped. It is ranged over in the task of ctx: if its wait is interrupted, by a
-// cancellation or a Timeout around it, the range yields the index -1 with that error and
-// ends; the awaitables run on. A future of another loop panics with ErrWrongLoop.
-// The range suspends. Cancelled: no result is lost.
+// AsCompleted starts every Coro as a task and yields index and result of each awaitable,
+// in the order in which they are done: asyncio.as_completed. One future or task given
+// twice counts once, with its first index. Ranging over the sequence again goes on where
+// the last range has stopped. It is ranged over in the task of ctx: if its wait is
+// interrupted, by a cancellation or a Timeout around it, the range yields the index -1
+// with that error and ends; the awaitables run on. A future of another loop panics with
+// ErrWrongLoop. The range suspends. Cancelled: no result is lost.
 func AsCompleted[T any](ctx context.Context, aws ...Awaitable[T]) iter.Seq2[int, Result[T]] {
 	l := loopOf(ctx)
 	if l == nil {

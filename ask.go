@@ -1,12 +1,13 @@
 package asyncio
 
-// A look at a loop from another goroutine: for AllTasks, CaptureCallGraph, Stack and Stats.
-// The loop's fields belong to its goroutine. So the look is taken while the loop does not
-// run, or by the loop itself, between two callbacks.
+// A look at a loop from another goroutine: for AllTasks, CaptureCallGraph, Stack and
+// Stats. The loop's fields belong to its goroutine. So the look is taken while the loop
+// does not run, or by the loop itself, between two callbacks.
 //
-// A loop that looks at another one may have to wait, inside a callback. It rests meanwhile,
-// and whoever wants to look at it does so himself. So loops that look at each other at the
-// same time do not wait for each other: the last of them finds the next one at rest.
+// A loop that looks at another one may have to wait, inside a callback. It rests
+// meanwhile, and whoever wants to look at it does so himself. So loops that look at each
+// other at the same time do not wait for each other: the last of them finds the next one
+// at rest.
 
 import "sync/atomic"
 
@@ -40,8 +41,8 @@ func (l *Loop) ask(fn func()) bool {
 	return false
 }
 
-// rest begins or ends a rest of the loop, whose goroutine calls it. The end waits for those
-// who look at the loop.
+// rest begins or ends a rest of the loop, whose goroutine calls it. The end waits for
+// those who look at the loop.
 func (l *Loop) rest(begins bool) {
 	l.inbox.mu.Lock()
 	defer l.inbox.mu.Unlock()
@@ -87,8 +88,9 @@ func (b *inbox) runEnded() {
 }
 
 // atRest calls fn while no other goroutine can touch the loop's fields: in one of the
-// loop's callbacks or tasks; or while it rests; or, as it does not run, with all runs held
-// off. It is false, and fn not called, if the loop runs, or is being closed, elsewhere.
+// loop's callbacks or tasks; or while it rests; or, as it does not run, with all runs
+// held off. It is false, and fn not called, if the loop runs, or is being closed,
+// elsewhere.
 func (l *Loop) atRest(fn func()) bool {
 	if loopHere() == l {
 		fn()

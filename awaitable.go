@@ -118,8 +118,8 @@ func nothingCompletes() error {
 	return fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
 }
 
-// promiseWatch hands a result from the loop to a goroutine. It comes through the inbox, and
-// then waits for the promise.
+// promiseWatch hands a result from the loop to a goroutine. It comes through the inbox,
+// and then waits for the promise.
 type promiseWatch[T any] struct {
 	promise promise[T]
 	result  *Result[T]

@@ -5,7 +5,10 @@ package asyncio
 //	filling   -> draining   the last party has come: all that wait return
 //	          -> resetting  by Reset while tasks wait: they get ErrBrokenBarrier
 //	          -> broken     by Abort: they, and all that come, get ErrBrokenBarrier
-//	draining, resetting -> filling  the last that waited has left; or by Reset, resetting; or by Abort, broken
+//	draining, resetting
+//	          -> filling    the last that waited has left
+//	          -> resetting  by Reset
+//	          -> broken     by Abort
 //	broken    -> filling    by Reset when nobody waits; else resetting
 //
 // Who comes while the barrier drains or resets waits until it fills again. All stand in

@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// unixPathMax is how long the path of a Unix socket may be, in bytes: sun_path without the
-// NUL at its end. An abstract name, with its "@", has no NUL.
+// unixPathMax is how long the path of a Unix socket may be, in bytes: sun_path without
+// the NUL at its end. An abstract name, with its "@", has no NUL.
 func unixPathMax(path string) int {
 	longest := 103
 	if runtime.GOOS == "linux" || runtime.GOOS == "windows" {
@@ -50,8 +50,8 @@ func checkAddress(network, address string) error {
 	return nil
 }
 
-// checkZone refuses an IPv6 address whose zone is no interface of this host. One that is a
-// number is left to the kernel.
+// checkZone refuses an IPv6 address whose zone is no interface of this host. One that is
+// a number is left to the kernel.
 func checkZone(ip netip.Addr) error {
 	zone := ip.Zone()
 	if zone == "" {

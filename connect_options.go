@@ -1,8 +1,8 @@
 package asyncio
 
-// Options of connections and servers. They are typed by what takes them, so that one which
-// a call cannot honour does not compile. Each sets a field of the configuration of its
-// kind, and a kind that serves several calls is part of their configurations.
+// Options of connections and servers. They are typed by what takes them, so that one
+// which a call cannot honour does not compile. Each sets a field of the configuration of
+// its kind, and a kind that serves several calls is part of their configurations.
 //
 //	option          is taken by
 //	ConnectOption   CreateConnection, OpenConnection
@@ -145,9 +145,10 @@ func WithKeepAlive(on bool) StreamOption {
 }
 
 // WithIdleTimeout ends a connection on which no byte came or left for d: ConnectionLost,
-// and reads of a stream that wait, tell ErrTimeout, and what is buffered is dropped. Bytes
-// that the program keeps from coming, by PauseReading or by not reading a stream, do not
-// come. The default is no limit. It panics with ErrInvalidArgument unless d is positive.
+// and reads of a stream that wait, tell ErrTimeout, and what is buffered is dropped.
+// Bytes that the program keeps from coming, by PauseReading or by not reading a stream,
+// do not come. The default is no limit. It panics with ErrInvalidArgument unless d is
+// positive.
 func WithIdleTimeout(d time.Duration) StreamOption {
 	if d <= 0 {
 		panic(misuse(ErrInvalidArgument, "WithIdleTimeout was given %v; it needs more than 0", d))
@@ -161,8 +162,8 @@ func WithBacklog(n int) ServerOption {
 	return serverOption(func(c *serverConfig) { c.backlog = n })
 }
 
-// WithReuseAddr turns SO_REUSEADDR on or off, which lets a server take a port whose former
-// connections are in TIME_WAIT. The default is on, except on Windows.
+// WithReuseAddr turns SO_REUSEADDR on or off, which lets a server take a port whose
+// former connections are in TIME_WAIT. The default is on, except on Windows.
 func WithReuseAddr(on bool) ServerOption {
 	return serverOption(func(c *serverConfig) { c.reuseAddr = on })
 }
@@ -173,9 +174,9 @@ func WithStartServing(on bool) ServerOption {
 	return serverOption(func(c *serverConfig) { c.startServing = on })
 }
 
-// WithMaxConnections bounds the connections that a server has at a time; what comes beyond
-// waits in the kernel's backlog until one of them is lost. The default is no limit. It
-// panics with ErrInvalidArgument unless n is positive.
+// WithMaxConnections bounds the connections that a server has at a time; what comes
+// beyond waits in the kernel's backlog until one of them is lost. The default is no
+// limit. It panics with ErrInvalidArgument unless n is positive.
 func WithMaxConnections(n int) ServerOption {
 	if n < 1 {
 		panic(misuse(ErrInvalidArgument, "WithMaxConnections was given %d; it needs at least 1", n))

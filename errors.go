@@ -132,8 +132,8 @@ var (
 	// too: TimeoutError.
 	ErrTimeout error = &timeoutError{}
 	// ErrInvalidState: a future was asked for what its state does not allow,
-	// asyncio.InvalidStateError; or another object's state does not allow it, where asyncio
-	// has RuntimeError.
+	// asyncio.InvalidStateError; or another object's state does not allow it, where
+	// asyncio has RuntimeError.
 	ErrInvalidState = errors.New("asyncio: invalid state")
 	// ErrInvalidArgument: a nil function, or a number out of range, where asyncio has
 	// TypeError and ValueError. errors.Is finds it to be ErrInvalidState too, which stood

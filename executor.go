@@ -49,8 +49,8 @@ type threadPool struct {
 }
 
 // NewThreadPool makes an executor that runs at most workers functions at once:
-// concurrent.futures.ThreadPoolExecutor. It panics with ErrInvalidArgument unless that is at
-// least 1.
+// concurrent.futures.ThreadPoolExecutor. It panics with ErrInvalidArgument unless that is
+// at least 1.
 func NewThreadPool(workers int) Executor {
 	if workers < 1 {
 		panic(misuse(ErrInvalidArgument, "NewThreadPool needs at least one worker, not %d", workers))

@@ -19,8 +19,8 @@ const (
 )
 
 // waiter stands in a future's list. When the future is done it joins the ready queue, and
-// does there what it has waited to do. Two kinds differ: a task is woken, and a settler is
-// told at once. It is a pointer, so that it can be found in the list.
+// does there what it has waited to do. Two kinds differ: a task is woken, and a settler
+// is told at once. It is a pointer, so that it can be found in the list.
 type waiter interface{ runnable }
 
 // settler is a waiter that hands the result to another goroutine. It runs no user code.

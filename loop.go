@@ -13,7 +13,8 @@ package asyncio
 //
 //	poll     look at the outside world; handlers of what happened there run
 //	timers   those that are due join the ready queue
-//	ready    exactly the callbacks that are ready at this moment run; what they add waits for the next turn
+//	ready    exactly the callbacks that are ready at this moment run; what they add
+//	         waits for the next turn
 //
 // A poll waits only if nothing is ready. While callbacks keep coming it need not happen
 // every turn: it is left out as long as few callbacks have run since the last one and

@@ -5,8 +5,8 @@ package asyncio
 // describe it, and abandon it when the loop closes, and does not know what it is. A new
 // kind of handle adds a file, and no branch here.
 //
-// What a part of the library keeps for each loop, such as a pool of buffers, is a feature.
-// It is made when that part first asks for it.
+// What a part of the library keeps for each loop, such as a pool of buffers, is a
+// feature. It is made when that part first asks for it.
 
 // owned is something that ends with its loop, if it has not ended before.
 type owned interface {
@@ -70,8 +70,8 @@ type feature interface {
 	loopClosed(l *Loop)
 }
 
-// featureOf is the loop's feature of a type. It is for the loop's goroutine. There are few
-// features, so they are sought one by one.
+// featureOf is the loop's feature of a type. It is for the loop's goroutine. There are
+// few features, so they are sought one by one.
 func featureOf[F any, P interface {
 	*F
 	feature

@@ -80,8 +80,8 @@ func (NullProtocol) PauseWriting() {}
 // ResumeWriting implements Protocol.
 func (NullProtocol) ResumeWriting() {}
 
-// pullProtocol is a Protocol that reads for itself what comes in bulk, so that the kernel's
-// copy of the bytes is the only one.
+// pullProtocol is a Protocol that reads for itself what comes in bulk, so that the
+// kernel's copy of the bytes is the only one.
 type pullProtocol interface {
 	Protocol
 	// readable is called when the kernel has bytes in bulk. It is false if DataReceived

@@ -141,7 +141,8 @@ func (h *Handle) Cancelled() bool {
 // ErrLoopClosed on a closed loop, and with ErrInvalidArgument if fn is nil. It is for the
 // loop's goroutine: others use CallSoonThreadsafe.
 func (l *Loop) CallSoon(fn func(), opts ...CallOption) *Handle {
-	return &Handle{loop: l, seq: l.callSoon(fn, opts)} // inlined into the caller, this allocates only if the caller keeps it
+	// Inlined into the caller, this allocates only if the caller keeps the handle.
+	return &Handle{loop: l, seq: l.callSoon(fn, opts)}
 }
 
 // callSoon returns the callback's number in the ready queue.

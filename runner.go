@@ -38,7 +38,7 @@ func newMain[T any](l *Loop, main Coro[T]) *Task[T] {
 // runUntilDone goes on with a run that has begun.
 func runUntilDone[T any](l *Loop, p promise[T]) (T, error) {
 	var zero T
-	ended := false // by somebody else: then stop may still be in the ready queue, and must not end the next run
+	ended := false // else stop may be in the ready queue, and end the next run
 	stop := &DoneCallback{call: callback(func() {
 		if !ended {
 			l.Stop()

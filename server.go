@@ -46,8 +46,8 @@ type Server struct {
 	gone      waitQueue
 }
 
-// acceptor is one listening socket of a server. It accepts while the server serves and has
-// room for a connection, and no pause is on.
+// acceptor is one listening socket of a server. It accepts while the server serves and
+// has room for a connection, and no pause is on.
 type acceptor struct {
 	server    *Server
 	listener  proactor.Listener
@@ -222,9 +222,9 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	return err
 }
 
-// Close stops listening at once; connections live on: Server.close. It removes the file of
-// a Unix socket if that is still the one that the server has made, see WithCleanupSocket.
-// Again, it does nothing.
+// Close stops listening at once; connections live on: Server.close. It removes the file
+// of a Unix socket if that is still the one that the server has made, see
+// WithCleanupSocket. Again, it does nothing.
 func (s *Server) Close() {
 	if s.loop.debug {
 		s.loop.checkGoroutine("Server.Close")

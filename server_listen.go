@@ -65,11 +65,11 @@ func (s *Server) started(a awaiter, c serverConfig) (*Server, error) {
 	return s, nil
 }
 
-// ServeListener serves on a listener that exists, such as one that systemd or a predecessor
-// has handed over: create_server(sock=). It takes ln over, a *net.TCPListener or a
-// *net.UnixListener, and on success only: net.FileListener makes one of a descriptor. The
-// file of a Unix socket is not the server's, and stays. WithBacklog and the options of
-// connections count; those that bind an address were the maker's.
+// ServeListener serves on a listener that exists, such as one that systemd or a
+// predecessor has handed over: create_server(sock=). It takes ln over, a *net.TCPListener
+// or a *net.UnixListener, and on success only: net.FileListener makes one of a
+// descriptor. The file of a Unix socket is not the server's, and stays. WithBacklog and
+// the options of connections count; those that bind an address were the maker's.
 // It is for a task of the loop.
 // Suspends. Cancelled: nothing listens, and ln is closed.
 func (l *Loop) ServeListener(ctx context.Context, factory func() Protocol, ln net.Listener, opts ...ServerOption) (*Server, error) {

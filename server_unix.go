@@ -1,9 +1,9 @@
 package asyncio
 
-// The files of Unix sockets. The kernel makes one when a socket is bound and leaves it when
-// the socket is closed. The server removes it at its Close, if it is still the same file:
-// another server may listen there by now. A file that a crash has left is removed by the
-// next server that wants its path. The drivers do neither.
+// The files of Unix sockets. The kernel makes one when a socket is bound and leaves it
+// when the socket is closed. The server removes it at its Close, if it is still the same
+// file: another server may listen there by now. A file that a crash has left is removed
+// by the next server that wants its path. The drivers do neither.
 
 import (
 	"errors"
@@ -15,8 +15,8 @@ import (
 	"syscall"
 )
 
-// socketFile is the file of a bound socket, which holds its inode as long as it is open. So
-// nobody else's file can have the same one.
+// socketFile is the file of a bound socket, which holds its inode as long as it is open.
+// So nobody else's file can have the same one.
 type socketFile struct {
 	path string
 	info fs.FileInfo

@@ -28,7 +28,9 @@ type LoopStats struct {
 type loopCounters struct {
 	turns, callbacks, wakeups uint64
 
-	pending int           // connects, functions in executors and deadlines of derived contexts that the loop has not heard of
+	// connects, functions in executors and deadlines of derived contexts that the loop
+	// has not heard of
+	pending int
 	ran     time.Duration // in runs that have ended
 	since   time.Duration // when this run began
 

@@ -1,10 +1,10 @@
 package asyncio
 
-// Writers that nobody has closed. CPython closes the connection of a StreamWriter when the
-// last reference to it goes. Here the garbage collector finds that out, which in a program
-// that makes little garbage may take minutes. So when a server's handler returns and has
-// not closed its writer, the collector is asked to look: at once if it was not asked
-// lately, and never for more than a hundredth of the time.
+// Writers that nobody has closed. CPython closes the connection of a StreamWriter when
+// the last reference to it goes. Here the garbage collector finds that out, which in a
+// program that makes little garbage may take minutes. So when a server's handler returns
+// and has not closed its writer, the collector is asked to look: at once if it was not
+// asked lately, and never for more than a hundredth of the time.
 
 import (
 	"fmt"

@@ -27,10 +27,14 @@ import (
 )
 
 const (
-	pullBytesMin    = 16 << 10  // what is less is pulled only where it probably fits: a system call for a part costs more than a copy
-	pullBytesMax    = 256 << 10 // what Reads may pull in a row before the task has to wait for its next turn
-	fillBytesMin    = 64 << 10  // room in the buffer that bytes are pulled into
-	reserveBytesMax = 256 << 10 // memory that is made for bytes before they have come: a peer that sends one holds so much
+	// what is less is pulled only where it probably fits: a system call for a part
+	// costs more than a copy
+	pullBytesMin = 16 << 10
+	pullBytesMax = 256 << 10 // what Reads may pull in a row before the task has to wait for its next turn
+	fillBytesMin = 64 << 10  // room in the buffer that bytes are pulled into
+	// memory that is made for bytes before they have come: a peer that sends one holds
+	// so much
+	reserveBytesMax = 256 << 10
 )
 
 // ErrConcurrentRead: a task wants to read from a stream while another one waits for data

@@ -3,13 +3,16 @@ package asyncio
 // Tasks. A task is a future whose result is made by a coroutine, which runs on a stack of
 // its own whenever the loop steps the task. States and moves:
 //
-//	ready      waits in the ready queue    -> running    step
-//	                                       -> done       it was cancelled, or the loop closed, before its first step
-//	running    control was switched to it  -> suspended  park
-//	                                       -> ready      yield
-//	                                       -> done       the coroutine has ended
-//	suspended  something will wake it      -> ready      wake
-//	                                       -> running    the loop was closed: its Await returns
+//	ready      waits in the ready queue
+//	           -> running    a step
+//	           -> done       it was cancelled, or the loop closed, before the first step
+//	running    control was switched to it
+//	           -> suspended  park
+//	           -> ready      yield
+//	           -> done       the coroutine has ended
+//	suspended  something will wake it
+//	           -> ready      wake
+//	           -> running    the loop was closed: its Await returns
 //	done
 //
 // become makes every move.
@@ -73,8 +76,8 @@ var taskMoves = [...]uint8{
 
 func (p taskPhase) String() string { return [...]string{"ready", "running", "suspended", "done"}[p] }
 
-// become moves the task to another phase. The one that runs is the loop's current task. In
-// debug mode it asserts that there is such a move.
+// become moves the task to another phase. The one that runs is the loop's current task.
+// In debug mode it asserts that there is such a move.
 func (t *task) become(p taskPhase) {
 	if t.loop.debug {
 		t.assertMove(p)

@@ -2,9 +2,9 @@ package asyncio
 
 // Writing to a stream transport, and the water marks that hold the writer back.
 //
-// The driver gathers small writes until the loop polls, which after a write it does before
-// the next turn. Bytes count as buffered only if the kernel has refused them, so whatever
-// compares a size with a water mark flushes first.
+// The driver gathers small writes until the loop polls, which after a write it does
+// before the next turn. Bytes count as buffered only if the kernel has refused them, so
+// whatever compares a size with a water mark flushes first.
 
 import (
 	"fmt"

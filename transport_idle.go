@@ -1,9 +1,9 @@
 package asyncio
 
-// WithIdleTimeout: a connection on which no byte came or left for a time is lost. The watch
-// notes when the last byte moved and looks at the note when the time may be over, so a busy
-// connection moves no timer. What the program writes counts as moved if nothing was left
-// behind before, and what was left behind when the kernel takes some of it.
+// WithIdleTimeout: a connection on which no byte came or left for a time is lost. The
+// watch notes when the last byte moved and looks at the note when the time may be over,
+// so a busy connection moves no timer. What the program writes counts as moved if nothing
+// was left behind before, and what was left behind when the kernel takes some of it.
 
 import (
 	"fmt"

@@ -105,8 +105,8 @@ func (t *streamTransport) become(s transportState) {
 
 func (t *streamTransport) place() *ownedPlace { return &t.at }
 
-// abandon makes the transport lost when its loop closes. No protocol hears of it, since no
-// callback runs on a closed loop; the driver closes the descriptor.
+// abandon makes the transport lost when its loop closes. No protocol hears of it, since
+// no callback runs on a closed loop; the driver closes the descriptor.
 func (t *streamTransport) abandon(l *Loop) {
 	if t.state == transportOpen {
 		l.warnUnclosed(t, "transport")

@@ -1,8 +1,8 @@
 package asyncio
 
 // Failures that nobody has looked at. A future or task that fails is watched until
-// somebody asks for its error; if its memory goes first, or the loop closes, the exception
-// handler hears of it.
+// somebody asks for its error; if its memory goes first, or the loop closes, the
+// exception handler hears of it.
 
 import (
 	"fmt"

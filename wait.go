@@ -47,8 +47,8 @@ func WaitTimeout(d time.Duration) WaitOption { return func(c *waitConfig) { c.ti
 // Wait waits for futures and tasks and parts them into those that are done and those that
 // are not, each in the order of fs; one that is given twice counts once: asyncio.wait.
 // Failures stay in the futures, and the end of a timeout is no error and cancels nothing.
-// The error is ErrInvalidArgument if fs is empty, ErrWrongLoop for a future of another loop,
-// and ErrNotCurrentTask outside a task.
+// The error is ErrInvalidArgument if fs is empty, ErrWrongLoop for a future of another
+// loop, and ErrNotCurrentTask outside a task.
 // Suspends. Cancelled: the futures are left alone.
 func Wait(ctx context.Context, fs []AnyFuture, opts ...WaitOption) (done, pending []AnyFuture, err error) {
 	a, err := enterTask(ctx, "Wait")

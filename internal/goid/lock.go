@@ -31,7 +31,8 @@ var (
 // does not, a new Go has hidden the word.
 func CanTellLock() bool { return lockOffset != 0 }
 
-// ThreadLock is the thread that the calling goroutine is locked to; 0: none, or not known.
+// ThreadLock is the thread that the calling goroutine is locked to; 0: none, or not
+// known.
 func ThreadLock() uintptr {
 	if lockOffset == 0 {
 		return 0

@@ -25,7 +25,7 @@ func columns(line string) int {
 }
 
 // isDirective matches comments that are for a tool, and cannot be broken.
-var isDirective = regexp.MustCompile(`^//(go:|export |line |nolint)`)
+var isDirective = regexp.MustCompile(`^//(go:|export |line |lint:|nolint)`)
 
 // checkComment complains of a line that has a comment from column at on.
 func checkComment(t *testing.T, path string, number int, line string, at int) {

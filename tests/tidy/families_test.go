@@ -32,8 +32,8 @@ type family struct {
 	uses  []string // the families below; its own is understood
 }
 
-// families are ordered from below. The kernel and its reports know each other: what a loop
-// reports is part of what it does, and a report is a look at the kernel.
+// families are ordered from below. The kernel and its reports know each other: what a
+// loop reports is part of what it does, and a report is a look at the kernel.
 var families = []family{
 	{"kernel", []string{
 		"loop.go", "ready.go", "timers.go", "inbox.go", "remotecall.go", "ask.go", "goroutine.go", "task.go", "tasklist.go",
@@ -128,8 +128,8 @@ func checkRoot(t *testing.T, env string) *checkedPackage {
 	return c
 }
 
-// listRoot is what the go command knows of the root package: the export data of all that it
-// needs, and its files.
+// listRoot is what the go command knows of the root package: the export data of all that
+// it needs, and its files.
 func listRoot(t *testing.T, env string) (exports map[string]string, files []string) {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-export", "-deps", "-f", "{{.ImportPath}}\t{{.Export}}\t{{join .GoFiles \" \"}}", ".")
