@@ -4,12 +4,13 @@ package goproactor
 // buffer of each connection be under way, and it stops reading without losing what was
 // read.
 //
-//	state     who moves there                               meaning
-//	open      loop (let); reader (leave)                    the reader may read
-//	reading   reader, from open (enter)                     it holds a buffer and reads
-//	shut      reader, from reading (pass); loop, from open  the loop has what was read, or reading is stopped
-//	waiting   reader, from shut (enter)                     there is something to read, the reader waits to be let in
-//	closed    loop (close)                                  the stream is closed, the reader ends
+//	state     who moves there              meaning
+//	open      loop: let; reader: leave     the reader may read
+//	reading   reader, from open: enter     it holds a buffer and reads
+//	shut      reader, from reading: pass   the loop has what was read, or reading is
+//	          loop, from open              stopped
+//	waiting   reader, from shut: enter     there is something to read, the reader waits
+//	closed    loop: close                  the stream is closed, the reader ends
 //
 // Only the loop leads out of shut and waiting, and only while it holds the gate: after
 // pass, or after a shut that said so.
