@@ -53,7 +53,7 @@ check: deps ## the long tests as well: soaks, 20,000 random programs (five minut
 	$(Q)go test -tags check -timeout 2h $(v) $(call tested,-tags check,./...)
 
 oracle: ## trace the scenarios again with the newest Python that is installed (ASYNCIO_ORACLE_PYTHON=another one)
-	$(Q)sh testdata/oracle/regenerate.sh
+	$(Q)sh tests/oracle/testdata/regenerate.sh
 
 lint: deps ## gofmt, go vet and staticcheck
 	$(Q)files=$$(gofmt -l .); [ -z "$$files" ] || { echo "gofmt -w has something to do in:" $$files; exit 1; }

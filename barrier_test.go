@@ -12,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 // party starts a task that waits at the barrier and returns its number.
@@ -26,7 +28,7 @@ func parties(t *testing.T, ctx context.Context, b *asyncio.Barrier, n int) []*as
 	for i := range tasks {
 		tasks[i] = party(ctx, b)
 	}
-	yield(t, ctx, 1)
+	asynciotest.Yield(t, ctx, 1)
 	return tasks
 }
 
@@ -52,15 +54,15 @@ func broken(t *testing.T, tasks ...*asyncio.Task[int]) {
 }
 
 func TestBarrier(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("BAR-01", func(t *testing.T) {
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewBarrier(0) })
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewBarrier(-4) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewBarrier(0) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewBarrier(-4) })
 			require.Equal(t, 5, asyncio.NewBarrier(5).Parties())
 		})
 		t.Run("BAR-02", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(5)
 				tasks := parties(t, ctx, b, 4)
 				require.Equal(t, 4, b.NWaiting())
@@ -68,15 +70,15 @@ func TestBarrier(t *testing.T) {
 				require.True(t, tasks[4].Done(), "the last one does not wait")
 				require.False(t, tasks[0].Done(), "the others go on in the next turn")
 				require.Zero(t, b.NWaiting())
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				passed(t, tasks...)
 				require.Zero(t, b.NWaiting())
 				require.False(t, b.Broken())
 			})
 		})
 		t.Run("BAR-04", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(1)
 				ran := false
 				l.CallSoon(func() { ran = true })
@@ -90,75 +92,75 @@ func TestBarrier(t *testing.T) {
 			})
 		})
 		t.Run("BAR-05", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(3)
 				t1 := parties(t, ctx, b, 1)[0]
 				require.Equal(t, 1, b.NWaiting())
 				t2 := parties(t, ctx, b, 1)[0]
 				require.Equal(t, 2, b.NWaiting())
 				t1.Cancel()
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.Equal(t, 1, b.NWaiting())
 				require.True(t, t1.Cancelled())
 				t3 := parties(t, ctx, b, 1)[0]
 				require.Equal(t, 2, b.NWaiting())
 				t4 := party(ctx, b)
-				yield(t, ctx, 2)
+				asynciotest.Yield(t, ctx, 2)
 				passed(t, t2, t3, t4)
 				require.Zero(t, b.NWaiting())
 				require.False(t, b.Broken())
 			})
 		})
 		t.Run("BAR-06", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(5)
 				tasks := parties(t, ctx, b, 4)
 				b.Reset()
 				require.Zero(t, b.NWaiting())
 				late := party(ctx, b)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				broken(t, tasks...)
 				require.False(t, b.Broken())
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.Equal(t, 1, b.NWaiting(), "who came after Reset is of the next phase")
 				tasks = append(parties(t, ctx, b, 4), late)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				passed(t, tasks...)
 				b.Reset()
 				require.False(t, b.Broken())
 			})
 		})
 		t.Run("BAR-08", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(3)
 				tasks := parties(t, ctx, b, 2)
 				b.Abort()
 				require.True(t, b.Broken())
 				require.Zero(t, b.NWaiting())
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				broken(t, tasks...)
 				ran := false
 				l.CallSoon(func() { ran = true })
 				_, err := b.Wait(ctx)
 				require.ErrorIs(t, err, asyncio.ErrBrokenBarrier)
-				errorSays(t, err, "Reset")
+				testkit.ErrorSays(t, err, "Reset")
 				require.False(t, ran, "it did not yield")
 				b.Reset()
 				require.False(t, b.Broken())
 				tasks = parties(t, ctx, b, 3)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				passed(t, tasks...)
 			})
 		})
 		t.Run("BAR-09", func(t *testing.T) {
 			const n = 5
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(n)
-				var tr trace
+				var tr asynciotest.Trace
 				require.NoError(t, asyncio.WithTaskGroup(ctx, func(_ context.Context, tg *asyncio.TaskGroup) error {
 					for range n {
 						tg.Go(func(ctx context.Context) error {
@@ -166,28 +168,28 @@ func TestBarrier(t *testing.T) {
 								if _, err := b.Wait(ctx); err != nil {
 									return err
 								}
-								tr.add(phase)
+								tr.Add(phase)
 							}
 							return nil
 						})
 					}
 					return nil
 				}))
-				require.Equal(t, append(slices.Repeat([]string{"outer"}, n), slices.Repeat([]string{"inner"}, n)...), tr.events)
+				require.Equal(t, append(slices.Repeat([]string{"outer"}, n), slices.Repeat([]string{"inner"}, n)...), tr.Events())
 				require.Zero(t, b.NWaiting())
 				require.False(t, b.Broken())
 			})
 		})
 		t.Run("BAR-10", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(2)
 				tasks := parties(t, ctx, b, 2)
 				require.True(t, tasks[1].Done() && !tasks[0].Done(), "it drains")
-				next := start(ctx, func(ctx context.Context) error { _, err := b.Wait(ctx); return err })
+				next := testkit.Start(ctx, func(ctx context.Context) error { _, err := b.Wait(ctx); return err })
 				_, err := asyncio.WaitFor(ctx, asyncio.Coro[int](b.Wait), 0)
-				wantTimeout(t, err)
-				yield(t, ctx, 2)
+				testkit.WantTimeout(t, err)
+				asynciotest.Yield(t, ctx, 2)
 				passed(t, tasks...)
 				require.False(t, next.Done())
 				require.Equal(t, 1, b.NWaiting())
@@ -198,21 +200,21 @@ func TestBarrier(t *testing.T) {
 			})
 		})
 		t.Run("of another loop", func(t *testing.T) {
-			l, other := newLoop(t, opts...), newLoop(t, opts...)
+			l, other := asynciotest.New(t, opts...), asynciotest.New(t, opts...)
 			b := asyncio.NewBarrier(2)
 			tk := party(l.Context(), b)
-			turn(t, l)
-			b2 := start(other.Context(), func(ctx context.Context) error {
+			asynciotest.Turn(t, l)
+			b2 := testkit.Start(other.Context(), func(ctx context.Context) error {
 				b.Abort()
 				_, err := b.Wait(ctx)
 				return err
 			})
-			turn(t, other)
+			asynciotest.Turn(t, other)
 			require.ErrorIs(t, b2.Exception(), asyncio.ErrBrokenBarrier)
-			turn(t, l)
+			asynciotest.Turn(t, l)
 			broken(t, tk)
 			b.Reset()
-			inTask(t, other, func(ctx context.Context) {
+			asynciotest.InTask(t, other, func(ctx context.Context) {
 				_, err := b.Wait(ctx)
 				require.ErrorIs(t, err, asyncio.ErrWrongLoop)
 			})
@@ -223,47 +225,47 @@ func TestBarrier(t *testing.T) {
 
 // TestBarrierDraining resets, aborts and cancels while those inside are about to leave.
 func TestBarrierDraining(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("Reset", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(3)
 				tasks := parties(t, ctx, b, 3)
 				require.True(t, tasks[2].Done())
 				b.Reset()
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				broken(t, tasks[:2]...)
 				require.False(t, b.Broken())
 				tasks = parties(t, ctx, b, 3)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				passed(t, tasks...)
 			})
 		})
 		t.Run("Abort", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(3)
 				tasks := parties(t, ctx, b, 3)
 				require.True(t, tasks[2].Done())
 				late := party(ctx, b)
 				b.Abort()
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				broken(t, tasks[0], tasks[1], late)
 				require.True(t, b.Broken())
 			})
 		})
 		t.Run("Cancel", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				b := asyncio.NewBarrier(3)
 				tasks := parties(t, ctx, b, 3)
 				tasks[0].Cancel()
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.True(t, tasks[0].Cancelled(), "it was as good as through")
 				require.True(t, tasks[1].Done() && !tasks[1].Cancelled())
 				require.False(t, b.Broken())
 				tasks = parties(t, ctx, b, 3)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				passed(t, tasks...)
 			})
 		})
@@ -273,8 +275,8 @@ func TestBarrierDraining(t *testing.T) {
 // TestBarrierProperties: tasks come, are cancelled, and pass in groups as large as the
 // barrier with numbers of their own.
 func TestBarrierProperties(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := newLoop(t, opts...)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
 		rapid.Check(t, func(rt *rapid.T) {
 			ops := drawLineOps(rt, "arrive", "arrive", "cancel", "reset", "yield", "yield")
 			n := rapid.IntRange(1, 5).Draw(rt, "parties")
@@ -298,12 +300,12 @@ func checkBarrier(ctx context.Context, ops []lineOp, n int) error {
 		case op.kind == "reset" && op.n == 0:
 			b.Reset()
 		case op.kind == "yield":
-			if err := suspend(ctx, op.n%3); err != nil {
+			if err := testkit.Suspend(ctx, op.n%3); err != nil {
 				return err
 			}
 		}
 	}
-	if err := suspend(ctx, 2*len(tasks)+2); err != nil {
+	if err := testkit.Suspend(ctx, 2*len(tasks)+2); err != nil {
 		return err
 	}
 	inside := 0
@@ -319,7 +321,7 @@ func checkBarrier(ctx context.Context, ops []lineOp, n int) error {
 		return fmt.Errorf("%d tasks are inside, of %d, and NWaiting is %d", inside, n, b.NWaiting())
 	}
 	b.Reset()
-	if err := suspend(ctx, 2); err != nil {
+	if err := testkit.Suspend(ctx, 2); err != nil {
 		return err
 	}
 	return checkNumbers(ctx, b)
@@ -331,13 +333,13 @@ func checkNumbers(ctx context.Context, b *asyncio.Barrier) error {
 	var tasks []*asyncio.Task[int]
 	for i := range b.Parties() - 1 {
 		tasks = append(tasks, party(ctx, b))
-		if err := suspend(ctx, 1); err != nil {
+		if err := testkit.Suspend(ctx, 1); err != nil {
 			return err
 		}
 		if i%2 == 0 {
 			tasks[i/2].Cancel()
 			tasks[i/2] = party(ctx, b)
-			if err := suspend(ctx, 1); err != nil {
+			if err := testkit.Suspend(ctx, 1); err != nil {
 				return err
 			}
 		}

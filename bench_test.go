@@ -12,20 +12,8 @@ import (
 	"time"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
-
-// benchTask runs the benchmark as the main task of a loop.
-func benchTask(b *testing.B, fn func(ctx context.Context)) {
-	b.Helper()
-	b.ReportAllocs()
-	_, err := asyncio.Run(func(ctx context.Context) (asyncio.None, error) {
-		fn(ctx)
-		return asyncio.None{}, nil
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-}
 
 func benchLoop(b *testing.B, fn func(l *asyncio.Loop)) {
 	b.Helper()
@@ -42,7 +30,7 @@ func benchLoop(b *testing.B, fn func(l *asyncio.Loop)) {
 
 // BenchmarkSwitch is one switch of two tasks that take turns.
 func BenchmarkSwitch(b *testing.B) {
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		b.ResetTimer()
 		other := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
 			for range b.N / 2 {
@@ -59,7 +47,7 @@ func BenchmarkSwitch(b *testing.B) {
 
 // BenchmarkYield is a task that lets others run when there are none.
 func BenchmarkYield(b *testing.B) {
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		for b.Loop() {
 			_ = asyncio.Sleep(ctx, 0)
 		}
@@ -69,7 +57,7 @@ func BenchmarkYield(b *testing.B) {
 // BenchmarkSwitchMany is one switch of a hundred tasks that take turns.
 func BenchmarkSwitchMany(b *testing.B) {
 	const width = 100
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		running := true
 		for range width - 1 {
 			asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
@@ -99,12 +87,10 @@ func BenchmarkSwitchBare(b *testing.B) {
 	}
 }
 
-func one(context.Context) (int, error) { return 1, nil }
-
 func BenchmarkSpawn(b *testing.B) {
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		for b.Loop() {
-			if v, err := asyncio.CreateTask(ctx, one).Await(ctx); v != 1 || err != nil {
+			if v, err := asyncio.CreateTask(ctx, testkit.One).Await(ctx); v != 1 || err != nil {
 				b.Fatal(v, err)
 			}
 		}
@@ -170,10 +156,10 @@ func BenchmarkClock(b *testing.B) {
 const gatherWidth = 10_000
 
 func BenchmarkGather(b *testing.B) {
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		aws := make([]asyncio.Awaitable[int], gatherWidth)
 		for i := range aws {
-			aws[i] = asyncio.Coro[int](one)
+			aws[i] = asyncio.Coro[int](testkit.One)
 		}
 		for b.Loop() {
 			if _, err := asyncio.Gather(ctx, aws...).Await(ctx); err != nil {
@@ -192,7 +178,7 @@ func BenchmarkGatherBare(b *testing.B) {
 		results := make([]asyncio.Result[int], gatherWidth)
 		var all sync.WaitGroup
 		for i := range results {
-			all.Go(func() { results[i].Value, results[i].Err = one(ctx) })
+			all.Go(func() { results[i].Value, results[i].Err = testkit.One(ctx) })
 		}
 		all.Wait()
 	}
@@ -228,7 +214,7 @@ func BenchmarkQueueBare(b *testing.B) {
 func BenchmarkEventWidth(b *testing.B) {
 	for _, width := range []int{10, 1000, 10_000} {
 		b.Run(strconv.Itoa(width), func(b *testing.B) {
-			benchTask(b, func(ctx context.Context) {
+			testkit.BenchTask(b, func(ctx context.Context) {
 				e := asyncio.NewEvent()
 				for range width {
 					asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {

@@ -10,17 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 // notified starts a task that waits for the condition, notes its name and gives the lock
 // back.
-func notified(ctx context.Context, tr *trace, name string, c *asyncio.Condition) *asyncio.Task[asyncio.None] {
-	return start(ctx, func(ctx context.Context) error {
+func notified(ctx context.Context, tr *asynciotest.Trace, name string, c *asyncio.Condition) *asyncio.Task[asyncio.None] {
+	return testkit.Start(ctx, func(ctx context.Context) error {
 		return c.With(ctx, func() error {
 			if err := c.Wait(ctx); err != nil {
 				return err
 			}
-			tr.add(name)
+			tr.Add(name)
 			return nil
 		})
 	})
@@ -36,105 +38,105 @@ func locked(t *testing.T, ctx context.Context, c *asyncio.Condition, fn func()) 
 }
 
 func TestCondition(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("CND-01", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				c := asyncio.NewCondition(nil)
-				panicsWith(t, asyncio.ErrNotLocked, func() { _ = c.Wait(ctx) })
-				panicsWith(t, asyncio.ErrNotLocked, func() { c.Notify(1) })
-				panicsWith(t, asyncio.ErrNotLocked, c.NotifyAll)
-				panicsWith(t, asyncio.ErrNotLocked, c.Release)
-				panicsWith(t, asyncio.ErrNotLocked, func() { _ = c.WaitFor(ctx, func() bool { return false }) })
+				testkit.PanicsWith(t, asyncio.ErrNotLocked, func() { _ = c.Wait(ctx) })
+				testkit.PanicsWith(t, asyncio.ErrNotLocked, func() { c.Notify(1) })
+				testkit.PanicsWith(t, asyncio.ErrNotLocked, c.NotifyAll)
+				testkit.PanicsWith(t, asyncio.ErrNotLocked, c.Release)
+				testkit.PanicsWith(t, asyncio.ErrNotLocked, func() { _ = c.WaitFor(ctx, func() bool { return false }) })
 				require.NoError(t, c.WaitFor(ctx, func() bool { return true }), "nothing to wait for")
 			})
 		})
 		t.Run("CND-02", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				c := asyncio.NewCondition(nil)
 				for _, name := range []string{"1", "2", "3"} {
 					notified(ctx, &tr, name, c)
 				}
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.False(t, c.Locked())
 				locked(t, ctx, c, func() { c.Notify(1) })
-				require.Empty(t, tr.events)
-				yield(t, ctx, 1)
-				tr.equal(t, "1")
+				require.Empty(t, tr.Events())
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "1")
 				locked(t, ctx, c, func() {
 					c.Notify(1)
 					c.Notify(2048)
 				})
-				yield(t, ctx, 1)
-				tr.equal(t, "1", "2", "3")
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "1", "2", "3")
 				require.False(t, c.Locked())
 			})
 		})
 		t.Run("NotifyAll wakes them in order, one after the other", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				c := asyncio.NewCondition(nil)
 				for _, name := range []string{"1", "2", "3"} {
-					start(ctx, func(ctx context.Context) error {
+					testkit.Start(ctx, func(ctx context.Context) error {
 						return c.With(ctx, func() error {
 							if err := c.Wait(ctx); err != nil {
 								return err
 							}
-							tr.add(name)
-							err := suspend(ctx, 1)
-							tr.add(name + " leaves")
+							tr.Add(name)
+							err := testkit.Suspend(ctx, 1)
+							tr.Add(name + " leaves")
 							return err
 						})
 					})
 				}
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				locked(t, ctx, c, c.NotifyAll)
-				yield(t, ctx, 7)
-				tr.equal(t, "1", "1 leaves", "2", "2 leaves", "3", "3 leaves")
+				asynciotest.Yield(t, ctx, 7)
+				tr.Equal(t, "1", "1 leaves", "2", "2 leaves", "3", "3 leaves")
 			})
 		})
 		t.Run("CND-04", func(t *testing.T) {
 			for _, relock := range []bool{false, true} {
-				l := newLoop(t, opts...)
-				inTask(t, l, func(ctx context.Context) {
+				l := asynciotest.New(t, opts...)
+				asynciotest.InTask(t, l, func(ctx context.Context) {
 					c := asyncio.NewCondition(nil)
 					var surfaced error
-					waits := start(ctx, func(ctx context.Context) error {
+					waits := testkit.Start(ctx, func(ctx context.Context) error {
 						return c.With(ctx, func() error {
 							surfaced = c.Wait(ctx)
 							require.True(t, c.Locked())
 							return surfaced
 						})
 					})
-					yield(t, ctx, 1)
+					asynciotest.Yield(t, ctx, 1)
 					if relock {
 						require.NoError(t, c.Acquire(ctx))
 						c.Notify(1)
-						yield(t, ctx, 1)
+						asynciotest.Yield(t, ctx, 1)
 					}
 					waits.Cancel("foo")
 					if relock {
 						c.Release()
 					}
 					_, err := waits.Await(ctx)
-					wantCancelled(t, err, "foo")
+					testkit.WantCancelled(t, err, "foo")
 					require.Same(t, surfaced, err)
 					require.False(t, c.Locked())
 				})
 			}
 		})
 		t.Run("CND-07", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				const limit = 5 * time.Millisecond
 				c := asyncio.NewCondition(nil)
-				took(t, limit, 5*time.Second, func() {
+				testkit.Took(t, limit, 5*time.Second, func() {
 					locked(t, ctx, c, func() {
 						_, err := asyncio.WaitFor(ctx, asyncio.Do(c.Wait), limit)
-						wantTimeout(t, err)
+						testkit.WantTimeout(t, err)
 						require.True(t, c.Locked())
 					})
 				})
@@ -142,11 +144,11 @@ func TestCondition(t *testing.T) {
 			})
 		})
 		t.Run("WaitFor", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				c := asyncio.NewCondition(nil)
 				ready, calls := false, 0
-				waits := start(ctx, func(ctx context.Context) error {
+				waits := testkit.Start(ctx, func(ctx context.Context) error {
 					return c.With(ctx, func() error {
 						return c.WaitFor(ctx, func() bool {
 							require.True(t, c.Locked())
@@ -155,48 +157,48 @@ func TestCondition(t *testing.T) {
 						})
 					})
 				})
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				locked(t, ctx, c, func() { c.Notify(1) })
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.False(t, waits.Done())
 				ready = true
 				locked(t, ctx, c, func() { c.Notify(1) })
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.True(t, waits.Done())
 				require.Equal(t, 3, calls)
 			})
 		})
 		t.Run("of a lock that others use", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				lock := asyncio.NewLock()
 				c := asyncio.NewCondition(lock)
 				waits := notified(ctx, &tr, "woken", c)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.NoError(t, lock.Acquire(ctx))
 				require.True(t, c.Locked())
 				c.Notify(1)
-				yield(t, ctx, 2)
+				asynciotest.Yield(t, ctx, 2)
 				require.False(t, waits.Done(), "it has to have the lock first")
 				lock.Release()
-				yield(t, ctx, 1)
-				tr.equal(t, "woken")
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "woken")
 			})
 		})
 		t.Run("of another loop", func(t *testing.T) {
-			a, b := newLoop(t, opts...), newLoop(t, opts...)
+			a, b := asynciotest.New(t, opts...), asynciotest.New(t, opts...)
 			c := asyncio.NewCondition(nil)
-			waits := notified(a.Context(), &trace{}, "", c)
-			turn(t, a)
-			inTask(t, b, func(ctx context.Context) {
+			waits := notified(a.Context(), &asynciotest.Trace{}, "", c)
+			asynciotest.Turn(t, a)
+			asynciotest.InTask(t, b, func(ctx context.Context) {
 				locked(t, ctx, c, func() {
 					require.ErrorIs(t, c.Wait(ctx), asyncio.ErrWrongLoop)
 					require.True(t, c.Locked())
 				})
 			})
 			waits.Cancel()
-			turn(t, a)
+			asynciotest.Turn(t, a)
 			require.True(t, waits.Cancelled())
 		})
 	})
@@ -204,11 +206,11 @@ func TestCondition(t *testing.T) {
 
 // TestConditionCancelled cancels tasks at every moment of a Wait.
 func TestConditionCancelled(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("CND-06", func(t *testing.T) {
 			for _, relock := range []bool{false, true} {
-				l := newLoop(t, opts...)
-				inTask(t, l, func(ctx context.Context) {
+				l := asynciotest.New(t, opts...)
+				asynciotest.InTask(t, l, func(ctx context.Context) {
 					c := asyncio.NewCondition(nil)
 					state := 0
 					consumer := func(ctx context.Context) error {
@@ -221,16 +223,16 @@ func TestConditionCancelled(t *testing.T) {
 							}
 						})
 					}
-					first, second := start(ctx, consumer), start(ctx, consumer)
-					yield(t, ctx, 1)
+					first, second := testkit.Start(ctx, consumer), testkit.Start(ctx, consumer)
+					asynciotest.Yield(t, ctx, 1)
 					locked(t, ctx, c, func() {
 						state++
 						c.Notify(1)
 						if relock {
-							yield(t, ctx, 1)
+							asynciotest.Yield(t, ctx, 1)
 						}
 						first.Cancel()
-						wantTimeout(t, asyncio.Timeout(ctx, 10*time.Millisecond, c.Wait)) // nobody notifies this task
+						testkit.WantTimeout(t, asyncio.Timeout(ctx, 10*time.Millisecond, c.Wait)) // nobody notifies this task
 						require.Equal(t, 0, state, "the notification went on to the other")
 						state = -1
 						c.NotifyAll()
@@ -242,68 +244,68 @@ func TestConditionCancelled(t *testing.T) {
 			}
 		})
 		t.Run("while it takes the lock again, twice", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				c := asyncio.NewCondition(nil)
-				waits := notified(ctx, &trace{}, "", c)
-				yield(t, ctx, 1)
+				waits := notified(ctx, &asynciotest.Trace{}, "", c)
+				asynciotest.Yield(t, ctx, 1)
 				require.NoError(t, c.Acquire(ctx))
 				c.Notify(1)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				waits.Cancel("first")
-				yield(t, ctx, 2)
+				asynciotest.Yield(t, ctx, 2)
 				require.False(t, waits.Done(), "it does not leave without the lock")
 				waits.Cancel("second")
-				yield(t, ctx, 2)
+				asynciotest.Yield(t, ctx, 2)
 				require.False(t, waits.Done())
 				c.Release()
 				_, err := waits.Await(ctx)
-				wantCancelled(t, err, "second")
+				testkit.WantCancelled(t, err, "second")
 				require.Equal(t, 2, waits.Cancelling())
 				require.False(t, c.Locked())
 			})
 		})
 		t.Run("when it is about to have the lock: the cancellation is of no effect there", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				c := asyncio.NewCondition(nil)
-				waits := start(ctx, func(ctx context.Context) error {
+				waits := testkit.Start(ctx, func(ctx context.Context) error {
 					if err := c.Acquire(ctx); err != nil {
 						return err
 					}
 					err := c.Wait(ctx)
-					tr.add(errName(err))
+					tr.Add(testkit.ErrName(err))
 					return err
 				})
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.NoError(t, c.Acquire(ctx))
 				c.Notify(1)
 				l.CallSoon(func() { waits.Cancel() })
 				l.CallSoon(c.Release)
 				_, err := waits.Await(ctx)
-				wantCancelled(t, err, nil)
-				tr.equal(t, "CancelledError")
+				testkit.WantCancelled(t, err, nil)
+				tr.Equal(t, "CancelledError")
 				require.True(t, c.Locked(), "it has the lock all the same")
 			})
 		})
 		t.Run("by the end of a derived context", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				c := asyncio.NewCondition(nil)
 				derived, cancel := context.WithCancelCause(ctx)
 				defer cancel(nil)
 				locked(t, ctx, c, func() {
-					holder := start(ctx, func(ctx context.Context) error {
+					holder := testkit.Start(ctx, func(ctx context.Context) error {
 						return c.With(ctx, func() error {
-							cancel(errBoom)
-							return suspend(ctx, 3)
+							cancel(testkit.ErrBoom)
+							return testkit.Suspend(ctx, 3)
 						})
 					})
-					require.Equal(t, errBoom, c.Wait(derived))
+					require.Equal(t, testkit.ErrBoom, c.Wait(derived))
 					require.True(t, c.Locked())
 					require.True(t, holder.Done(), "the lock was free")
-					require.True(t, errors.Is(c.Wait(derived), errBoom))
+					require.True(t, errors.Is(c.Wait(derived), testkit.ErrBoom))
 					require.True(t, c.Locked(), "it was not let go of")
 				})
 				require.False(t, c.Locked())

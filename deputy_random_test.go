@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 // Bounds of a program, and how many there are for each driver.
@@ -27,8 +29,8 @@ const (
 )
 
 func TestRandomDeputy(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		noLeaks(t)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		asynciotest.VerifyNoLeaks(t)
 		quiet := append(opts, asyncio.WithLogger(slog.New(slog.DiscardHandler)))
 		for seed := range uint64(deputyPrograms) {
 			without := runDeputyProgram(t, seed, append(quiet, asyncio.WithDebug(true))...)
@@ -40,7 +42,7 @@ func TestRandomDeputy(t *testing.T) {
 
 // deputyProgram is a program that runs. What its tasks do is drawn while they do it.
 type deputyProgram struct {
-	trace
+	asynciotest.Trace
 	loop    *asyncio.Loop
 	rand    *rand.Rand
 	futures [3]*asyncio.Future[int]
@@ -51,7 +53,7 @@ type deputyProgram struct {
 func (p *deputyProgram) oneIn(n int) bool { return p.rand.IntN(n) == 0 }
 
 func (p *deputyProgram) say(format string, args ...any) {
-	p.addf("turn %d: %s", p.loop.Stats().Turns, fmt.Sprintf(format, args...))
+	p.Addf("turn %d: %s", p.loop.Stats().Turns, fmt.Sprintf(format, args...))
 }
 
 // runDeputyProgram returns what happened. The loop is audited before each poll and after
@@ -66,7 +68,7 @@ func runDeputyProgram(t *testing.T, seed uint64, opts ...asyncio.Option) []strin
 	}
 	l.SetExceptionHandler(func(_ *asyncio.Loop, c asyncio.ErrorContext) {
 		if !strings.Contains(c.Message, "never retrieved") { // the collector's time
-			p.addf("%s: %v", c.Message, c.Exception)
+			p.Addf("%s: %v", c.Message, c.Exception)
 		}
 	})
 	var fault error
@@ -80,7 +82,7 @@ func runDeputyProgram(t *testing.T, seed uint64, opts ...asyncio.Option) []strin
 		l.Stop()
 	})
 	for run := range deputyRuns {
-		onGoroutine(func() {
+		testkit.OnGoroutine(func() {
 			for i := range 3 {
 				p.create(l.Context(), fmt.Sprintf("%d-%d", run, i), 0, false)
 			}
@@ -99,10 +101,10 @@ func runDeputyProgram(t *testing.T, seed uint64, opts ...asyncio.Option) []strin
 		audit()
 		require.NoError(t, fault)
 	}
-	onGoroutine(func() { err = l.Close() })
+	testkit.OnGoroutine(func() { err = l.Close() })
 	require.NoError(t, err)
 	require.Zero(t, asyncio.LiveCoroutines(l))
-	return p.events
+	return p.Events()
 }
 
 func (p *deputyProgram) create(ctx context.Context, name string, depth int, eager bool) asyncio.AnyTask {

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 func TestDriverNames(t *testing.T) {
@@ -13,5 +14,5 @@ func TestDriverNames(t *testing.T) {
 	require.Equal(t, "purego", asyncio.PureGo.String())
 	require.Equal(t, "Driver(7)", asyncio.Driver(7).String())
 	_, err := asyncio.NewEventLoop(asyncio.WithDriver(asyncio.Driver(7)))
-	errorSays(t, err, "there is no driver 7")
+	testkit.ErrorSays(t, err, "there is no driver 7")
 }

@@ -12,23 +12,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 func TestExceptionGroupSplit(t *testing.T) {
 	other := errors.New("other")
-	inner := &asyncio.ExceptionGroup{Message: "inner", Errs: []error{errBoom, other}}
-	g := &asyncio.ExceptionGroup{Message: "outer", Errs: []error{fmt.Errorf("wrapped: %w", errBoom), inner, other}}
-	isBoom := func(err error) bool { return errors.Is(err, errBoom) }
+	inner := &asyncio.ExceptionGroup{Message: "inner", Errs: []error{testkit.ErrBoom, other}}
+	g := &asyncio.ExceptionGroup{Message: "outer", Errs: []error{fmt.Errorf("wrapped: %w", testkit.ErrBoom), inner, other}}
+	isBoom := func(err error) bool { return errors.Is(err, testkit.ErrBoom) }
 
 	matched, rest := g.Split(isBoom)
 	require.Equal(t, &asyncio.ExceptionGroup{Message: "outer", Errs: []error{
-		g.Errs[0], &asyncio.ExceptionGroup{Message: "inner", Errs: []error{errBoom}},
+		g.Errs[0], &asyncio.ExceptionGroup{Message: "inner", Errs: []error{testkit.ErrBoom}},
 	}}, matched)
 	require.Equal(t, &asyncio.ExceptionGroup{Message: "outer", Errs: []error{
 		&asyncio.ExceptionGroup{Message: "inner", Errs: []error{other}}, other,
 	}}, rest)
-	require.ErrorIs(t, g, errBoom)
-	require.NotErrorIs(t, rest, errBoom)
+	require.ErrorIs(t, g, testkit.ErrBoom)
+	require.NotErrorIs(t, rest, testkit.ErrBoom)
 	require.Equal(t, "outer (2 sub-exceptions)\n  inner (1 sub-exception)\n    other\n  other", rest.Error())
 
 	all, none := g.Split(func(error) bool { return true })
@@ -40,9 +42,9 @@ func TestExceptionGroupSplit(t *testing.T) {
 }
 
 func TestErrorsMatch(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		inTask(t, newLoop(t, opts...), func(ctx context.Context) {
-			err := asyncio.Timeout(ctx, soon, sleepsLong)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		asynciotest.InTask(t, asynciotest.New(t, opts...), func(ctx context.Context) {
+			err := asyncio.Timeout(ctx, testkit.Soon, testkit.SleepsLong)
 			var netErr net.Error
 			require.ErrorAs(t, err, &netErr, "code for net.Conn knows a timeout by its method")
 			require.True(t, netErr.Timeout())
@@ -58,7 +60,7 @@ func TestErrorsMatch(t *testing.T) {
 	require.Equal(t, "asyncio: cancelled: m", cancelled.Error())
 	require.Equal(t, "asyncio: cancelled", (&asyncio.CancelledError{}).Error())
 
-	panicked := &asyncio.PanicError{Value: errBoom}
-	require.ErrorIs(t, panicked, errBoom)
+	panicked := &asyncio.PanicError{Value: testkit.ErrBoom}
+	require.ErrorIs(t, panicked, testkit.ErrBoom)
 	require.Nil(t, (&asyncio.PanicError{Value: "text"}).Unwrap())
 }

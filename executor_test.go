@@ -11,28 +11,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 func TestExecutor(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("EXE-01", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				v, err := asyncio.RunInExecutor(ctx, nil, func() (string, error) { return "got a", nil }).Await(ctx)
 				require.NoError(t, err)
 				require.Equal(t, "got a", v)
-				_, err = asyncio.RunInExecutor(ctx, nil, func() (string, error) { return "", errBoom }).Await(ctx)
-				require.Same(t, errBoom, err)
+				_, err = asyncio.RunInExecutor(ctx, nil, func() (string, error) { return "", testkit.ErrBoom }).Await(ctx)
+				require.Same(t, testkit.ErrBoom, err)
 				_, err = asyncio.RunInExecutor(ctx, nil, func() (string, error) { panic("worker") }).Await(ctx)
 				var p *asyncio.PanicError
 				require.ErrorAs(t, err, &p)
 				_, err = asyncio.RunInExecutor(ctx, nil, func() (string, error) { runtime.Goexit(); return "", nil }).Await(ctx)
-				errorSays(t, err, "Goexit")
+				testkit.ErrorSays(t, err, "Goexit")
 
-				ctx = context.WithValue(ctx, ctxKey("v"), 3)
+				ctx = context.WithValue(ctx, testkit.CtxKey("v"), 3)
 				seen, err := asyncio.ToThread(ctx, func(ctx context.Context) (any, error) {
 					require.Nil(t, asyncio.CurrentTask(ctx), "a thread is no task")
-					return ctx.Value(ctxKey("v")), nil
+					return ctx.Value(testkit.CtxKey("v")), nil
 				})
 				require.NoError(t, err)
 				require.Equal(t, 3, seen)
@@ -41,12 +43,12 @@ func TestExecutor(t *testing.T) {
 		t.Run("EXE-05", func(t *testing.T) {
 			const jobs, blocked, beat = 200, 10 * time.Millisecond, 5 * time.Millisecond
 			bound := int64(min(32, runtime.NumCPU()+4))
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				var running, most, ended atomic.Int64
 				var delay time.Duration
 				last := l.Time()
-				heart := start(ctx, func(ctx context.Context) error {
+				heart := testkit.Start(ctx, func(ctx context.Context) error {
 					for {
 						if err := asyncio.Sleep(ctx, beat); err != nil {
 							return err
@@ -81,14 +83,14 @@ func TestExecutor(t *testing.T) {
 }
 
 func TestExecutorEnds(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("ShutdownDefaultExecutor waits, and refuses from then on", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				gate := make(chan struct{})
 				f := asyncio.RunInExecutor(ctx, nil, func() (int, error) { <-gate; return 1, nil })
 				down := asyncio.CreateTask(ctx, asyncio.Do(l.ShutdownDefaultExecutor))
-				yield(t, ctx, 3)
+				asynciotest.Yield(t, ctx, 3)
 				require.False(t, down.Done())
 				close(gate)
 				_, err := down.Await(ctx)
@@ -105,11 +107,11 @@ func TestExecutorEnds(t *testing.T) {
 			})
 		})
 		t.Run("a limit ends the wait, not the function", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				gate := make(chan struct{})
 				f := asyncio.RunInExecutor(ctx, nil, func() (int, error) { <-gate; return 1, nil })
-				limited, cancel := context.WithTimeout(ctx, soon)
+				limited, cancel := context.WithTimeout(ctx, testkit.Soon)
 				defer cancel()
 				require.ErrorIs(t, l.ShutdownDefaultExecutor(limited), context.DeadlineExceeded)
 				close(gate)
@@ -119,10 +121,10 @@ func TestExecutorEnds(t *testing.T) {
 			})
 		})
 		t.Run("a future that was cancelled in time keeps its function from beginning", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			pool := asyncio.NewThreadPool(1)
 			defer pool.Shutdown(true)
-			inTask(t, l, func(ctx context.Context) {
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				gate := make(chan struct{})
 				first := asyncio.RunInExecutor(ctx, pool, func() (int, error) { <-gate; return 1, nil })
 				second := asyncio.RunInExecutor(ctx, pool, func() (int, error) { t.Error("it began"); return 2, nil })
@@ -137,7 +139,7 @@ func TestExecutorEnds(t *testing.T) {
 			})
 		})
 		t.Run("a pool goes on after a function that ended its goroutine", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			pool := asyncio.NewThreadPool(1)
 			ran := make(chan struct{})
 			require.NoError(t, pool.Submit(runtime.Goexit))
@@ -147,12 +149,12 @@ func TestExecutorEnds(t *testing.T) {
 			require.ErrorIs(t, pool.Submit(func() {}), asyncio.ErrExecutorShutdown)
 		})
 		t.Run("misuse", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewThreadPool(0) })
-			panicsWith(t, asyncio.ErrInvalidState, func() { _ = asyncio.NewThreadPool(1).Submit(nil) })
-			panicsWith(t, asyncio.ErrInvalidState, func() { l.SetDefaultExecutor(nil) })
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.RunInExecutor[int](l.Context(), nil, nil) })
-			panicsWith(t, asyncio.ErrNoRunningLoop, func() {
+			l := asynciotest.New(t, opts...)
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewThreadPool(0) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { _ = asyncio.NewThreadPool(1).Submit(nil) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { l.SetDefaultExecutor(nil) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.RunInExecutor[int](l.Context(), nil, nil) })
+			testkit.PanicsWith(t, asyncio.ErrNoRunningLoop, func() {
 				asyncio.RunInExecutor(context.Background(), nil, func() (int, error) { return 0, nil })
 			})
 		})

@@ -9,10 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 func TestInboxLimit(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		const limit = 3
 		limited := append(opts, asyncio.WithInboxLimit(limit))
 		// fillInbox sends calls, which count how often they run, until no more are
@@ -27,41 +29,41 @@ func TestInboxLimit(t *testing.T) {
 			require.Nil(t, h)
 		}
 		t.Run("calls beyond it are refused until the loop has taken those that wait", func(t *testing.T) {
-			l := newLoop(t, limited...)
+			l := asynciotest.New(t, limited...)
 			ran := 0
 			for range 3 {
 				fillInbox(t, l, &ran)
-				turn(t, l)
+				asynciotest.Turn(t, l)
 			}
 			require.Equal(t, 3*limit, ran)
 		})
 		t.Run("so are coroutines", func(t *testing.T) {
-			l := newLoop(t, limited...)
+			l := asynciotest.New(t, limited...)
 			ran := 0
 			fillInbox(t, l, &ran)
-			_, err := asyncio.RunCoroutineThreadsafe(l, returning(1, 0)).Result(context.Background())
+			_, err := asyncio.RunCoroutineThreadsafe(l, testkit.Returning(1, 0)).Result(context.Background())
 			require.ErrorIs(t, err, asyncio.ErrInboxFull)
-			turn(t, l)
-			f := asyncio.RunCoroutineThreadsafe(l, returning(1, 0))
-			turns(t, l, 3)
+			asynciotest.Turn(t, l)
+			f := asyncio.RunCoroutineThreadsafe(l, testkit.Returning(1, 0))
+			asynciotest.Turns(t, l, 3)
 			v, err := f.Result(context.Background())
 			require.NoError(t, err)
 			require.Equal(t, 1, v)
 		})
 		t.Run("a coroutine that was refused is told if nobody looks", func(t *testing.T) {
-			l := newLoop(t, limited...)
-			handler := recordErrors(l)
+			l := asynciotest.New(t, limited...)
+			handler := asynciotest.RecordReports(l)
 			ran := 0
 			fillInbox(t, l, &ran)
-			asyncio.RunCoroutineThreadsafe(l, returning(1, 0))
-			turn(t, l)
+			asyncio.RunCoroutineThreadsafe(l, testkit.Returning(1, 0))
+			asynciotest.Turn(t, l)
 			require.NoError(t, l.Close())
-			require.ErrorIs(t, handler.one(t).Exception, asyncio.ErrInboxFull)
+			require.ErrorIs(t, handler.One(t).Exception, asyncio.ErrInboxFull)
 		})
 		t.Run("results of functions in threads come through", func(t *testing.T) {
-			l := newLoop(t, limited...)
+			l := asynciotest.New(t, limited...)
 			ran := 0
-			inTask(t, l, func(ctx context.Context) {
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				gate := make(chan struct{})
 				pool := asyncio.NewThreadPool(2 * limit)
 				var all []asyncio.Awaitable[int]
@@ -78,18 +80,18 @@ func TestInboxLimit(t *testing.T) {
 			require.Equal(t, limit, ran)
 		})
 		t.Run("it must be positive", func(t *testing.T) {
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.WithInboxLimit(0) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.WithInboxLimit(0) })
 		})
 		t.Run("none by default", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			ran := 0
-			onGoroutine(func() {
+			testkit.OnGoroutine(func() {
 				for range 10_000 {
 					_, err := l.CallSoonThreadsafe(func() { ran++ })
 					assert.NoError(t, err)
 				}
 			})
-			turn(t, l)
+			asynciotest.Turn(t, l)
 			require.Equal(t, 10_000, ran)
 		})
 	})

@@ -7,12 +7,10 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -20,42 +18,24 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
-// The environment of a child process: the program, and the driver as a number.
-const (
-	childProgram = "ASYNCIO_TEST_PROGRAM"
-	childDriver  = "ASYNCIO_TEST_DRIVER"
-)
-
-func init() {
-	program := interruptPrograms[os.Getenv(childProgram)]
-	if program == nil {
-		return
-	}
-	driver, err := strconv.Atoi(os.Getenv(childDriver))
-	if err != nil {
-		panic(err)
-	}
-	program(asyncio.WithDriver(asyncio.Driver(driver)))
-	os.Exit(0)
-}
-
-// say writes a line that the parent waits for.
-func say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+func init() { testkit.RunChild(interruptPrograms) }
 
 // sayEnd tells how a run has ended.
 func sayEnd[T any](v T, err error) {
-	say("end %v interrupted=%v cancelled=%v", v, errors.Is(err, asyncio.ErrInterrupted), errors.Is(err, asyncio.ErrCancelled))
+	testkit.Say("end %v interrupted=%v cancelled=%v", v, errors.Is(err, asyncio.ErrInterrupted), errors.Is(err, asyncio.ErrCancelled))
 }
 
 // untilCancelled is a main that waits to be cancelled, and then does cleanup.
 func untilCancelled(cleanup func(ctx context.Context, err error) (int, error)) asyncio.Coro[int] {
 	return func(ctx context.Context) (int, error) {
-		f := asyncio.NewFuture[int](loopOf(ctx))
-		loopOf(ctx).CallSoon(func() { say("ready") })
+		f := asyncio.NewFuture[int](testkit.LoopOf(ctx))
+		testkit.LoopOf(ctx).CallSoon(func() { testkit.Say("ready") })
 		_, err := f.Await(ctx)
-		say("future cancelled=%v", f.Cancelled())
+		testkit.Say("future cancelled=%v", f.Cancelled())
 		return cleanup(ctx, err)
 	}
 }
@@ -75,7 +55,7 @@ func yieldOn(ctx context.Context) {
 // standStill waits in a main that nobody cancels, until a line comes from the parent.
 func standStill(ctx context.Context) (int, error) {
 	return asyncio.ToThread(ctx, func(context.Context) (int, error) {
-		say("ready")
+		testkit.Say("ready")
 		_, err := bufio.NewReader(os.Stdin).ReadString('\n')
 		return 5, err
 	})
@@ -100,7 +80,7 @@ var interruptPrograms = map[string]func(opts ...asyncio.Option){
 	},
 	"main is busy": func(opts ...asyncio.Option) {
 		sayEnd(asyncio.Run(func(ctx context.Context) (int, error) {
-			say("ready")
+			testkit.Say("ready")
 			_, err := bufio.NewReader(os.Stdin).ReadString('\n') // the loop stands still
 			if err != nil {
 				return 0, err
@@ -110,13 +90,13 @@ var interruptPrograms = map[string]func(opts ...asyncio.Option){
 	},
 	"cleanup waits": func(opts ...asyncio.Option) {
 		sayEnd(asyncio.Run(untilCancelled(func(ctx context.Context, _ error) (int, error) {
-			say("cleanup")
+			testkit.Say("cleanup")
 			return 0, asyncio.Sleep(ctx, time.Hour)
 		}), opts...))
 	},
 	"cleanup is busy": func(opts ...asyncio.Option) {
 		sayEnd(asyncio.Run(untilCancelled(func(context.Context, error) (int, error) {
-			say("cleanup")
+			testkit.Say("cleanup")
 			//lint:ignore SA5002 the second interrupt has to end a task that never suspends
 			for {
 			}
@@ -125,13 +105,13 @@ var interruptPrograms = map[string]func(opts ...asyncio.Option){
 	"ignored": func(opts ...asyncio.Option) {
 		signal.Ignore(os.Interrupt)
 		sayEnd(asyncio.Run(standStill, opts...))
-		say("ignored=%v", signal.Ignored(os.Interrupt))
+		testkit.Say("ignored=%v", signal.Ignored(os.Interrupt))
 	},
 	"own context": func(opts ...asyncio.Option) {
 		ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt)
 		defer restore()
 		sayEnd(asyncio.Run(untilCancelled(func(ctx context.Context, err error) (int, error) {
-			say("cause %v, asked %d", err, asyncio.CurrentTask(ctx).Cancelling())
+			testkit.Say("cause %v, asked %d", err, asyncio.CurrentTask(ctx).Cancelling())
 			yieldOn(ctx)
 			return 5, nil
 		}), append(opts, asyncio.WithContext(ctx))...))
@@ -139,27 +119,26 @@ var interruptPrograms = map[string]func(opts ...asyncio.Option){
 	"own handler": func(opts ...asyncio.Option) { ownHandler(standStill, append(opts, asyncio.WithInterrupt(false))...) },
 	"both": func(opts ...asyncio.Option) {
 		ownHandler(untilCancelled(func(ctx context.Context, _ error) (int, error) {
-			say("cleanup")
+			testkit.Say("cleanup")
 			return standStill(ctx)
 		}), opts...)
 	},
 	"another goroutine": func(opts ...asyncio.Option) {
-		onGoroutine(func() { sayEnd(asyncio.Run(standStill, opts...)) })
+		testkit.OnGoroutine(func() { sayEnd(asyncio.Run(standStill, opts...)) })
 	},
 	"another goroutine that asks for it": func(opts ...asyncio.Option) {
-		onGoroutine(func() { sayEnd(asyncio.Run(untilCancelled(giveUp), append(opts, asyncio.WithInterrupt(true))...)) })
+		testkit.OnGoroutine(func() { sayEnd(asyncio.Run(untilCancelled(giveUp), append(opts, asyncio.WithInterrupt(true))...)) })
 	},
 	"two runs": func(opts ...asyncio.Option) {
 		r := asyncio.NewRunner(opts...)
 		for range 2 {
 			sayEnd(asyncio.RunIn(r, untilCancelled(giveUp)))
 		}
-		say("close %v", r.Close())
+		testkit.Say("close %v", r.Close())
 	},
-	"drops its loops": dropLoops,
 	"after a run": func(opts ...asyncio.Option) {
 		sayEnd(asyncio.Run(func(context.Context) (int, error) { return 5, nil }, opts...))
-		say("ready")
+		testkit.Say("ready")
 		select {}
 	},
 }
@@ -170,7 +149,7 @@ func ownHandler(main asyncio.Coro[int], opts ...asyncio.Option) {
 	signal.Notify(own, os.Interrupt)
 	go func() {
 		for range own {
-			say("own handler")
+			testkit.Say("own handler")
 		}
 	}()
 	sayEnd(asyncio.Run(main, opts...))
@@ -192,14 +171,14 @@ func startChild(t *testing.T, driver asyncio.Driver, program string) *child {
 	}
 	require.Contains(t, interruptPrograms, program)
 	c := &child{t: t, cmd: exec.Command(os.Args[0]), lines: make(chan string, 100)}
-	c.cmd.Env = append(os.Environ(), childProgram+"="+program, childDriver+"="+strconv.Itoa(int(driver)), "GORACE=atexit_sleep_ms=0")
+	c.cmd.Env = append(testkit.ChildEnv(program, driver), "GORACE=atexit_sleep_ms=0")
 	c.cmd.Stderr = t.Output()
 	output, err := c.cmd.StdoutPipe()
 	require.NoError(t, err)
 	c.input, err = c.cmd.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, c.cmd.Start())
-	watchdog := time.AfterFunc(hangLimit, func() { _ = c.cmd.Process.Kill() })
+	watchdog := time.AfterFunc(asynciotest.HangLimit, func() { _ = c.cmd.Process.Kill() })
 	t.Cleanup(func() { watchdog.Stop() })
 	go func() {
 		defer close(c.lines)
@@ -253,10 +232,10 @@ func (c *child) dies() {
 
 func TestInterrupt(t *testing.T) {
 	const interrupted, cancelled = "end 0 interrupted=true cancelled=false", "end 0 interrupted=false cancelled=true"
-	for _, d := range drivers() {
-		start := func(t *testing.T, program string) *child { return startChild(t, d.driver, program) }
-		t.Run(d.name, func(t *testing.T) {
-			noLeaks(t)
+	for _, d := range asynciotest.Drivers() {
+		start := func(t *testing.T, program string) *child { return startChild(t, d, program) }
+		t.Run(d.String(), func(t *testing.T) {
+			asynciotest.VerifyNoLeaks(t)
 			t.Run("RUN-09", func(t *testing.T) {
 				start(t, "main waits").says("ready").interrupt().says("future cancelled=true", interrupted).exits()
 			})

@@ -14,54 +14,56 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 // acquirer starts a task that takes the lock, or a permit, notes its name and ends
 // without giving it back.
-func acquirer(ctx context.Context, tr *trace, name string, acquire func(context.Context) error) *asyncio.Task[asyncio.None] {
-	return start(ctx, func(ctx context.Context) error {
+func acquirer(ctx context.Context, tr *asynciotest.Trace, name string, acquire func(context.Context) error) *asyncio.Task[asyncio.None] {
+	return testkit.Start(ctx, func(ctx context.Context) error {
 		if err := acquire(ctx); err != nil {
 			return err
 		}
-		tr.add(name)
+		tr.Add(name)
 		return nil
 	})
 }
 
 func TestLock(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("LCK-01", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.Acquire(ctx))
 				acquirer(ctx, &tr, "1", lock.Acquire)
 				acquirer(ctx, &tr, "2", lock.Acquire)
-				yield(t, ctx, 1)
-				require.Empty(t, tr.events)
+				asynciotest.Yield(t, ctx, 1)
+				require.Empty(t, tr.Events())
 				lock.Release()
-				yield(t, ctx, 1)
-				tr.equal(t, "1")
-				yield(t, ctx, 1)
-				tr.equal(t, "1")
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "1")
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "1")
 				last := acquirer(ctx, &tr, "3", lock.Acquire)
 				lock.Release()
-				yield(t, ctx, 1)
-				tr.equal(t, "1", "2")
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "1", "2")
 				lock.Release()
-				yield(t, ctx, 1)
-				tr.equal(t, "1", "2", "3")
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "1", "2", "3")
 				require.True(t, last.Done())
 			})
 		})
 		t.Run("LCK-03", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				lock := asyncio.NewLock()
 				held := asyncio.NewFuture[asyncio.None](l)
 				user := func(until *asyncio.Future[asyncio.None]) *asyncio.Task[asyncio.None] {
-					return start(ctx, func(ctx context.Context) error {
+					return testkit.Start(ctx, func(ctx context.Context) error {
 						return lock.With(ctx, func() (err error) {
 							if until != nil {
 								_, err = until.Await(ctx)
@@ -71,12 +73,12 @@ func TestLock(t *testing.T) {
 					})
 				}
 				a := user(held)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				b, c := user(nil), user(nil)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.NoError(t, held.SetResult(asyncio.None{}))
 				b.Cancel()
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.False(t, lock.Locked())
 				require.True(t, a.Done())
 				require.True(t, b.Cancelled())
@@ -86,53 +88,53 @@ func TestLock(t *testing.T) {
 			})
 		})
 		t.Run("LCK-04", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.Acquire(ctx))
 				t1 := acquirer(ctx, &tr, "1", lock.Acquire)
 				acquirer(ctx, &tr, "2", lock.Acquire)
 				t3 := acquirer(ctx, &tr, "3", lock.Acquire)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				l.CallSoon(func() {
 					t1.Cancel()
 					lock.Release()
 				})
 				_, err := t1.Await(ctx)
-				wantCancelled(t, err, nil)
-				tr.equal(t, "2")
-				yield(t, ctx, 3)
-				tr.equal(t, "2")
+				testkit.WantCancelled(t, err, nil)
+				tr.Equal(t, "2")
+				asynciotest.Yield(t, ctx, 3)
+				tr.Equal(t, "2")
 				t3.Cancel()
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.True(t, t3.Cancelled())
 			})
 		})
 		t.Run("LCK-06", func(t *testing.T) {
 			lock := asyncio.NewLock()
-			panicsWith(t, asyncio.ErrNotLocked, lock.Release)
+			testkit.PanicsWith(t, asyncio.ErrNotLocked, lock.Release)
 			var zero asyncio.Lock
-			panicsWith(t, asyncio.ErrNotLocked, zero.Release)
+			testkit.PanicsWith(t, asyncio.ErrNotLocked, zero.Release)
 		})
 		t.Run("LCK-07", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.Acquire(ctx))
 				acquirer(ctx, &tr, "woken", lock.Acquire)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				lock.Release()
 				require.False(t, lock.Locked(), "nobody has it until the woken task runs")
 				l.CallSoon(lock.Release) // by then the woken task has it
 				require.NoError(t, lock.Acquire(ctx))
-				tr.equal(t, "woken")
+				tr.Equal(t, "woken")
 			})
 		})
 		t.Run("LCK-08", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				lock := asyncio.NewLock()
 				ran := false
 				l.CallSoon(func() { ran = true })
@@ -145,40 +147,40 @@ func TestLock(t *testing.T) {
 			})
 		})
 		t.Run("LCK-09", func(t *testing.T) {
-			a, b := newLoop(t, opts...), newLoop(t, opts...)
+			a, b := asynciotest.New(t, opts...), asynciotest.New(t, opts...)
 			lock := asyncio.NewLock()
-			inTask(t, b, func(ctx context.Context) {
+			asynciotest.InTask(t, b, func(ctx context.Context) {
 				require.NoError(t, lock.Acquire(ctx), "without contention any loop may use the lock")
 				lock.Release()
 			})
-			inTask(t, a, func(ctx context.Context) {
+			asynciotest.InTask(t, a, func(ctx context.Context) {
 				require.NoError(t, lock.Acquire(ctx))
-				waits := start(ctx, lock.Acquire)
-				yield(t, ctx, 1)
+				waits := testkit.Start(ctx, lock.Acquire)
+				asynciotest.Yield(t, ctx, 1)
 				waits.Cancel()
 			})
-			turn(t, a)
+			asynciotest.Turn(t, a)
 			require.True(t, lock.Locked())
-			inTask(t, b, func(ctx context.Context) {
+			asynciotest.InTask(t, b, func(ctx context.Context) {
 				err := lock.Acquire(ctx)
 				require.ErrorIs(t, err, asyncio.ErrWrongLoop)
-				errorSays(t, err, "different event loop")
+				testkit.ErrorSays(t, err, "different event loop")
 				lock.Release()
 				require.NoError(t, lock.Acquire(ctx))
 			})
 		})
 		t.Run("LCK-10", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.With(ctx, func() error {
 					require.True(t, lock.Locked())
-					return suspend(ctx, 2)
+					return testkit.Suspend(ctx, 2)
 				}))
 				require.False(t, lock.Locked())
-				require.Equal(t, errBoom, lock.With(ctx, func() error { return errBoom }))
+				require.Equal(t, testkit.ErrBoom, lock.With(ctx, func() error { return testkit.ErrBoom }))
 				require.False(t, lock.Locked())
-				require.Equal(t, "argh", recovered(func() { _ = lock.With(ctx, func() error { panic("argh") }) }))
+				require.Equal(t, "argh", testkit.Recovered(func() { _ = lock.With(ctx, func() error { panic("argh") }) }))
 				require.False(t, lock.Locked())
 			})
 		})
@@ -186,96 +188,96 @@ func TestLock(t *testing.T) {
 }
 
 func TestLockCancelled(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("in line", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.Acquire(ctx))
-				waits := start(ctx, lock.Acquire)
+				waits := testkit.Start(ctx, lock.Acquire)
 				l.CallSoon(func() { waits.Cancel("enough") })
 				_, err := waits.Await(ctx)
-				wantCancelled(t, err, "enough")
+				testkit.WantCancelled(t, err, "enough")
 				lock.Release()
 				require.NoError(t, lock.Acquire(ctx), "nobody is left in line")
 			})
 		})
 		t.Run("woken: the wake goes on to the next", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.Acquire(ctx))
 				first := acquirer(ctx, &tr, "first", lock.Acquire)
 				second := acquirer(ctx, &tr, "second", lock.Acquire)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				lock.Release()
 				first.Cancel()
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.True(t, first.Cancelled())
 				require.False(t, second.Done())
-				yield(t, ctx, 1)
-				tr.equal(t, "second")
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "second")
 				require.True(t, lock.Locked())
 			})
 		})
 		t.Run("at the head, as the lock is released: the next gets it when the head has gone", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.Acquire(ctx))
-				first, second := start(ctx, lock.Acquire), start(ctx, lock.Acquire)
-				yield(t, ctx, 1)
+				first, second := testkit.Start(ctx, lock.Acquire), testkit.Start(ctx, lock.Acquire)
+				asynciotest.Yield(t, ctx, 1)
 				first.Cancel()
 				lock.Release()
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.True(t, first.Cancelled())
 				require.False(t, second.Done())
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.True(t, second.Done())
 			})
 		})
 		t.Run("all in line: a newcomer need not wait for them to go", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.Acquire(ctx))
-				a, b := start(ctx, lock.Acquire), start(ctx, lock.Acquire)
-				yield(t, ctx, 1)
+				a, b := testkit.Start(ctx, lock.Acquire), testkit.Start(ctx, lock.Acquire)
+				asynciotest.Yield(t, ctx, 1)
 				a.Cancel()
 				b.Cancel()
 				lock.Release()
 				require.NoError(t, lock.Acquire(ctx))
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.True(t, a.Cancelled() && b.Cancelled())
 				require.True(t, lock.Locked())
 			})
 		})
 		t.Run("by the end of a derived context", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.Acquire(ctx))
 				derived, cancel := context.WithCancelCause(ctx)
 				defer cancel(nil)
-				l.CallSoon(func() { cancel(errBoom) })
-				require.Equal(t, errBoom, lock.Acquire(derived))
-				require.Equal(t, errBoom, lock.Acquire(derived), "it has ended for good")
+				l.CallSoon(func() { cancel(testkit.ErrBoom) })
+				require.Equal(t, testkit.ErrBoom, lock.Acquire(derived))
+				require.Equal(t, testkit.ErrBoom, lock.Acquire(derived), "it has ended for good")
 				require.Equal(t, 0, asyncio.CurrentTask(ctx).Cancelling())
 				acquirer(ctx, &tr, "next", lock.Acquire)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				lock.Release()
-				yield(t, ctx, 1)
-				tr.equal(t, "next")
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "next")
 			})
 		})
 		t.Run("by a Timeout", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				lock := asyncio.NewLock()
 				require.NoError(t, lock.Acquire(ctx))
-				wantTimeout(t, asyncio.Timeout(ctx, time.Millisecond, lock.Acquire))
+				testkit.WantTimeout(t, asyncio.Timeout(ctx, time.Millisecond, lock.Acquire))
 				lock.Release()
 				require.NoError(t, asyncio.Timeout(ctx, 0, lock.Acquire), "an Acquire that need not wait is not interrupted")
 			})
@@ -286,8 +288,8 @@ func TestLockCancelled(t *testing.T) {
 // TestLockOutsideTask proves that what only a task can wait for says so to others,
 // whether it would have to wait or not.
 func TestLockOutsideTask(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := newLoop(t, opts...)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
 		queue, barrier := asyncio.NewQueue[int](0), asyncio.NewBarrier(1)
 		condition := asyncio.NewCondition(nil)
 		calls := map[string]func(ctx context.Context) error{
@@ -307,13 +309,13 @@ func TestLockOutsideTask(t *testing.T) {
 				require.ErrorIs(t, call(context.Background()), asyncio.ErrNotCurrentTask)
 				var err error
 				l.CallSoon(func() { err = call(l.Context()) })
-				turn(t, l)
+				asynciotest.Turn(t, l)
 				require.ErrorIs(t, err, asyncio.ErrNotCurrentTask)
-				errorSays(t, err, name)
-				errorSays(t, err, "coroutine was given")
-				inTask(t, l, func(ctx context.Context) {
-					other := start(ctx, sleepsLong)
-					yield(t, ctx, 1)
+				testkit.ErrorSays(t, err, name)
+				testkit.ErrorSays(t, err, "coroutine was given")
+				asynciotest.InTask(t, l, func(ctx context.Context) {
+					other := testkit.Start(ctx, testkit.SleepsLong)
+					asynciotest.Yield(t, ctx, 1)
 					require.ErrorIs(t, call(other.Context()), asyncio.ErrNotCurrentTask)
 					other.Cancel()
 				})
@@ -325,33 +327,37 @@ func TestLockOutsideTask(t *testing.T) {
 // TestLockLoopClosed proves that tasks in line end with their loop, and that their
 // clean-up does no harm.
 func TestLockLoopClosed(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		_, silent := recordLog()
-		l := newLoop(t, append(opts, silent)...)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		_, silent := testkit.RecordLog()
+		l := asynciotest.New(t, append(opts, silent)...)
 		lock, condition := asyncio.NewLock(), asyncio.NewCondition(nil)
 		ends := map[string]error{}
 		enters := func(name string, wait func(ctx context.Context) error) *asyncio.Task[asyncio.None] {
-			return start(l.Context(), func(ctx context.Context) error {
+			return testkit.Start(l.Context(), func(ctx context.Context) error {
 				ends[name] = wait(ctx)
 				return nil
 			})
 		}
 		permit := asyncio.NewSemaphore(1)
 		early := enters("waits, although it came before the holder", func(ctx context.Context) error {
-			require.NoError(t, suspend(ctx, 1))
+			require.NoError(t, testkit.Suspend(ctx, 1))
 			return permit.Acquire(ctx)
 		})
-		enters("holder", func(ctx context.Context) error { return permit.With(ctx, func() error { return sleepsLong(ctx) }) })
-		enters("holds", func(ctx context.Context) error { return lock.With(ctx, func() error { return sleepsLong(ctx) }) })
+		enters("holder", func(ctx context.Context) error {
+			return permit.With(ctx, func() error { return testkit.SleepsLong(ctx) })
+		})
+		enters("holds", func(ctx context.Context) error {
+			return lock.With(ctx, func() error { return testkit.SleepsLong(ctx) })
+		})
 		enters("waits", func(ctx context.Context) error { return lock.With(ctx, func() error { return nil }) })
 		enters("waits too", lock.Acquire)
 		enters("condition", func(ctx context.Context) error {
 			return condition.With(ctx, func() error { return condition.Wait(ctx) })
 		})
 		enters("holder of its lock", func(ctx context.Context) error {
-			return condition.With(ctx, func() error { return sleepsLong(ctx) })
+			return condition.With(ctx, func() error { return testkit.SleepsLong(ctx) })
 		})
-		turns(t, l, 3)
+		asynciotest.Turns(t, l, 3)
 		require.NoError(t, l.Close())
 		require.False(t, early.Cancel(), "what is done is not woken by the holder's Release")
 		require.Len(t, ends, 7)
@@ -384,7 +390,7 @@ func checkLine(ctx context.Context, ops []lineOp, permits int, acquire func(cont
 	inside := 0
 	arrive := func() {
 		me := len(tasks)
-		tasks = append(tasks, start(ctx, func(ctx context.Context) error {
+		tasks = append(tasks, testkit.Start(ctx, func(ctx context.Context) error {
 			if err := acquire(ctx); err != nil {
 				return err
 			}
@@ -410,7 +416,7 @@ func checkLine(ctx context.Context, ops []lineOp, permits int, acquire func(cont
 		case "release":
 			leave()
 		case "yield":
-			if err := suspend(ctx, op.n%3); err != nil {
+			if err := testkit.Suspend(ctx, op.n%3); err != nil {
 				return err
 			}
 		}
@@ -420,7 +426,7 @@ func checkLine(ctx context.Context, ops []lineOp, permits int, acquire func(cont
 	}
 	for range len(tasks) + permits {
 		leave()
-		if err := suspend(ctx, 4); err != nil {
+		if err := testkit.Suspend(ctx, 4); err != nil {
 			return err
 		}
 	}
@@ -429,7 +435,7 @@ func checkLine(ctx context.Context, ops []lineOp, permits int, acquire func(cont
 			return fmt.Errorf("task %d was never served", i)
 		}
 		if !tk.Cancelled() != slices.Contains(entered, i) {
-			return fmt.Errorf("task %d is %s, and entered are %v", i, stateOf(tk), entered)
+			return fmt.Errorf("task %d is %s, and entered are %v", i, testkit.StateOf(tk), entered)
 		}
 	}
 	if !slices.IsSorted(entered) {
@@ -452,8 +458,8 @@ func checkPermits(ctx context.Context, permits int, acquire func(context.Context
 }
 
 func TestLockProperties(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := newLoop(t, opts...)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
 		rapid.Check(t, func(rt *rapid.T) {
 			ops := drawLineOps(rt, "arrive", "arrive", "cancel", "release", "yield")
 			lock := asyncio.NewLock()
@@ -466,7 +472,7 @@ func TestLockProperties(t *testing.T) {
 }
 
 func BenchmarkLock(b *testing.B) {
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		lock := asyncio.NewLock()
 		for b.Loop() {
 			if lock.Acquire(ctx) != nil {
@@ -479,9 +485,9 @@ func BenchmarkLock(b *testing.B) {
 
 // BenchmarkLockContended passes the lock between two tasks: two switches a round.
 func BenchmarkLockContended(b *testing.B) {
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		lock := asyncio.NewLock()
-		other := start(ctx, func(ctx context.Context) error {
+		other := testkit.Start(ctx, func(ctx context.Context) error {
 			for {
 				if err := lock.With(ctx, func() error { return asyncio.Sleep(ctx, 0) }); err != nil {
 					return err

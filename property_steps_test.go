@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 // tick is the unit of a program's time.
@@ -81,9 +82,9 @@ func (a *actor) do(ctx context.Context, st step) error {
 	case "uncancel":
 		a.uncancel()
 	case "raise":
-		return errBoom
+		return testkit.ErrBoom
 	case "panic":
-		panic(errBoom)
+		panic(testkit.ErrBoom)
 	default:
 		a.world.quick(a, st)
 	}
@@ -156,7 +157,7 @@ func (w *world) settle(f *asyncio.Future[int], st step) {
 		err := f.SetResult(slices.Index(w.futures, f))
 		w.must(errors.Is(err, asyncio.ErrInvalidState) == done, "SetResult of a future, done %v: %v", done, err)
 	case "fail":
-		err := f.SetException(errBoom)
+		err := f.SetException(testkit.ErrBoom)
 		w.must(errors.Is(err, asyncio.ErrInvalidState) == done, "SetException of a future, done %v: %v", done, err)
 	case "drop":
 		w.must(f.Cancel() == !done, "Cancel of a future, done %v", done)

@@ -34,6 +34,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
 )
 
 // shrinkTimeMax is how long a failing program is shortened.
@@ -43,15 +44,15 @@ func TestRandomPrograms(t *testing.T) {
 	setRapid(t, "checks", randomProgramCount)
 	setRapid(t, "shrinktime", shrinkTimeMax)
 	setRapid(t, "nofailfile", true)
-	for i, d := range drivers() {
-		t.Run(d.name, func(t *testing.T) {
-			noLeaks(t)
+	for i, d := range asynciotest.Drivers() {
+		t.Run(d.String(), func(t *testing.T) {
+			asynciotest.VerifyNoLeaks(t)
 			if first := randomProgramSeed; first > 0 {
 				setRapid(t, "seed", first+i)
 			}
 			rapid.Check(t, func(rt *rapid.T) {
 				p := rapid.Custom(drawProgram).Draw(rt, "program")
-				if fault, trace := runProgram(p, asyncio.WithDriver(d.driver)); fault != "" {
+				if fault, trace := runProgram(p, asyncio.WithDriver(d)); fault != "" {
 					rt.Logf("what happened:\n%s", strings.Join(trace, "\n"))
 					rt.Fatalf("%s", fault)
 				}

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 // Bounds of a program. They are far above what any program takes that ends.
@@ -206,7 +207,7 @@ func (w *world) report(_ *asyncio.Loop, c asyncio.ErrorContext) {
 // foreignPanic finds a panic that is not a step of the program.
 func foreignPanic(err error) bool {
 	var p *asyncio.PanicError
-	return errors.As(err, &p) && p.Value != errBoom
+	return errors.As(err, &p) && p.Value != testkit.ErrBoom
 }
 
 func (w *world) newActor() *actor {

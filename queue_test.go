@@ -13,6 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 // getter starts a task that gets one item, putter one that puts it.
@@ -21,7 +23,7 @@ func getter[T any](ctx context.Context, q *asyncio.Queue[T]) *asyncio.Task[T] {
 }
 
 func putter[T any](ctx context.Context, q *asyncio.Queue[T], v T) *asyncio.Task[asyncio.None] {
-	return start(ctx, func(ctx context.Context) error { return q.Put(ctx, v) })
+	return testkit.Start(ctx, func(ctx context.Context) error { return q.Put(ctx, v) })
 }
 
 // drain takes all items out.
@@ -50,10 +52,10 @@ func eachQueue(t *testing.T, maxsize int, test func(t *testing.T, q *asyncio.Que
 }
 
 func TestQueue(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("QUE-01", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				for _, c := range []struct {
 					q    *asyncio.Queue[int]
 					want []int
@@ -93,21 +95,21 @@ func TestQueue(t *testing.T) {
 			require.False(t, unbounded.Full())
 		})
 		t.Run("QUE-04", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				q := asyncio.NewQueue[int](1)
 				g := getter(ctx, q)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.False(t, g.Done())
 				l.CallLater(time.Millisecond, func() { require.NoError(t, q.PutNowait(1)) })
 				v, err := g.Await(ctx)
 				require.NoError(t, err)
 				require.Equal(t, 1, v)
 				require.NoError(t, q.Put(ctx, 2))
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.Equal(t, 1, q.Len(), "no getter is left in line")
 				p := putter(ctx, q, 3)
-				yield(t, ctx, 2)
+				asynciotest.Yield(t, ctx, 2)
 				require.False(t, p.Done())
 				v, err = q.Get(ctx)
 				require.NoError(t, err)
@@ -118,11 +120,11 @@ func TestQueue(t *testing.T) {
 			})
 		})
 		t.Run("QUE-06", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				q := asyncio.NewQueue[string](0)
 				first, second := getter(ctx, q), getter(ctx, q)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.NoError(t, q.PutNowait("item"))
 				first.Cancel()
 				v, err := second.Await(ctx)
@@ -132,12 +134,12 @@ func TestQueue(t *testing.T) {
 			})
 		})
 		t.Run("QUE-07", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				q := asyncio.NewQueue[string](1)
 				require.NoError(t, q.PutNowait("old"))
 				first, second := putter(ctx, q, "first"), putter(ctx, q, "second")
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				_, err := q.GetNowait()
 				require.NoError(t, err)
 				first.Cancel()
@@ -149,16 +151,16 @@ func TestQueue(t *testing.T) {
 		})
 		t.Run("QUE-09", func(t *testing.T) {
 			eachQueue(t, 0, func(t *testing.T, q *asyncio.Queue[int]) {
-				panicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
+				testkit.PanicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
 				require.NoError(t, q.PutNowait(1))
 				q.TaskDone()
-				panicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
+				testkit.PanicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
 			})
 		})
 		t.Run("QUE-10", func(t *testing.T) {
 			eachQueue(t, 0, func(t *testing.T, q *asyncio.Queue[int]) {
-				l := newLoop(t, opts...)
-				inTask(t, l, func(ctx context.Context) {
+				l := asynciotest.New(t, opts...)
+				asynciotest.InTask(t, l, func(ctx context.Context) {
 					require.NoError(t, q.Join(ctx), "nothing to wait for")
 					for i := range 100 {
 						require.NoError(t, q.PutNowait(i))
@@ -172,7 +174,7 @@ func TestQueue(t *testing.T) {
 									if err != nil {
 										return err
 									}
-									if err := suspend(ctx, 1); err != nil {
+									if err := testkit.Suspend(ctx, 1); err != nil {
 										return err
 									}
 									sum += v
@@ -191,39 +193,39 @@ func TestQueue(t *testing.T) {
 			})
 		})
 		t.Run("QUE-16", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				q := asyncio.NewQueue[int](1)
 				require.NoError(t, q.PutNowait(1))
 				p := putter(ctx, q, 2)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.Equal(t, []int{1}, drain(t, q))
 				p.Cancel("late")
 				_, err := p.Await(ctx)
-				wantCancelled(t, err, "late")
+				testkit.WantCancelled(t, err, "late")
 				require.True(t, q.Empty())
 			})
 		})
 		t.Run("of another loop", func(t *testing.T) {
-			a, b := newLoop(t, opts...), newLoop(t, opts...)
+			a, b := asynciotest.New(t, opts...), asynciotest.New(t, opts...)
 			q := asyncio.NewQueue[int](1)
 			g := getter(a.Context(), q)
-			turn(t, a)
-			inTask(t, b, func(ctx context.Context) {
+			asynciotest.Turn(t, a)
+			asynciotest.InTask(t, b, func(ctx context.Context) {
 				_, err := q.Get(ctx)
 				require.ErrorIs(t, err, asyncio.ErrWrongLoop)
 			})
 			require.NoError(t, q.PutNowait(1))
-			turn(t, a)
-			require.Equal(t, "1", stateOf(g))
-			inTask(t, b, func(ctx context.Context) {
+			asynciotest.Turn(t, a)
+			require.Equal(t, "1", testkit.StateOf(g))
+			asynciotest.InTask(t, b, func(ctx context.Context) {
 				require.NoError(t, q.Put(ctx, 1))
 				require.ErrorIs(t, q.Put(ctx, 2), asyncio.ErrWrongLoop)
 				require.ErrorIs(t, q.Join(ctx), asyncio.ErrWrongLoop)
 			})
 		})
 		t.Run("a priority queue needs an order", func(t *testing.T) {
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewPriorityQueue[int](0, nil) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewPriorityQueue[int](0, nil) })
 		})
 	})
 }
@@ -231,31 +233,31 @@ func TestQueue(t *testing.T) {
 // TestQueueFairness shows who gets an item: those in line in order; but who comes while
 // the first of them has yet to run may be quicker, as in asyncio.
 func TestQueueFairness(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := newLoop(t, opts...)
-		inTask(t, l, func(ctx context.Context) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
 			q := asyncio.NewQueue[int](0)
 			a, b := getter(ctx, q), getter(ctx, q)
-			yield(t, ctx, 1)
+			asynciotest.Yield(t, ctx, 1)
 			for i := range 2 {
 				require.NoError(t, q.PutNowait(i))
 			}
-			yield(t, ctx, 1)
-			require.Equal(t, "0", stateOf(a))
-			require.Equal(t, "1", stateOf(b))
+			asynciotest.Yield(t, ctx, 1)
+			require.Equal(t, "0", testkit.StateOf(a))
+			require.Equal(t, "1", testkit.StateOf(b))
 			a, b = getter(ctx, q), getter(ctx, q)
-			yield(t, ctx, 1)
+			asynciotest.Yield(t, ctx, 1)
 			require.NoError(t, q.PutNowait(2))
 			quick, err := q.Get(ctx)
 			require.NoError(t, err)
 			require.Equal(t, 2, quick)
-			yield(t, ctx, 1)
+			asynciotest.Yield(t, ctx, 1)
 			for i := range 2 {
 				require.NoError(t, q.PutNowait(i))
 			}
-			yield(t, ctx, 1)
-			require.Equal(t, "0", stateOf(b), "a went to the end of the line")
-			require.Equal(t, "1", stateOf(a))
+			asynciotest.Yield(t, ctx, 1)
+			require.Equal(t, "0", testkit.StateOf(b), "a went to the end of the line")
+			require.Equal(t, "1", testkit.StateOf(a))
 		})
 	})
 }
@@ -270,81 +272,81 @@ func TestQueueShutdown(t *testing.T) {
 		_, err = q.GetNowait()
 		require.ErrorIs(t, err, asyncio.ErrQueueShutDown)
 	}
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("QUE-13", func(t *testing.T) {
 			eachQueue(t, 1, func(t *testing.T, q *asyncio.Queue[int]) {
-				l := newLoop(t, opts...)
-				inTask(t, l, func(ctx context.Context) {
+				l := asynciotest.New(t, opts...)
+				asynciotest.InTask(t, l, func(ctx context.Context) {
 					require.NoError(t, q.PutNowait(7))
-					join, put := start(ctx, q.Join), putter(ctx, q, 8)
-					yield(t, ctx, 1)
+					join, put := testkit.Start(ctx, q.Join), putter(ctx, q, 8)
+					asynciotest.Yield(t, ctx, 1)
 					q.Shutdown(false)
 					require.Equal(t, 1, q.Len())
-					yield(t, ctx, 1)
+					asynciotest.Yield(t, ctx, 1)
 					require.ErrorIs(t, put.Exception(), asyncio.ErrQueueShutDown)
 					v, err := q.Get(ctx)
 					require.NoError(t, err)
 					require.Equal(t, 7, v)
-					yield(t, ctx, 1)
+					asynciotest.Yield(t, ctx, 1)
 					require.False(t, join.Done())
 					shutDown(t, ctx, q)
 					q.TaskDone()
-					yield(t, ctx, 1)
+					asynciotest.Yield(t, ctx, 1)
 					require.NoError(t, join.Exception())
-					panicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
+					testkit.PanicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
 					q.Shutdown(false)
 				})
 			})
 		})
 		t.Run("QUE-15", func(t *testing.T) {
 			eachQueue(t, 0, func(t *testing.T, q *asyncio.Queue[int]) {
-				l := newLoop(t, opts...)
-				inTask(t, l, func(ctx context.Context) {
+				l := asynciotest.New(t, opts...)
+				asynciotest.InTask(t, l, func(ctx context.Context) {
 					require.NoError(t, q.PutNowait(1))
 					require.NoError(t, q.PutNowait(1))
-					join := start(ctx, q.Join)
-					yield(t, ctx, 1)
+					join := testkit.Start(ctx, q.Join)
+					asynciotest.Yield(t, ctx, 1)
 					_, err := q.Get(ctx)
 					require.NoError(t, err)
 					q.Shutdown(true)
 					require.Zero(t, q.Len())
-					yield(t, ctx, 2)
+					asynciotest.Yield(t, ctx, 2)
 					require.False(t, join.Done(), "one item was taken out and is not done")
 					shutDown(t, ctx, q)
 					q.TaskDone()
-					panicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
-					yield(t, ctx, 1)
+					testkit.PanicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
+					asynciotest.Yield(t, ctx, 1)
 					require.NoError(t, join.Exception())
 				})
 			})
 		})
 		t.Run("of an empty queue wakes the getters", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				q := asyncio.NewQueue[int](0)
 				a, b := getter(ctx, q), getter(ctx, q)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				q.Shutdown(false)
 				require.NoError(t, q.Join(ctx))
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.ErrorIs(t, a.Exception(), asyncio.ErrQueueShutDown)
 				require.ErrorIs(t, b.Exception(), asyncio.ErrQueueShutDown)
 				shutDown(t, ctx, q)
 			})
 		})
 		t.Run("at once drops the items and ends Join", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				q := asyncio.NewQueue[int](1)
 				require.NoError(t, q.PutNowait(1))
-				join, put := start(ctx, q.Join), putter(ctx, q, 2)
-				yield(t, ctx, 1)
+				join, put := testkit.Start(ctx, q.Join), putter(ctx, q, 2)
+				asynciotest.Yield(t, ctx, 1)
 				q.Shutdown(true)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.NoError(t, join.Exception())
 				require.ErrorIs(t, put.Exception(), asyncio.ErrQueueShutDown)
 				shutDown(t, ctx, q)
-				panicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
+				testkit.PanicsWith(t, asyncio.ErrInvalidState, q.TaskDone)
 			})
 		})
 	})
@@ -354,8 +356,8 @@ func TestQueueShutdown(t *testing.T) {
 // every item that was put comes out once, in the order of the queue, and nobody waits in
 // vain.
 func TestQueueProperties(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := newLoop(t, opts...)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
 		rapid.Check(t, func(rt *rapid.T) {
 			ops := drawLineOps(rt, "put", "put", "get", "get", "cancel", "yield", "put at once", "get at once")
 			maxsize := rapid.IntRange(0, 3).Draw(rt, "maxsize")
@@ -375,7 +377,7 @@ type queueLog struct {
 }
 
 func (g *queueLog) put(ctx context.Context, v int) {
-	g.tasks = append(g.tasks, start(ctx, func(ctx context.Context) error {
+	g.tasks = append(g.tasks, testkit.Start(ctx, func(ctx context.Context) error {
 		err := g.q.Put(ctx, v)
 		if err == nil {
 			g.in = append(g.in, v)
@@ -385,7 +387,7 @@ func (g *queueLog) put(ctx context.Context, v int) {
 }
 
 func (g *queueLog) get(ctx context.Context) {
-	g.tasks = append(g.tasks, start(ctx, func(ctx context.Context) error {
+	g.tasks = append(g.tasks, testkit.Start(ctx, func(ctx context.Context) error {
 		v, err := g.q.Get(ctx)
 		if err == nil {
 			g.out = append(g.out, v)
@@ -415,7 +417,7 @@ func checkQueue(ctx context.Context, ops []lineOp, q *asyncio.Queue[int]) error 
 				g.tasks[len(g.tasks)-1-op.n%len(g.tasks)].Cancel()
 			}
 		case "yield":
-			if err := suspend(ctx, op.n%3); err != nil {
+			if err := testkit.Suspend(ctx, op.n%3); err != nil {
 				return err
 			}
 		}
@@ -426,7 +428,7 @@ func checkQueue(ctx context.Context, ops []lineOp, q *asyncio.Queue[int]) error 
 			return fmt.Errorf("%v went in, %v came out, %d are inside", g.in, g.out, q.Len())
 		}
 	}
-	if err := suspend(ctx, 2*len(ops)+2); err != nil {
+	if err := testkit.Suspend(ctx, 2*len(ops)+2); err != nil {
 		return err
 	}
 	if !slices.Equal(g.out, g.in[:len(g.out)]) {
@@ -495,7 +497,7 @@ func checkTake(rt *rapid.T, q *asyncio.Queue[[2]int], items *[][2]int, i int) {
 }
 
 func BenchmarkQueue(b *testing.B) {
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](0)
 		for b.Loop() {
 			if q.Put(ctx, 1) != nil {
@@ -511,9 +513,9 @@ func BenchmarkQueue(b *testing.B) {
 // BenchmarkQueueBetweenTasks sends items through a queue that holds one: a switch for
 // each.
 func BenchmarkQueueBetweenTasks(b *testing.B) {
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		q := asyncio.NewQueue[int](1)
-		consumer := start(ctx, func(ctx context.Context) error {
+		consumer := testkit.Start(ctx, func(ctx context.Context) error {
 			for {
 				if _, err := q.Get(ctx); err != nil {
 					return err

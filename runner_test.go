@@ -13,12 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 func TestRun(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("it returns what main returns and closes the loop", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			var l *asyncio.Loop
 			v, err := asyncio.Run(func(ctx context.Context) (int, error) {
 				var err error
@@ -28,156 +30,156 @@ func TestRun(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 5, v)
 			require.True(t, l.IsClosed())
-			_, err = asyncio.Run(asyncio.Do(func(context.Context) error { return errBoom }), opts...)
-			require.Same(t, errBoom, err)
+			_, err = asyncio.Run(asyncio.Do(func(context.Context) error { return testkit.ErrBoom }), opts...)
+			require.Same(t, testkit.ErrBoom, err)
 		})
 		t.Run("RUN-03", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			main := asyncio.Do(func(context.Context) error { t.Error("the inner main ran"); return nil })
-			inTask(t, l, func(ctx context.Context) {
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				_, err := asyncio.Run(main, opts...)
 				require.ErrorIs(t, err, asyncio.ErrLoopRunning)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 			})
 			var err error
 			l.CallSoon(func() { _, err = asyncio.Run(main, opts...) })
-			turn(t, l)
+			asynciotest.Turn(t, l)
 			require.ErrorIs(t, err, asyncio.ErrLoopRunning)
 		})
 	})
 }
 
 func TestRunLeftovers(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("RUN-04", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			const cleanup = 50 * time.Millisecond
 			var left *asyncio.Task[asyncio.None]
-			var tr trace
-			took(t, cleanup, 5*time.Second, func() {
+			var tr asynciotest.Trace
+			testkit.Took(t, cleanup, 5*time.Second, func() {
 				v, err := asyncio.Run(func(ctx context.Context) (int, error) {
 					left = asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
 						err := asyncio.Sleep(ctx, 10*time.Second)
-						tr.addf("cancelled %v", errors.Is(err, asyncio.ErrCancelled))
+						tr.Addf("cancelled %v", errors.Is(err, asyncio.ErrCancelled))
 						require.NoError(t, asyncio.Sleep(ctx, cleanup))
-						tr.add("cleaned up")
+						tr.Add("cleaned up")
 						return err
 					}))
-					yield(t, ctx, 1)
+					asynciotest.Yield(t, ctx, 1)
 					return 5, nil
 				}, opts...)
 				require.NoError(t, err)
 				require.Equal(t, 5, v)
 			})
-			tr.equal(t, "cancelled true", "cleaned up")
+			tr.Equal(t, "cancelled true", "cleaned up")
 			require.True(t, left.Cancelled())
 		})
 		t.Run("RUN-05", func(t *testing.T) {
-			noLeaks(t)
-			var handler *errorRecorder
+			asynciotest.VerifyNoLeaks(t)
+			var handler *asynciotest.Reports
 			var left *asyncio.Task[asyncio.None]
 			v, err := asyncio.Run(func(ctx context.Context) (int, error) {
 				l, err := asyncio.GetRunningLoop(ctx)
 				require.NoError(t, err)
-				handler = recordErrors(l)
+				handler = asynciotest.RecordReports(l)
 				left = asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
 					_ = asyncio.Sleep(ctx, 10*time.Second)
-					return errBoom
+					return testkit.ErrBoom
 				}))
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				return 5, nil
 			}, opts...)
 			require.NoError(t, err)
 			require.Equal(t, 5, v)
-			c := handler.one(t)
+			c := handler.One(t)
 			require.Contains(t, strings.ToLower(c.Message), "unhandled exception during")
 			require.Contains(t, c.Message, "shutdown")
 			require.Same(t, left, c.Task)
-			require.Same(t, errBoom, c.Exception)
+			require.Same(t, testkit.ErrBoom, c.Exception)
 		})
 	})
 }
 
 func TestRunFails(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("LOOP-36", func(t *testing.T) {
-			noLeaks(t)
-			var tr trace
+			asynciotest.VerifyNoLeaks(t)
+			var tr asynciotest.Trace
 			var left *asyncio.Task[asyncio.None]
 			_, err := asyncio.Run(func(ctx context.Context) (int, error) {
 				left = asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
-					defer tr.mark("finished")()
+					defer tr.Mark("finished")()
 					return asyncio.Sleep(ctx, 10*time.Second)
 				}))
-				yield(t, ctx, 1)
-				return 0, errBoom
+				asynciotest.Yield(t, ctx, 1)
+				return 0, testkit.ErrBoom
 			}, opts...)
-			require.Same(t, errBoom, err)
-			tr.equal(t, "finished")
+			require.Same(t, testkit.ErrBoom, err)
+			tr.Equal(t, "finished")
 			require.True(t, left.Cancelled())
 		})
 		t.Run("what leftover tasks leave is reported and ended", func(t *testing.T) {
-			noLeaks(t)
-			var tr trace
-			logged, logger := recordLog()
+			asynciotest.VerifyNoLeaks(t)
+			var tr asynciotest.Trace
+			logged, logger := testkit.RecordLog()
 			_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 				asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
 					err := asyncio.Sleep(ctx, time.Hour)
 					asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
-						defer tr.mark("grandchild ended")()
+						defer tr.Mark("grandchild ended")()
 						return asyncio.Sleep(ctx, time.Hour)
 					}), asyncio.WithName("grandchild"))
-					yield(t, ctx, 1)
+					asynciotest.Yield(t, ctx, 1)
 					return err
 				}))
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				return nil
 			}), append(opts, logger)...)
 			require.NoError(t, err)
-			tr.equal(t, "grandchild ended")
-			lines := logged.matching("Task was destroyed but it is pending!")
+			tr.Equal(t, "grandchild ended")
+			lines := logged.Matching("Task was destroyed but it is pending!")
 			require.Len(t, lines, 1)
 			require.Contains(t, lines[0], "grandchild")
 		})
 		t.Run("a main that panics", func(t *testing.T) {
-			noLeaks(t)
-			_, err := asyncio.Run(asyncio.Do(func(context.Context) error { panic(errBoom) }), opts...)
+			asynciotest.VerifyNoLeaks(t)
+			_, err := asyncio.Run(asyncio.Do(func(context.Context) error { panic(testkit.ErrBoom) }), opts...)
 			var panicked *asyncio.PanicError
 			require.ErrorAs(t, err, &panicked)
-			require.Equal(t, errBoom, panicked.Value)
+			require.Equal(t, testkit.ErrBoom, panicked.Value)
 		})
 		t.Run("a main that is nil", func(t *testing.T) {
-			noLeaks(t)
-			errorSays(t, panicError(t, func() { _, _ = asyncio.Run[int](nil, opts...) }), "nil")
+			asynciotest.VerifyNoLeaks(t)
+			testkit.ErrorSays(t, testkit.PanicError(t, func() { _, _ = asyncio.Run[int](nil, opts...) }), "nil")
 		})
 		t.Run("Goexit unwinds the run and leaves nothing behind", func(t *testing.T) {
-			noLeaks(t)
-			var tr trace
-			unwinds(t, func() {
+			asynciotest.VerifyNoLeaks(t)
+			var tr asynciotest.Trace
+			testkit.Unwinds(t, func() {
 				_, _ = asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 					asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
-						defer tr.mark("leftover ended")()
+						defer tr.Mark("leftover ended")()
 						return asyncio.Sleep(ctx, time.Hour)
 					}))
-					yield(t, ctx, 1)
+					asynciotest.Yield(t, ctx, 1)
 					runtime.Goexit()
 					return nil
 				}), opts...)
 			})
-			tr.equal(t, "leftover ended")
+			tr.Equal(t, "leftover ended")
 		})
 	})
 }
 
 func TestRunOptions(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("the end of WithContext's context cancels main", func(t *testing.T) {
-			noLeaks(t)
-			base, cancel := context.WithCancel(context.WithValue(context.Background(), ctxKey("v"), 7))
+			asynciotest.VerifyNoLeaks(t)
+			base, cancel := context.WithCancel(context.WithValue(context.Background(), testkit.CtxKey("v"), 7))
 			defer cancel()
 			var value any
 			_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
-				value = ctx.Value(ctxKey("v"))
+				value = ctx.Value(testkit.CtxKey("v"))
 				cancel()
 				return asyncio.Sleep(ctx, time.Hour)
 			}), append(opts, asyncio.WithContext(base))...)
@@ -185,7 +187,7 @@ func TestRunOptions(t *testing.T) {
 			require.Equal(t, 7, value)
 		})
 		t.Run("every goroutine may have a Run of its own", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			const goroutines = 4
 			results := make(chan int, goroutines)
 			for i := range goroutines {
@@ -206,29 +208,29 @@ func TestRunOptions(t *testing.T) {
 			require.Equal(t, 0+1+2+3, sum)
 		})
 		t.Run("WithLockedThread", func(t *testing.T) {
-			noLeaks(t)
-			var tr trace
+			asynciotest.VerifyNoLeaks(t)
+			var tr asynciotest.Trace
 			_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 				task := asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
-					yield(t, ctx, 2)
-					tr.add("child")
+					asynciotest.Yield(t, ctx, 2)
+					tr.Add("child")
 					return nil
 				}))
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				_, err := task.Await(ctx)
-				tr.add("main")
+				tr.Add("main")
 				return err
 			}), append(opts, asyncio.WithLockedThread())...)
 			require.NoError(t, err)
-			tr.equal(t, "child", "main")
+			tr.Equal(t, "child", "main")
 		})
 	})
 }
 
 func TestRunner(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("RUN-06", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			r := asyncio.NewRunner(opts...)
 			var loops []*asyncio.Loop
 			for range 2 {
@@ -243,7 +245,7 @@ func TestRunner(t *testing.T) {
 			require.True(t, loops[0].IsClosed())
 		})
 		t.Run("RUN-14", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			r := asyncio.NewRunner(append(opts, asyncio.WithDebug(true))...)
 			made, err := r.Loop()
 			require.NoError(t, err)
@@ -256,21 +258,21 @@ func TestRunner(t *testing.T) {
 			require.NoError(t, r.Close())
 		})
 		t.Run("a task outlives a run and is cancelled at the end", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			r := asyncio.NewRunner(opts...)
-			var tr trace
+			var tr asynciotest.Trace
 			task, err := asyncio.RunIn(r, func(ctx context.Context) (*asyncio.Task[asyncio.None], error) {
 				return asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
-					yield(t, ctx, 3)
-					tr.add("second run")
+					asynciotest.Yield(t, ctx, 3)
+					tr.Add("second run")
 					return asyncio.Sleep(ctx, time.Hour)
 				})), nil
 			})
 			require.NoError(t, err)
 			require.False(t, task.Done())
-			_, err = asyncio.RunIn(r, asyncio.Do(func(ctx context.Context) error { yield(t, ctx, 5); return nil }))
+			_, err = asyncio.RunIn(r, asyncio.Do(func(ctx context.Context) error { asynciotest.Yield(t, ctx, 5); return nil }))
 			require.NoError(t, err)
-			tr.equal(t, "second run")
+			tr.Equal(t, "second run")
 			require.False(t, task.Done())
 			require.NoError(t, r.Close())
 			require.True(t, task.Cancelled())
@@ -279,19 +281,19 @@ func TestRunner(t *testing.T) {
 }
 
 func TestRunnerEnds(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("a failure of main leaves the runner usable", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			r := asyncio.NewRunner(opts...)
-			_, err := asyncio.RunIn(r, asyncio.Do(func(context.Context) error { return errBoom }))
-			require.Same(t, errBoom, err)
+			_, err := asyncio.RunIn(r, asyncio.Do(func(context.Context) error { return testkit.ErrBoom }))
+			require.Same(t, testkit.ErrBoom, err)
 			v, err := asyncio.RunIn(r, func(context.Context) (int, error) { return 1, nil })
 			require.NoError(t, err)
 			require.Equal(t, 1, v)
 			require.NoError(t, r.Close())
 		})
 		t.Run("a closed runner", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			for _, used := range []bool{false, true} {
 				r := asyncio.NewRunner(opts...)
 				if used {
@@ -307,7 +309,7 @@ func TestRunnerEnds(t *testing.T) {
 			}
 		})
 		t.Run("RunIn inside its own main", func(t *testing.T) {
-			noLeaks(t)
+			asynciotest.VerifyNoLeaks(t)
 			r := asyncio.NewRunner(opts...)
 			_, err := asyncio.RunIn(r, asyncio.Do(func(context.Context) error {
 				_, err := asyncio.RunIn(r, asyncio.Do(func(context.Context) error { t.Error("main ran"); return nil }))

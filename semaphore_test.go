@@ -10,14 +10,16 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 func TestSemaphore(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("SEM-01", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				s := asyncio.NewSemaphore(3)
 				ran := false
 				l.CallSoon(func() { ran = true })
@@ -28,26 +30,26 @@ func TestSemaphore(t *testing.T) {
 				require.True(t, s.Locked())
 				require.False(t, ran, "no Acquire had to wait")
 				fourth := acquirer(ctx, &tr, "4", s.Acquire)
-				yield(t, ctx, 3)
+				asynciotest.Yield(t, ctx, 3)
 				require.False(t, fourth.Done())
 				s.Release()
 				require.True(t, s.Locked(), "the permit is the fourth's already")
-				yield(t, ctx, 1)
-				tr.equal(t, "4")
+				asynciotest.Yield(t, ctx, 1)
+				tr.Equal(t, "4")
 			})
 		})
 		t.Run("SEM-02", func(t *testing.T) {
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewSemaphore(-1) })
-			panicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewBoundedSemaphore(-1) })
-			panicsWith(t, asyncio.ErrNotLocked, asyncio.NewBoundedSemaphore(1).Release)
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewSemaphore(-1) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewBoundedSemaphore(-1) })
+			testkit.PanicsWith(t, asyncio.ErrNotLocked, asyncio.NewBoundedSemaphore(1).Release)
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				bounded, free := asyncio.NewBoundedSemaphore(1), asyncio.NewSemaphore(0)
 				require.NoError(t, bounded.Acquire(ctx))
 				require.True(t, bounded.Locked())
 				bounded.Release()
 				require.False(t, bounded.Locked())
-				panicsWith(t, asyncio.ErrNotLocked, bounded.Release)
+				testkit.PanicsWith(t, asyncio.ErrNotLocked, bounded.Release)
 				require.NoError(t, bounded.Acquire(ctx))
 				require.True(t, bounded.Locked(), "the failed Release has made no permit")
 				free.Release()
@@ -58,30 +60,30 @@ func TestSemaphore(t *testing.T) {
 			})
 		})
 		t.Run("SEM-04", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				s := asyncio.NewSemaphore(0)
 				var tasks [4]*asyncio.Task[asyncio.None]
 				for i := range tasks {
-					tasks[i] = start(ctx, s.Acquire)
+					tasks[i] = testkit.Start(ctx, s.Acquire)
 				}
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				tasks[0].Cancel()
 				tasks[1].Cancel()
 				s.Release()
-				yield(t, ctx, 2)
+				asynciotest.Yield(t, ctx, 2)
 				require.True(t, tasks[0].Cancelled() && tasks[1].Cancelled())
 				require.True(t, tasks[2].Done())
 				require.False(t, tasks[3].Done())
 				tasks[3].Cancel()
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.True(t, s.Locked())
 			})
 		})
 		t.Run("SEM-06", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				s := asyncio.NewSemaphore(1)
 				require.NoError(t, asyncio.WithTaskGroup(ctx, func(_ context.Context, tg *asyncio.TaskGroup) error {
 					for _, tag := range []string{"c1", "c2", "c3"} {
@@ -90,7 +92,7 @@ func TestSemaphore(t *testing.T) {
 								if err := s.Acquire(ctx); err != nil {
 									return err
 								}
-								tr.add(tag + round)
+								tr.Add(tag + round)
 								if err := asyncio.Sleep(ctx, 10*time.Millisecond); err != nil {
 									return err
 								}
@@ -101,47 +103,47 @@ func TestSemaphore(t *testing.T) {
 					}
 					return nil
 				}))
-				tr.equal(t, "c1_1", "c2_1", "c3_1", "c1_2", "c2_2", "c3_2")
+				tr.Equal(t, "c1_1", "c2_1", "c3_1", "c1_2", "c2_2", "c3_2")
 			})
 		})
 		t.Run("SEM-07", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				s := asyncio.NewSemaphore(1)
 				acquirer(ctx, &tr, "1", s.Acquire)
-				t2 := start(ctx, func(ctx context.Context) error {
+				t2 := testkit.Start(ctx, func(ctx context.Context) error {
 					if err := s.Acquire(ctx); err != nil {
 						return err
 					}
-					tr.add("2")
+					tr.Add("2")
 					s.Release()
 					if err := s.Acquire(ctx); err != nil {
 						return err
 					}
-					tr.add("4")
+					tr.Add("4")
 					return nil
 				})
 				acquirer(ctx, &tr, "3", s.Acquire)
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				s.Release()
 				s.Release()
 				_, err := t2.Await(ctx)
 				require.NoError(t, err)
-				tr.equal(t, "1", "2", "3", "4")
+				tr.Equal(t, "1", "2", "3", "4")
 			})
 		})
 		t.Run("SEM-09", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				s := asyncio.NewSemaphore(1)
 				var t2 *asyncio.Task[asyncio.None]
-				t1 := start(ctx, func(ctx context.Context) error {
-					err := s.With(ctx, func() error { return suspend(ctx, 1) })
+				t1 := testkit.Start(ctx, func(ctx context.Context) error {
+					err := s.With(ctx, func() error { return testkit.Suspend(ctx, 1) })
 					t2.Cancel()
 					return err
 				})
-				t2 = start(ctx, func(ctx context.Context) error {
+				t2 = testkit.Start(ctx, func(ctx context.Context) error {
 					return s.With(ctx, func() error {
 						t.Error("the cancelled task got the permit")
 						return nil
@@ -150,61 +152,61 @@ func TestSemaphore(t *testing.T) {
 				results, err := asyncio.GatherResults[asyncio.None](ctx, t1, t2).Await(ctx)
 				require.NoError(t, err)
 				require.NoError(t, results[0].Err)
-				wantCancelled(t, results[1].Err, nil)
+				testkit.WantCancelled(t, results[1].Err, nil)
 				require.NoError(t, asyncio.Timeout(ctx, time.Second, s.Acquire))
 			})
 		})
 		t.Run("permits that were released early go to all who come before they are taken", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
-				var tr trace
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var tr asynciotest.Trace
 				s := asyncio.NewSemaphore(0)
-				start(ctx, func(ctx context.Context) error {
+				testkit.Start(ctx, func(ctx context.Context) error {
 					err := s.Acquire(ctx)
-					start(ctx, func(context.Context) error { tr.add("4"); return nil })
-					tr.add("1")
+					testkit.Start(ctx, func(context.Context) error { tr.Add("4"); return nil })
+					tr.Add("1")
 					return err
 				})
-				start(ctx, func(ctx context.Context) error {
+				testkit.Start(ctx, func(ctx context.Context) error {
 					for range 3 {
 						s.Release()
 					}
 					require.True(t, s.Locked(), "the first in line has not run")
 					err := s.Acquire(ctx)
-					tr.add("2")
+					tr.Add("2")
 					return err
 				})
 				acquirer(ctx, &tr, "3", s.Acquire)
-				yield(t, ctx, 4)
-				tr.equal(t, "1", "2", "3", "4")
+				asynciotest.Yield(t, ctx, 4)
+				tr.Equal(t, "1", "2", "3", "4")
 				require.True(t, s.Locked())
 			})
 		})
 		t.Run("With gives the permit back after an error and a panic", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				s := asyncio.NewBoundedSemaphore(1)
-				require.Equal(t, errBoom, s.With(ctx, func() error { return errBoom }))
-				require.Equal(t, "argh", recovered(func() { _ = s.With(ctx, func() error { panic("argh") }) }))
+				require.Equal(t, testkit.ErrBoom, s.With(ctx, func() error { return testkit.ErrBoom }))
+				require.Equal(t, "argh", testkit.Recovered(func() { _ = s.With(ctx, func() error { panic("argh") }) }))
 				require.False(t, s.Locked())
 			})
 		})
 		t.Run("of another loop", func(t *testing.T) {
-			a, b := newLoop(t, opts...), newLoop(t, opts...)
+			a, b := asynciotest.New(t, opts...), asynciotest.New(t, opts...)
 			s := asyncio.NewSemaphore(0)
-			start(a.Context(), s.Acquire)
-			turn(t, a)
-			inTask(t, b, func(ctx context.Context) { require.ErrorIs(t, s.Acquire(ctx), asyncio.ErrWrongLoop) })
+			testkit.Start(a.Context(), s.Acquire)
+			asynciotest.Turn(t, a)
+			asynciotest.InTask(t, b, func(ctx context.Context) { require.ErrorIs(t, s.Acquire(ctx), asyncio.ErrWrongLoop) })
 			s.Release()
-			turn(t, a)
+			asynciotest.Turn(t, a)
 			require.Empty(t, asyncio.AllTasks(a))
 		})
 	})
 }
 
 func TestSemaphoreProperties(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := newLoop(t, opts...)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
 		rapid.Check(t, func(rt *rapid.T) {
 			ops := drawLineOps(rt, "arrive", "arrive", "arrive", "cancel", "release", "yield")
 			permits := rapid.IntRange(1, 4).Draw(rt, "permits")
@@ -218,7 +220,7 @@ func TestSemaphoreProperties(t *testing.T) {
 }
 
 func BenchmarkSemaphore(b *testing.B) {
-	benchTask(b, func(ctx context.Context) {
+	testkit.BenchTask(b, func(ctx context.Context) {
 		s := asyncio.NewSemaphore(2)
 		for b.Loop() {
 			if s.Acquire(ctx) != nil {

@@ -12,32 +12,34 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 func TestTimers(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("TMR-01", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			var tr trace
+			l := asynciotest.New(t, opts...)
+			var tr asynciotest.Trace
 			const d = 50 * time.Millisecond
-			l.CallLater(d, tr.mark("a"))
-			l.CallLater(d, tr.mark("b")).Cancel()
-			l.CallLater(d, func() { tr.add("c"); l.Stop() })
-			l.CallLater(1000*time.Second, tr.mark("d"))
-			took(t, d, 300*time.Millisecond, func() { require.NoError(t, l.RunForever()) })
-			tr.equal(t, "a", "c")
+			l.CallLater(d, tr.Mark("a"))
+			l.CallLater(d, tr.Mark("b")).Cancel()
+			l.CallLater(d, func() { tr.Add("c"); l.Stop() })
+			l.CallLater(1000*time.Second, tr.Mark("d"))
+			testkit.Took(t, d, 300*time.Millisecond, func() { require.NoError(t, l.RunForever()) })
+			tr.Equal(t, "a", "c")
 		})
 		t.Run("TMR-04", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			const d = 100 * time.Millisecond
 			var fired time.Duration
 			start := l.Time()
 			l.CallAt(start+d, func() { fired = l.Time(); l.Stop() })
-			took(t, d-time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			testkit.Took(t, d-time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
 			require.GreaterOrEqual(t, fired, start+d)
 		})
 		t.Run("TMR-06", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			fail := func() { t.Error("a timer at the end of time fired") }
 			for _, d := range []time.Duration{asyncio.Forever, math.MaxInt64 - 1, math.MaxInt64 / 2, 200 * 365 * 24 * time.Hour} {
 				l.CallLater(d, fail).Cancel()
@@ -46,12 +48,12 @@ func TestTimers(t *testing.T) {
 				require.Equal(t, d, l.CallAt(d, fail).When())
 			}
 			l.CallLater(10*time.Millisecond, l.Stop)
-			took(t, 10*time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			testkit.Took(t, 10*time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
 		})
 		t.Run("TMR-07", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			took(t, 21*time.Millisecond, 5*time.Second, func() {
-				inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			testkit.Took(t, 21*time.Millisecond, 5*time.Second, func() {
+				asynciotest.InTask(t, l, func(ctx context.Context) {
 					require.NoError(t, asyncio.Sleep(ctx, time.Millisecond))
 					time.Sleep(10 * time.Millisecond) // a task that blocks the loop is the case
 					require.NoError(t, asyncio.Sleep(ctx, 10*time.Millisecond))
@@ -62,9 +64,9 @@ func TestTimers(t *testing.T) {
 }
 
 func TestTimerHandles(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("TMR-11", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			when := l.Time() + 12345678*time.Nanosecond
 			h := l.CallAt(when, l.Stop)
 			require.Equal(t, when, h.When())
@@ -79,10 +81,10 @@ func TestTimerHandles(t *testing.T) {
 			require.GreaterOrEqual(t, later.When(), before+time.Hour)
 		})
 		t.Run("TMR-16", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			inTask(t, l, func(ctx context.Context) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
 				task := asyncio.CreateTask(ctx, func(context.Context) (int, error) { return 3, nil })
-				yield(t, ctx, 1)
+				asynciotest.Yield(t, ctx, 1)
 				require.True(t, task.Done())
 				v, err := asyncio.WaitFor(ctx, task, asyncio.Forever)
 				require.NoError(t, err)
@@ -90,7 +92,7 @@ func TestTimerHandles(t *testing.T) {
 			})
 		})
 		t.Run("never early", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			const timers = 200
 			left := timers
 			random := rand.New(rand.NewPCG(1, 2))
@@ -113,73 +115,73 @@ func TestTimerHandles(t *testing.T) {
 }
 
 func TestTimerOrder(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("TMR-08", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			var tr trace
-			l.CallLater(30*time.Millisecond, func() { tr.add("30"); l.Stop() })
-			l.CallLater(10*time.Millisecond, tr.mark("10"))
-			l.CallLater(20*time.Millisecond, tr.mark("20"))
+			l := asynciotest.New(t, opts...)
+			var tr asynciotest.Trace
+			l.CallLater(30*time.Millisecond, func() { tr.Add("30"); l.Stop() })
+			l.CallLater(10*time.Millisecond, tr.Mark("10"))
+			l.CallLater(20*time.Millisecond, tr.Mark("20"))
 			require.NoError(t, l.RunForever())
-			tr.equal(t, "10", "20", "30")
+			tr.Equal(t, "10", "20", "30")
 		})
 		t.Run("TMR-09", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			var tr trace
-			l.CallAt(l.Time(), tr.mark("timer"))
-			l.CallSoon(tr.mark("ready"))
-			turn(t, l)
-			tr.equal(t, "ready", "timer")
+			l := asynciotest.New(t, opts...)
+			var tr asynciotest.Trace
+			l.CallAt(l.Time(), tr.Mark("timer"))
+			l.CallSoon(tr.Mark("ready"))
+			asynciotest.Turn(t, l)
+			tr.Equal(t, "ready", "timer")
 		})
 		t.Run("TMR-10", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			var tr trace
-			counter := countTurns(l)
+			l := asynciotest.New(t, opts...)
+			var tr asynciotest.Trace
+			counter := asynciotest.CountTurns(l)
 			l.CallAt(l.Time(), func() {
-				tr.addf("timer in %d", counter.n)
-				l.CallSoon(func() { tr.addf("g in %d", counter.n) })
+				tr.Addf("timer in %d", counter.N())
+				l.CallSoon(func() { tr.Addf("g in %d", counter.N()) })
 			})
-			turns(t, l, 2)
-			tr.equal(t, "timer in 1", "g in 2")
+			asynciotest.Turns(t, l, 2)
+			tr.Equal(t, "timer in 1", "g in 2")
 		})
 		t.Run("a timer armed with nothing to wait for fires in the next turn", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			var tr trace
-			counter := countTurns(l)
+			l := asynciotest.New(t, opts...)
+			var tr asynciotest.Trace
+			counter := asynciotest.CountTurns(l)
 			l.CallSoon(func() {
-				l.CallLater(0, func() { tr.addf("zero in %d", counter.n) })
-				l.CallAt(0, func() { tr.addf("past in %d", counter.n) })
+				l.CallLater(0, func() { tr.Addf("zero in %d", counter.N()) })
+				l.CallAt(0, func() { tr.Addf("past in %d", counter.N()) })
 			})
-			turns(t, l, 3)
-			tr.equal(t, "past in 2", "zero in 2")
+			asynciotest.Turns(t, l, 3)
+			tr.Equal(t, "past in 2", "zero in 2")
 		})
 	})
 }
 
 func TestTimerOrderOfEquals(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("TMR-13", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			var tr trace
+			l := asynciotest.New(t, opts...)
+			var tr asynciotest.Trace
 			when := l.Time() + 5*time.Millisecond
 			var second *asyncio.TimerHandle
-			l.CallAt(when, func() { tr.add("first"); second.Cancel() })
-			second = l.CallAt(when, tr.mark("second"))
-			l.CallAt(when, func() { tr.add("third"); l.Stop() })
+			l.CallAt(when, func() { tr.Add("first"); second.Cancel() })
+			second = l.CallAt(when, tr.Mark("second"))
+			l.CallAt(when, func() { tr.Add("third"); l.Stop() })
 			require.NoError(t, l.RunForever())
-			turn(t, l)
-			tr.equal(t, "first", "third")
+			asynciotest.Turn(t, l)
+			tr.Equal(t, "first", "third")
 		})
 		t.Run("negative delays are ordered", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			var tr trace
-			l.CallLater(-time.Second, tr.mark("a"))
-			l.CallLater(-2*time.Second, tr.mark("b"))
-			turn(t, l)
-			tr.equal(t, "b", "a")
+			l := asynciotest.New(t, opts...)
+			var tr asynciotest.Trace
+			l.CallLater(-time.Second, tr.Mark("a"))
+			l.CallLater(-2*time.Second, tr.Mark("b"))
+			asynciotest.Turn(t, l)
+			tr.Equal(t, "b", "a")
 		})
 		t.Run("equal deadlines fire in the order of arming", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			const timers = 500
 			var fired, want []int
 			var handles []*asyncio.TimerHandle
@@ -202,27 +204,27 @@ func TestTimerOrderOfEquals(t *testing.T) {
 }
 
 func TestTimerCancel(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("TMR-14", func(t *testing.T) {
 			// The case counts in seconds; this is the same with milliseconds. The loop
 			// must not wake at 100 for the timer that was cancelled, and must wake at 200
 			// for the other.
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			l.CallLater(100*time.Millisecond, func() { t.Error("a cancelled timer fired") }).Cancel()
 			l.CallLater(200*time.Millisecond, l.Stop)
 			before := l.Stats()
-			took(t, 200*time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			testkit.Took(t, 200*time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
 			turns := l.Stats().Turns - before.Turns
 			require.Positive(t, turns)
 			require.LessOrEqual(t, turns, uint64(3), "turns of a loop with one timer")
 		})
 		t.Run("TMR-15", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			churn := func() {
 				for range 10_000 {
 					l.CallLater(time.Hour, func() { t.Error("a cancelled timer fired") }).Cancel()
 				}
-				turn(t, l)
+				asynciotest.Turn(t, l)
 			}
 			churn() // what the loop keeps for good is there afterwards
 			before := heapInUse()
@@ -231,7 +233,7 @@ func TestTimerCancel(t *testing.T) {
 			require.Zero(t, l.Stats().Timers)
 		})
 		t.Run("many cancelled among the living", func(t *testing.T) {
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			var fired, want []int
 			random := rand.New(rand.NewPCG(3, 4))
 			base := l.Time()
@@ -248,13 +250,13 @@ func TestTimerCancel(t *testing.T) {
 			require.Equal(t, want, fired)
 		})
 		t.Run("a timer that fired can be cancelled without harm", func(t *testing.T) {
-			l := newLoop(t, opts...)
-			var tr trace
-			h := l.CallAt(0, tr.mark("fired"))
-			turn(t, l)
+			l := asynciotest.New(t, opts...)
+			var tr asynciotest.Trace
+			h := l.CallAt(0, tr.Mark("fired"))
+			asynciotest.Turn(t, l)
 			h.Cancel()
-			turn(t, l)
-			tr.equal(t, "fired")
+			asynciotest.Turn(t, l)
+			tr.Equal(t, "fired")
 			require.Zero(t, l.Stats().Timers)
 		})
 	})

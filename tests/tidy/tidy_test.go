@@ -39,11 +39,21 @@ var arrows = map[string][]string{
 	"internal/proactor/proactortest": {"internal/proactor"},
 	"uv":                             {"cbridge", "internal/timerheap"},
 	"cbridge":                        {},
-	"tests/tidy":                     {},
+
+	"asynciotest":      {""},
+	"internal/testkit": {"", "asynciotest"},
+	"tests/interop":    {"", "asynciotest", "internal/testkit"},
+	"tests/misuse":     {"", "asynciotest", "internal/testkit"},
+	"tests/oracle":     {"", "asynciotest", "internal/testkit"},
+	"tests/soak":       {"", "asynciotest", "internal/testkit"},
+	"tests/streams":    {"", "asynciotest", "internal/testkit"},
+	"tests/tasks":      {"", "asynciotest", "internal/testkit"},
+	"tests/tidy":       {},
 }
 
 // testArrows are those that tests need besides.
 var testArrows = map[string][]string{
+	"":                             {"asynciotest", "internal/testkit"},
 	"internal/proactor/goproactor": {"internal/proactor/proactortest"},
 	"internal/proactor/uvproactor": {"internal/proactor/proactortest", "cbridge"},
 }
@@ -191,7 +201,7 @@ func TestTidy(t *testing.T) {
 			assert.Contains(t, allowedModules, fields[0])
 		}
 		for _, f := range files {
-			if f.isTest() || f.pkg() == "internal/proactor/proactortest" {
+			if f.isTest() || f.pkg() == "internal/proactor/proactortest" || f.pkg() == "internal/testkit" {
 				continue
 			}
 			for _, imported := range imports(f) {
