@@ -156,6 +156,7 @@ func listen(t *testing.T, l *asyncio.Loop, p *arrivals) net.Conn {
 	t.Cleanup(func() {
 		require.NoError(t, conn.Close())
 		srv.Close()
+		srv.AbortClients()
 	})
 	return conn
 }

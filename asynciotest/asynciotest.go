@@ -50,8 +50,9 @@ const HangLimit = time.Minute
 // the test's output unless an option says otherwise.
 type Option = asyncio.Option
 
-// New makes a loop, to be run by the test itself. At the end of the test the loop is
-// closed, if it is not by then, and VerifyNoLeaks is done.
+// New makes a loop, to be run by the test itself. At the end of the test it is closed, if
+// it is not by then; a connection or server that is still open fails the test, and so does
+// what VerifyNoLeaks finds.
 func New(t testing.TB, opts ...Option) *asyncio.Loop {
 	t.Helper()
 	VerifyNoLeaks(t)
@@ -68,6 +69,9 @@ func New(t testing.TB, opts ...Option) *asyncio.Loop {
 	})
 	t.Cleanup(func() {
 		watchdog.Stop()
+		if n := openAtEnd(l); n > 0 {
+			t.Errorf("asynciotest: the test has left %s", describeHandles(n))
+		}
 		if err := l.Close(); err != nil {
 			t.Errorf("asynciotest: the loop does not close at the end of the test: %v", err)
 		}
@@ -113,10 +117,30 @@ func leftOn(l *asyncio.Loop) string {
 		left = append(left, describeTasks(tasks))
 	}
 	if n := l.Stats().Handles; n > 0 {
-		left = append(left, fmt.Sprintf("%d open connections and servers", n))
+		left = append(left, describeHandles(n))
 	}
 	return strings.Join(left, ", and ")
 }
+
+// turnsToClose is more turns than a transport needs to close.
+const turnsToClose = 10
+
+// openAtEnd counts the connections and servers that l still has after some turns, which
+// do not wait. A loop that the test has closed has none.
+func openAtEnd(l *asyncio.Loop) int {
+	for range turnsToClose {
+		if l.IsClosed() || l.Stats().Handles == 0 {
+			return 0
+		}
+		l.CallSoon(l.Stop)
+		if err := l.RunForever(); err != nil {
+			break
+		}
+	}
+	return l.Stats().Handles
+}
+
+func describeHandles(n int) string { return fmt.Sprintf("%d open connections and servers", n) }
 
 func describeTasks(tasks []asyncio.AnyTask) string {
 	names := make([]string, len(tasks))

@@ -20,8 +20,8 @@ import (
 )
 
 // settleLimit is how long what a test leaves has to end. Only a test that fails waits
-// for all of it.
-const settleLimit = 5 * time.Second
+// for all of it. A variable for the tests of this package.
+var settleLimit = 5 * time.Second
 
 // VerifyTestMain runs the tests of a package and ends the process: with a failure also if
 // the tests leave a goroutine or a descriptor. It is all that TestMain does:

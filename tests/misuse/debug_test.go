@@ -257,7 +257,8 @@ func TestDebugStall(t *testing.T) {
 					})
 				},
 				"a connection": func(t *testing.T, ctx context.Context) {
-					testkit.ConnectToNet(t, ctx, testkit.NewTap(testkit.LoopOf(ctx)).Factory)
+					transport, _ := testkit.ConnectToNet(t, ctx, testkit.NewTap(testkit.LoopOf(ctx)).Factory)
+					t.Cleanup(transport.Abort)
 				},
 				"a function in a thread": func(t *testing.T, ctx context.Context) {
 					asyncio.RunInExecutor(ctx, nil, func() (int, error) { <-time.After(18 * slowLimit); return 0, nil })
@@ -362,6 +363,7 @@ func TestDebugGoroutine(t *testing.T) {
 				})
 			}
 			server.Close()
+			transport.Abort()
 			for _, w := range append(waits, task) {
 				w.Cancel()
 			}
