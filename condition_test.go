@@ -133,7 +133,7 @@ func TestCondition(t *testing.T) {
 			asynciotest.InTask(t, l, func(ctx context.Context) {
 				const limit = 5 * time.Millisecond
 				c := asyncio.NewCondition(nil)
-				testkit.Took(t, limit, 5*time.Second, func() {
+				testkit.Took(t, limit, func() {
 					locked(t, ctx, c, func() {
 						_, err := asyncio.WaitFor(ctx, asyncio.Do(c.Wait), limit)
 						testkit.WantTimeout(t, err)

@@ -120,13 +120,13 @@ func TestLoopStop(t *testing.T) {
 			require.NoError(t, l.RunForever())
 			tr.Equal(t, "a")
 			l.CallLater(10*time.Millisecond, l.Stop) // the first Stop is used up: only this one ends the run
-			testkit.Took(t, 10*time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			testkit.Took(t, 10*time.Millisecond, func() { require.NoError(t, l.RunForever()) })
 			tr.Equal(t, "a", "b")
 		})
 		t.Run("stop before the run does not wait when nothing is ready", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
 			l.Stop()
-			testkit.Took(t, 0, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			require.NoError(t, l.RunForever())
 		})
 	})
 }
@@ -173,7 +173,7 @@ func TestLoopServesIO(t *testing.T) {
 			_, err := conn.Write([]byte("hello"))
 			require.NoError(t, err)
 			counter := asynciotest.CountTurns(l) // never lets the poll wait
-			testkit.Took(t, 0, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			require.NoError(t, l.RunForever())
 			tr.Equal(t, "made", "hello")
 			counter.Stop()
 		})
@@ -181,7 +181,7 @@ func TestLoopServesIO(t *testing.T) {
 			l := asynciotest.New(t, opts...)
 			made := false
 			listen(t, l, &arrivals{made: func() { made = true }})
-			for deadline := time.Now().Add(5 * time.Second); !made; {
+			for deadline := time.Now().Add(asynciotest.HangLimit); !made; {
 				require.True(t, time.Now().Before(deadline), "a turn that does not wait never sees the connection")
 				l.Stop()
 				require.NoError(t, l.RunForever())
@@ -219,7 +219,7 @@ func TestLoopStopEarly(t *testing.T) {
 			// Were the callback of the first run still there, the end of first would stop
 			// the second run.
 			l.CallLater(20*time.Millisecond, func() { require.NoError(t, first.SetResult(1)) })
-			testkit.Took(t, 200*time.Millisecond, 5*time.Second, func() {
+			testkit.Took(t, 200*time.Millisecond, func() {
 				asynciotest.InTask(t, l, func(ctx context.Context) {
 					require.NoError(t, asyncio.Sleep(ctx, 200*time.Millisecond))
 				})
@@ -453,43 +453,37 @@ func TestLoopThreads(t *testing.T) {
 	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("LOOP-27", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
-			var called, ran time.Time
 			timer := time.AfterFunc(50*time.Millisecond, func() {
-				called = time.Now()
-				_, _ = l.CallSoonThreadsafe(func() { ran = time.Now(); l.Stop() })
+				_, _ = l.CallSoonThreadsafe(l.Stop)
 			})
 			defer timer.Stop()
-			require.NoError(t, l.RunForever())
-			require.LessOrEqual(t, ran.Sub(called), 500*time.Millisecond)
+			require.NoError(t, l.RunForever(), "nothing else ends the wait")
 		})
 		t.Run("LOOP-29", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
-			const busy, before = 100 * time.Millisecond, 20 * time.Millisecond
-			started := make(chan *asyncio.Handle, 1)
+			started, cancelling := make(chan *asyncio.Handle, 1), make(chan struct{})
 			var finished atomic.Bool
 			var h *asyncio.Handle
 			h, err := l.CallSoonThreadsafe(func() {
 				started <- h
-				time.Sleep(busy) // the callback that blocks is the case
+				<-cancelling
+				time.Sleep(50 * time.Millisecond) // the callback that blocks is the case
 				finished.Store(true)
 			})
 			require.NoError(t, err)
 			var sawFinish bool
-			var blocked time.Duration
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
 				h := <-started
-				<-time.After(before)
-				start := time.Now()
+				close(cancelling)
 				h.Cancel()
-				blocked, sawFinish = time.Since(start), finished.Load()
+				sawFinish = finished.Load()
 			}()
 			asynciotest.Turn(t, l)
 			<-done
 			require.True(t, sawFinish, "Cancel returned while the callback ran")
 			require.True(t, h.Cancelled(), "Cancel was called, if too late")
-			require.Greater(t, blocked, busy/4)
 		})
 		t.Run("LOOP-30", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
@@ -549,15 +543,17 @@ func TestLoopTime(t *testing.T) {
 	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("LOOP-31", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
-			var before, after time.Duration
+			var before, after, elapsed time.Duration
 			l.CallSoon(func() {
+				start := time.Now()
 				before = l.Time()
 				time.Sleep(50 * time.Millisecond) // the callback that blocks is the case
 				after = l.Time()
+				elapsed = time.Since(start)
 			})
 			asynciotest.Turn(t, l)
 			require.GreaterOrEqual(t, after-before, 49*time.Millisecond)
-			require.LessOrEqual(t, after-before, 600*time.Millisecond)
+			require.LessOrEqual(t, after-before, elapsed+time.Millisecond, "it counts what passes and no more")
 		})
 		t.Run("time never goes back", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)

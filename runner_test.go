@@ -56,7 +56,7 @@ func TestRunLeftovers(t *testing.T) {
 			const cleanup = 50 * time.Millisecond
 			var left *asyncio.Task[asyncio.None]
 			var tr asynciotest.Trace
-			testkit.Took(t, cleanup, 5*time.Second, func() {
+			testkit.Took(t, cleanup, func() {
 				v, err := asyncio.Run(func(ctx context.Context) (int, error) {
 					left = asyncio.CreateTask(ctx, asyncio.Do(func(ctx context.Context) error {
 						err := asyncio.Sleep(ctx, 10*time.Second)

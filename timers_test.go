@@ -26,7 +26,7 @@ func TestTimers(t *testing.T) {
 			l.CallLater(d, tr.Mark("b")).Cancel()
 			l.CallLater(d, func() { tr.Add("c"); l.Stop() })
 			l.CallLater(1000*time.Second, tr.Mark("d"))
-			testkit.Took(t, d, 300*time.Millisecond, func() { require.NoError(t, l.RunForever()) })
+			testkit.Took(t, d, func() { require.NoError(t, l.RunForever()) })
 			tr.Equal(t, "a", "c")
 		})
 		t.Run("TMR-04", func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestTimers(t *testing.T) {
 			var fired time.Duration
 			start := l.Time()
 			l.CallAt(start+d, func() { fired = l.Time(); l.Stop() })
-			testkit.Took(t, d-time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			testkit.Took(t, d-time.Millisecond, func() { require.NoError(t, l.RunForever()) })
 			require.GreaterOrEqual(t, fired, start+d)
 		})
 		t.Run("TMR-06", func(t *testing.T) {
@@ -48,11 +48,11 @@ func TestTimers(t *testing.T) {
 				require.Equal(t, d, l.CallAt(d, fail).When())
 			}
 			l.CallLater(10*time.Millisecond, l.Stop)
-			testkit.Took(t, 10*time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			testkit.Took(t, 10*time.Millisecond, func() { require.NoError(t, l.RunForever()) })
 		})
 		t.Run("TMR-07", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
-			testkit.Took(t, 21*time.Millisecond, 5*time.Second, func() {
+			testkit.Took(t, 21*time.Millisecond, func() {
 				asynciotest.InTask(t, l, func(ctx context.Context) {
 					require.NoError(t, asyncio.Sleep(ctx, time.Millisecond))
 					time.Sleep(10 * time.Millisecond) // a task that blocks the loop is the case
@@ -213,7 +213,7 @@ func TestTimerCancel(t *testing.T) {
 			l.CallLater(100*time.Millisecond, func() { t.Error("a cancelled timer fired") }).Cancel()
 			l.CallLater(200*time.Millisecond, l.Stop)
 			before := l.Stats()
-			testkit.Took(t, 200*time.Millisecond, 5*time.Second, func() { require.NoError(t, l.RunForever()) })
+			testkit.Took(t, 200*time.Millisecond, func() { require.NoError(t, l.RunForever()) })
 			turns := l.Stats().Turns - before.Turns
 			require.Positive(t, turns)
 			require.LessOrEqual(t, turns, uint64(3), "turns of a loop with one timer")

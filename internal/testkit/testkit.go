@@ -41,18 +41,28 @@ func (f leakFinder) Run() int {
 	return code
 }
 
-// Collect runs the garbage collector and the loop until done tells that it saw enough,
-// but not for ever.
-func Collect(t *testing.T, l *asyncio.Loop, done func() bool) {
+// CollectUntil runs the garbage collector and the loop until done reports true.
+func CollectUntil(t *testing.T, l *asyncio.Loop, done func() bool) {
+	t.Helper()
+	for start := time.Now(); !done(); collect(t, l) {
+		require.Less(t, time.Since(start), asynciotest.HangLimit, "the collector does not find it")
+	}
+}
+
+// CollectAll runs the garbage collector and the loop often enough for all that is
+// unreachable.
+func CollectAll(t *testing.T, l *asyncio.Loop) {
 	t.Helper()
 	for range 20 {
-		runtime.GC()
-		l.CallLater(5*time.Millisecond, l.Stop) // clean-ups run on a goroutine of the runtime
-		require.NoError(t, l.RunForever())
-		if done() {
-			return
-		}
+		collect(t, l)
 	}
+}
+
+func collect(t *testing.T, l *asyncio.Loop) {
+	t.Helper()
+	runtime.GC()
+	l.CallLater(5*time.Millisecond, l.Stop) // clean-ups run on a goroutine of the runtime
+	require.NoError(t, l.RunForever())
 }
 
 // Suspend suspends the task for exactly n turns.
@@ -95,14 +105,14 @@ func Result[T any](t *testing.T, l *asyncio.Loop, coro asyncio.Coro[T]) T {
 	return v
 }
 
-// Took runs fn and fails the test unless that lasted between atLeast and atMost.
-func Took(t *testing.T, atLeast, atMost time.Duration, fn func()) {
+// Took runs fn and fails the test unless that lasted for at least so long. How much longer
+// is the machine's business; what must not last is a wait for an hour, and the loop's
+// watchdog finds that.
+func Took(t *testing.T, atLeast time.Duration, fn func()) {
 	t.Helper()
 	start := time.Now()
 	fn()
-	elapsed := time.Since(start)
-	require.GreaterOrEqual(t, elapsed, atLeast, "it took too short a time")
-	require.LessOrEqual(t, elapsed, atMost, "it took too long")
+	require.GreaterOrEqual(t, time.Since(start), atLeast, "it took too short a time")
 }
 
 // OnGoroutine runs fn on another goroutine and waits for it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -216,6 +217,16 @@ func TestDebugStall(t *testing.T) {
 		stalledFor := func(t *testing.T, l *asyncio.Loop) {
 			testkit.Besides(t, l, func() { <-time.After(20 * slowLimit) })
 		}
+		// untilTold runs l until a stall is logged.
+		untilTold := func(t *testing.T, l *asyncio.Loop, log *testkit.LogRecorder) {
+			log.Fail = func(line string) {
+				if strings.Contains(line, "All tasks wait") {
+					l.Stop()
+				}
+			}
+			require.NoError(t, l.RunForever())
+			log.Fail = nil
+		}
 		t.Run("tasks that nothing can wake are told once, with their stacks", func(t *testing.T) {
 			l, log := debugLoop(t, opts)
 			lock, queue := asyncio.NewLock(), asyncio.NewQueue[int](0)
@@ -224,7 +235,7 @@ func TestDebugStall(t *testing.T) {
 				return lock.With(ctx, func() error { _, err := queue.Get(ctx); return err })
 			}), asyncio.WithName("holds the lock"))
 			second := asyncio.CreateTask(l.Context(), asyncio.Do(lock.Acquire), asyncio.WithName("wants the lock"))
-			stalledFor(t, l)
+			untilTold(t, l, log)
 			reports := log.Matching("All tasks wait")
 			require.Len(t, reports, 1)
 			require.Contains(t, reports[0], "holds the lock\ngithub.com/seed-a026a017/asyncio/tests/misuse_test.TestDebugStall")
@@ -234,7 +245,7 @@ func TestDebugStall(t *testing.T) {
 			require.Len(t, log.Matching("All tasks wait"), 1, "the same tasks are not told again")
 
 			third := testkit.Start(l.Context(), func(ctx context.Context) error { return asyncio.NewEvent().Wait(ctx) })
-			stalledFor(t, l)
+			untilTold(t, l, log)
 			require.Len(t, log.Matching("All tasks wait"), 2)
 			for _, task := range []*asyncio.Task[asyncio.None]{first, second, third} {
 				task.Cancel()
@@ -242,38 +253,45 @@ func TestDebugStall(t *testing.T) {
 			asynciotest.Turns(t, l, 2)
 		})
 		t.Run("not while something can wake them", func(t *testing.T) {
-			for name, wake := range map[string]func(t *testing.T, ctx context.Context){
-				"a timer": func(t *testing.T, ctx context.Context) { testkit.LoopOf(ctx).CallLater(time.Hour, func() {}) },
-				"a server": func(t *testing.T, ctx context.Context) {
+			for name, wake := range map[string]func(t *testing.T, ctx context.Context) (end func()){
+				"a timer": func(t *testing.T, ctx context.Context) func() {
+					return testkit.LoopOf(ctx).CallLater(time.Hour, func() {}).Cancel
+				},
+				"a server": func(t *testing.T, ctx context.Context) func() {
 					s, err := testkit.LoopOf(ctx).CreateServer(ctx, testkit.NewTap(testkit.LoopOf(ctx)).Factory, "tcp", "127.0.0.1:0")
 					require.NoError(t, err)
-					testkit.LoopOf(ctx).CallLater(19*slowLimit, s.Close)
+					return s.Close
 				},
-				"the deadline of a context": func(t *testing.T, ctx context.Context) {
-					testkit.Start(ctx, func(ctx context.Context) error {
-						ctx, cancel := context.WithTimeout(ctx, 18*slowLimit)
+				"the deadline of a context": func(t *testing.T, ctx context.Context) func() {
+					limited := testkit.Start(ctx, func(ctx context.Context) error {
+						derived, cancel := context.WithTimeout(ctx, time.Hour)
 						defer cancel()
-						return asyncio.NewEvent().Wait(ctx)
+						return asyncio.NewEvent().Wait(derived)
 					})
+					return func() { limited.Cancel() }
 				},
-				"a connection": func(t *testing.T, ctx context.Context) {
+				"a connection": func(t *testing.T, ctx context.Context) func() {
 					transport, _ := testkit.ConnectToNet(t, ctx, testkit.NewTap(testkit.LoopOf(ctx)).Factory)
-					t.Cleanup(transport.Abort)
+					return transport.Abort
 				},
-				"a function in a thread": func(t *testing.T, ctx context.Context) {
-					asyncio.RunInExecutor(ctx, nil, func() (int, error) { <-time.After(18 * slowLimit); return 0, nil })
+				"a function in a thread": func(t *testing.T, ctx context.Context) func() {
+					gate := make(chan struct{})
+					asyncio.RunInExecutor(ctx, nil, func() (int, error) { <-gate; return 0, nil })
+					return func() { close(gate) }
 				},
 			} {
 				t.Run(name, func(t *testing.T) {
 					l, log := debugLoop(t, opts)
+					var end func()
 					task := testkit.Start(l.Context(), func(ctx context.Context) error {
-						wake(t, ctx)
+						end = wake(t, ctx)
 						return asyncio.NewEvent().Wait(ctx)
 					})
 					stalledFor(t, l)
 					require.Empty(t, log.Matching("All tasks wait"))
+					end()
 					task.Cancel()
-					asynciotest.Turn(t, l)
+					asynciotest.Turns(t, l, 3)
 				})
 			}
 		})
@@ -288,9 +306,8 @@ func TestDebugStall(t *testing.T) {
 		})
 		t.Run("the report may wake them", func(t *testing.T) {
 			l, log := debugLoop(t, opts)
-			log.Fail = func(string) { l.Stop() }
 			task := testkit.Start(l.Context(), func(ctx context.Context) error { return asyncio.NewEvent().Wait(ctx) })
-			require.NoError(t, l.RunForever())
+			untilTold(t, l, log)
 			require.Len(t, log.Matching("All tasks wait"), 1)
 			task.Cancel()
 			asynciotest.Turn(t, l)

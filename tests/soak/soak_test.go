@@ -103,7 +103,7 @@ func TestSoakConnections(t *testing.T) {
 			for err := range errs {
 				require.NoError(t, err)
 			}
-			require.Eventually(t, func() bool { return l.Stats().Handles == 1 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return l.Stats().Handles == 1 }, asynciotest.HangLimit, time.Millisecond)
 		})
 		close(stop)
 		require.NoError(t, <-ended)

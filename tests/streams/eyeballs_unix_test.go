@@ -32,7 +32,7 @@ func blackhole(t *testing.T) int {
 	require.NoError(t, err)
 	port := name.(*syscall.SockaddrInet6).Port
 	for range 10 {
-		c, err := net.DialTimeout("tcp", fmt.Sprintf("[::1]:%d", port), 50*time.Millisecond)
+		c, err := net.DialTimeout("tcp", fmt.Sprintf("[::1]:%d", port), 250*time.Millisecond)
 		if err != nil {
 			return port
 		}
@@ -60,7 +60,7 @@ func TestHappyEyeballs(t *testing.T) {
 			listenOnIPv4(t, port)
 			asynciotest.InTask(t, l, func(ctx context.Context) {
 				p := testkit.NewTap(l)
-				testkit.Took(t, 100*time.Millisecond, 5*time.Second, func() {
+				testkit.Took(t, 100*time.Millisecond, func() {
 					tr, _, err := l.CreateConnection(ctx, p.Factory, "tcp", fmt.Sprintf(":%d", port), asyncio.WithHappyEyeballs(100*time.Millisecond, 1))
 					require.NoError(t, err)
 					require.Equal(t, fmt.Sprintf("127.0.0.1:%d", port), tr.RemoteAddr().String())
@@ -79,7 +79,7 @@ func TestHappyEyeballs(t *testing.T) {
 	t.Run("HPY-03", func(t *testing.T) {
 		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 			asynciotest.InTask(t, asynciotest.New(t, opts...), func(ctx context.Context) {
-				for _, delay := range []time.Duration{0, time.Minute} {
+				for _, delay := range []time.Duration{0, time.Hour} {
 					_, _, err := asyncio.OpenConnection(ctx, "tcp", fmt.Sprintf(":%d", testkit.UnusedPort(t)), asyncio.WithHappyEyeballs(delay, 1))
 					require.ErrorIs(t, err, syscall.ECONNREFUSED)
 					testkit.ErrorSays(t, err, "Multiple exceptions: ")
@@ -91,11 +91,9 @@ func TestHappyEyeballs(t *testing.T) {
 		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 			asynciotest.InTask(t, asynciotest.New(t, opts...), func(ctx context.Context) {
 				port := testkit.ListenNet(t).Addr().(*net.TCPAddr).Port
-				testkit.Took(t, 0, 10*time.Second, func() {
-					_, w, err := asyncio.OpenConnection(ctx, "tcp", fmt.Sprintf(":%d", port), asyncio.WithHappyEyeballs(time.Minute, 1))
-					require.NoError(t, err)
-					require.NoError(t, w.Close())
-				})
+				_, w, err := asyncio.OpenConnection(ctx, "tcp", fmt.Sprintf(":%d", port), asyncio.WithHappyEyeballs(time.Hour, 1))
+				require.NoError(t, err)
+				require.NoError(t, w.Close())
 			})
 		})
 	})

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,7 +37,7 @@ func TestStreamWriter(t *testing.T) {
 				require.NoError(t, err)
 				_, w, err := asyncio.OpenConnection(ctx, "tcp", testkit.ServerAddr(t, server))
 				require.NoError(t, err)
-				err = asyncio.Timeout(ctx, 5*time.Second, func(ctx context.Context) error {
+				err = asyncio.Timeout(ctx, asynciotest.HangLimit, func(ctx context.Context) error {
 					for {
 						if _, err := w.Write([]byte("ping")); err != nil {
 							require.ErrorIs(t, err, net.ErrClosed)

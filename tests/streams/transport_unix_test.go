@@ -105,7 +105,7 @@ func TestTransportWritesInsideResume(t *testing.T) {
 					require.NoError(t, err)
 				}
 				t2.Transport.ResumeReading()
-				require.NoError(t, asyncio.Timeout(ctx, 5*time.Second, func(ctx context.Context) error {
+				require.NoError(t, asyncio.Timeout(ctx, asynciotest.HangLimit, func(ctx context.Context) error {
 					for range 20 {
 						if _, err := t1.Transport.Write(make([]byte, 512)); err != nil {
 							return err
@@ -144,11 +144,11 @@ func TestServerOutOfDescriptors(t *testing.T) {
 			restore := func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was)) }
 			defer restore()
 			to := &syscall.SockaddrInet4{Port: s.Addrs()[0].(*net.TCPAddr).Port, Addr: [4]byte{127, 0, 0, 1}}
+			since := l.Time()
 			require.NoError(t, syscall.Connect(fd, to))
 			for len(rec.All()) == 0 {
 				require.NoError(t, asyncio.Sleep(ctx, time.Millisecond))
 			}
-			since := l.Time()
 			restore()
 			require.Equal(t, "socket.accept() out of system resource", rec.All()[0].Message)
 			require.ErrorIs(t, rec.All()[0].Exception, syscall.EMFILE)

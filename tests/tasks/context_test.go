@@ -488,7 +488,7 @@ func endAndGive(t *testing.T, ctx context.Context, w *awaiting) {
 		gifts++
 		l.CallSoon(w.give)
 	}
-	more, err := asyncio.WaitFor[int](ctx, second, 5*time.Second)
+	more, err := asyncio.WaitFor[int](ctx, second, asynciotest.HangLimit)
 	require.NoError(t, err, "the second waits for what the first did not get")
 	if w.check != nil {
 		w.check()

@@ -186,7 +186,7 @@ func TestFutureNeverRetrieved(t *testing.T) {
 				l.SetDebug(debug)
 				handler := asynciotest.RecordReports(l)
 				dropFailed(l, func(f *asyncio.Future[int]) { require.NoError(t, f.SetException(testkit.ErrBoom)) })
-				testkit.Collect(t, l, func() bool { return len(handler.All()) > 0 })
+				testkit.CollectUntil(t, l, func() bool { return len(handler.All()) > 0 })
 				c := handler.One(t)
 				require.Equal(t, "Future exception was never retrieved", c.Message)
 				require.Same(t, testkit.ErrBoom, c.Exception)
@@ -195,7 +195,7 @@ func TestFutureNeverRetrieved(t *testing.T) {
 				} else {
 					require.Empty(t, c.SourceTraceback)
 				}
-				testkit.Collect(t, l, func() bool { return false })
+				testkit.CollectAll(t, l)
 				handler.One(t)
 			}
 		})
@@ -224,7 +224,7 @@ func TestFutureNeverRetrieved(t *testing.T) {
 			dropFailed(l, func(f *asyncio.Future[int]) { f.Cancel() })
 			dropFailed(l, func(f *asyncio.Future[int]) { require.NoError(t, f.SetResult(1)) })
 			dropFailed(l, func(f *asyncio.Future[int]) {})
-			testkit.Collect(t, l, func() bool { return false })
+			testkit.CollectAll(t, l)
 			handler.None(t)
 		})
 	})

@@ -111,7 +111,7 @@ func TestTaskAwait(t *testing.T) {
 				}
 				require.False(t, task.Cancelled())
 			})
-			testkit.Collect(t, l, func() bool { return false })
+			testkit.CollectAll(t, l)
 			handler.None(t)
 		})
 		t.Run("TASK-15", func(t *testing.T) {
@@ -267,22 +267,18 @@ func TestTaskSleep(t *testing.T) {
 		})
 		t.Run("TASK-18", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
-			task := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
-				return asyncio.Sleep(ctx, 10*time.Second)
-			}))
+			task := testkit.Start(l.Context(), testkit.SleepsLong)
 			asynciotest.Turn(t, l)
 			require.Equal(t, 1, l.Stats().Timers)
-			testkit.Took(t, 0, 5*time.Second, func() {
-				task.Cancel()
-				_, err := asyncio.RunUntilComplete(l, task)
-				require.ErrorIs(t, err, asyncio.ErrCancelled)
-			})
+			task.Cancel()
+			_, err := asyncio.RunUntilComplete(l, task)
+			require.ErrorIs(t, err, asyncio.ErrCancelled)
 			require.True(t, task.Cancelled())
 			require.Zero(t, l.Stats().Timers)
 		})
 		t.Run("in a plain goroutine Sleep blocks it", func(t *testing.T) {
 			asynciotest.VerifyNoLeaks(t)
-			testkit.Took(t, 10*time.Millisecond, 5*time.Second, func() {
+			testkit.Took(t, 10*time.Millisecond, func() {
 				require.NoError(t, asyncio.Sleep(context.Background(), 10*time.Millisecond))
 			})
 			ctx, cancel := context.WithCancelCause(context.Background())
@@ -387,7 +383,7 @@ func TestTaskReports(t *testing.T) {
 			handler := asynciotest.RecordReports(l)
 			ctx := context.WithValue(l.Context(), testkit.CtxKey("v"), 7)
 			testkit.DropTask(ctx, func(context.Context) error { return testkit.ErrBoom })
-			testkit.Collect(t, l, func() bool { return len(handler.All()) > 0 })
+			testkit.CollectUntil(t, l, func() bool { return len(handler.All()) > 0 })
 			c := handler.One(t)
 			require.Contains(t, c.Message, "Task exception was never retrieved")
 			require.Same(t, testkit.ErrBoom, c.Exception)
@@ -395,7 +391,7 @@ func TestTaskReports(t *testing.T) {
 				require.NotNil(t, c.Context)
 				require.Equal(t, 7, c.Context.Value(testkit.CtxKey("v")))
 			})
-			testkit.Collect(t, l, func() bool { return false })
+			testkit.CollectAll(t, l)
 			handler.One(t)
 		})
 		t.Run("TASK-20", func(t *testing.T) {

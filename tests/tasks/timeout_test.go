@@ -25,11 +25,11 @@ func TestTimeout(t *testing.T) {
 				const limit = 10 * time.Millisecond
 				scope := asyncio.NewTimeout(limit)
 				before := l.Time()
-				testkit.Took(t, limit, 5*time.Second, func() {
+				testkit.Took(t, limit, func() {
 					testkit.WantTimeout(t, scope.Run(ctx, func(ctx context.Context) error {
 						require.GreaterOrEqual(t, scope.When(), before+limit)
 						require.LessOrEqual(t, scope.When(), l.Time()+limit)
-						return asyncio.Sleep(ctx, 10*time.Second)
+						return testkit.SleepsLong(ctx)
 					}))
 				})
 				require.True(t, scope.Expired())
@@ -40,7 +40,7 @@ func TestTimeout(t *testing.T) {
 		t.Run("TMO-03", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
 			asynciotest.InTask(t, l, func(ctx context.Context) {
-				scope := asyncio.NewTimeout(10 * time.Second)
+				scope := asyncio.NewTimeout(time.Hour)
 				require.NoError(t, scope.Run(ctx, func(ctx context.Context) error {
 					return asyncio.Sleep(ctx, 10*time.Millisecond)
 				}))
@@ -173,7 +173,7 @@ func TestTimeoutCounters(t *testing.T) {
 				me := asyncio.CurrentTask(ctx)
 				me.Cancel("old")
 				testkit.WantCancelled(t, asyncio.Sleep(ctx, 0), "old")
-				scope := asyncio.NewTimeout(time.Second)
+				scope := asyncio.NewTimeout(time.Hour)
 				testkit.WantCancelled(t, scope.Run(ctx, func(ctx context.Context) error {
 					me.Cancel("new")
 					return asyncio.Sleep(ctx, 0)

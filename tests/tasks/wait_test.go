@@ -38,7 +38,7 @@ func TestWait(t *testing.T) {
 			l := asynciotest.New(t, opts...)
 			asynciotest.InTask(t, l, func(ctx context.Context) {
 				a, b := sleeper(ctx, 10*time.Millisecond, "a"), sleeper(ctx, 15*time.Millisecond, "b")
-				testkit.Took(t, 15*time.Millisecond, 5*time.Second, func() {
+				testkit.Took(t, 15*time.Millisecond, func() {
 					done, pending, err := asyncio.Wait(ctx, anyFutures(b, a))
 					require.NoError(t, err)
 					require.Equal(t, anyFutures(b, a), done, "in the order of the arguments")
@@ -150,7 +150,7 @@ func TestWait(t *testing.T) {
 				asynciotest.InTask(t, l, func(ctx context.Context) {
 					a, b := testkit.Start(ctx, testkit.SleepsLong), asyncio.NewFuture[int](l)
 					require.NoError(t, b.SetResult(1))
-					testkit.Took(t, limit, 5*time.Second, func() {
+					testkit.Took(t, limit, func() {
 						done, pending, err := asyncio.Wait(ctx, anyFutures(a, b), asyncio.WaitTimeout(limit))
 						require.NoError(t, err)
 						require.Equal(t, anyFutures(b), done)
@@ -213,7 +213,7 @@ func TestAsCompleted(t *testing.T) {
 				}
 				const ms = time.Millisecond
 				var tr asynciotest.Trace
-				testkit.Took(t, 15*ms, 5*time.Second, func() {
+				testkit.Took(t, 15*ms, func() {
 					for i, r := range asyncio.AsCompleted[string](ctx, sleeps(15*ms, "c"), sleeps(ms, "a"), sleeps(ms, "b")) {
 						require.NoError(t, r.Err)
 						tr.Addf("%d %s", i, r.Value)
@@ -231,7 +231,7 @@ func TestAsCompleted(t *testing.T) {
 				event := asyncio.NewEvent()
 				b := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) { return "b", event.Wait(ctx) })
 				results := asyncio.AsCompleted[string](ctx, sleeper(ctx, time.Millisecond, "a"), b)
-				testkit.Took(t, limit, 5*time.Second, func() {
+				testkit.Took(t, limit, func() {
 					testkit.WantTimeout(t, asyncio.Timeout(ctx, limit, func(context.Context) error {
 						for i, r := range results {
 							tr.Addf("%d %s%s", i, r.Value, testkit.ErrName(r.Err))
