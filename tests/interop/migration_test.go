@@ -35,8 +35,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const modulePath = "github.com/seed-a026a017/asyncio"
-
 const (
 	modulePath    = "github.com/seed-a026a017/asyncio"
 	moduleDir     = "../.."

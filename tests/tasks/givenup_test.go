@@ -1,4 +1,4 @@
-package asyncio_test
+package tasks_test
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 // What was given up holds nothing of what it was to wait for, however long one of its
@@ -16,7 +18,7 @@ import (
 func TestGivenUpWaitsLetGo(t *testing.T) {
 	const waits, resultBytes = 400, 256 << 10
 	big := asyncio.Coro[[]byte](func(context.Context) ([]byte, error) { return make([]byte, resultBytes), nil })
-	failing := asyncio.Coro[[]byte](func(context.Context) ([]byte, error) { return nil, errBoom })
+	failing := asyncio.Coro[[]byte](func(context.Context) ([]byte, error) { return nil, testkit.ErrBoom })
 	give := map[string]func(ctx context.Context, forever *asyncio.Future[[]byte]){
 		"AsCompleted, break": func(ctx context.Context, forever *asyncio.Future[[]byte]) {
 			for range asyncio.AsCompleted[[]byte](ctx, forever, big) {
@@ -37,7 +39,7 @@ func TestGivenUpWaitsLetGo(t *testing.T) {
 		},
 		"Gather that has failed": func(ctx context.Context, forever *asyncio.Future[[]byte]) {
 			_, err := asyncio.Gather[[]byte](ctx, forever, big, failing).Await(ctx)
-			require.ErrorIs(t, err, errBoom)
+			require.ErrorIs(t, err, testkit.ErrBoom)
 		},
 		"Wait": func(ctx context.Context, forever *asyncio.Future[[]byte]) {
 			_, _, err := asyncio.Wait(ctx, []asyncio.AnyFuture{forever, asyncio.CreateTask(ctx, big)},
@@ -47,10 +49,10 @@ func TestGivenUpWaitsLetGo(t *testing.T) {
 	}
 	for name, giveUp := range give {
 		t.Run(name, func(t *testing.T) {
-			eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-				l := newLoop(t, opts...)
+			asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+				l := asynciotest.New(t, opts...)
 				forever := asyncio.NewFuture[[]byte](l)
-				inTask(t, l, func(ctx context.Context) {
+				asynciotest.InTask(t, l, func(ctx context.Context) {
 					before := liveHeap()
 					for range waits {
 						giveUp(ctx, forever)

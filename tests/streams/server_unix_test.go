@@ -1,6 +1,6 @@
 //go:build unix
 
-package asyncio_test
+package streams_test
 
 // The file of a server's Unix socket.
 
@@ -14,14 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 func TestServerSocketFile(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		serve := func(t *testing.T, l *asyncio.Loop, path string, body func(ctx context.Context, s *asyncio.Server)) {
 			t.Helper()
-			inTask(t, l, func(ctx context.Context) {
-				s, err := l.CreateServer(ctx, newEchoes, "unix", path)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				s, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
 				require.NoError(t, err)
 				body(ctx, s)
 			})
@@ -29,11 +31,11 @@ func TestServerSocketFile(t *testing.T) {
 
 		t.Run("Close removes it", func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
-			serve(t, newLoop(t, opts...), path, func(ctx context.Context, s *asyncio.Server) {
+			serve(t, asynciotest.New(t, opts...), path, func(ctx context.Context, s *asyncio.Server) {
 				require.FileExists(t, path)
 				s.Close()
 				require.NoFileExists(t, path)
-				again, err := s.Loop().CreateServer(ctx, newEchoes, "unix", path)
+				again, err := s.Loop().CreateServer(ctx, testkit.NewEchoes, "unix", path)
 				require.NoError(t, err)
 				s.Close()
 				require.FileExists(t, path, "the second Close of the first server")
@@ -43,7 +45,7 @@ func TestServerSocketFile(t *testing.T) {
 		})
 		t.Run("Close of the loop removes it", func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
-			l := newLoop(t, opts...)
+			l := asynciotest.New(t, opts...)
 			serve(t, l, path, func(context.Context, *asyncio.Server) {})
 			require.FileExists(t, path)
 			require.NoError(t, l.Close())
@@ -52,7 +54,7 @@ func TestServerSocketFile(t *testing.T) {
 		t.Run("another directory at the end", func(t *testing.T) {
 			dir := t.TempDir()
 			t.Chdir(dir)
-			serve(t, newLoop(t, opts...), "s", func(_ context.Context, s *asyncio.Server) {
+			serve(t, asynciotest.New(t, opts...), "s", func(_ context.Context, s *asyncio.Server) {
 				require.FileExists(t, filepath.Join(dir, "s"))
 				t.Chdir(t.TempDir())
 				s.Close()
@@ -61,7 +63,7 @@ func TestServerSocketFile(t *testing.T) {
 		})
 		t.Run("what others put in its place stays", func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
-			serve(t, newLoop(t, opts...), path, func(_ context.Context, s *asyncio.Server) {
+			serve(t, asynciotest.New(t, opts...), path, func(_ context.Context, s *asyncio.Server) {
 				require.NoError(t, os.Remove(path))
 				other, err := net.Listen("unix", path)
 				require.NoError(t, err)
@@ -74,12 +76,12 @@ func TestServerSocketFile(t *testing.T) {
 		})
 		t.Run("gone before", func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
-			log, logger := recordLog()
-			serve(t, newLoop(t, append(opts, logger)...), path, func(_ context.Context, s *asyncio.Server) {
+			log, logger := testkit.RecordLog()
+			serve(t, asynciotest.New(t, append(opts, logger)...), path, func(_ context.Context, s *asyncio.Server) {
 				require.NoError(t, os.Remove(path))
 				s.Close()
 			})
-			require.Empty(t, log.matching(""))
+			require.Empty(t, log.Matching(""))
 		})
 	})
 }

@@ -1,4 +1,4 @@
-package asyncio_test
+package tasks_test
 
 // Loops that meet in their callbacks: neither may wait for the other.
 
@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
 )
 
 // meet runs two loops, each in a goroutine of its own, and on each calls fn with the loop
 // and the other one, once both are inside their calls.
 func meet(t *testing.T, opts []asyncio.Option, fn func(self, other int, loops [2]*asyncio.Loop)) {
 	t.Helper()
-	loops := [2]*asyncio.Loop{newLoop(t, opts...), newLoop(t, opts...)}
+	loops := [2]*asyncio.Loop{asynciotest.New(t, opts...), asynciotest.New(t, opts...)}
 	inside := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 	ended := make(chan error)
 	for self, l := range loops {
@@ -34,8 +35,8 @@ func meet(t *testing.T, opts []asyncio.Option, fn func(self, other int, loops [2
 }
 
 func TestLoopsThatCancelEachOthersHandles(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		loops := [2]*asyncio.Loop{newLoop(t, opts...), newLoop(t, opts...)}
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		loops := [2]*asyncio.Loop{asynciotest.New(t, opts...), asynciotest.New(t, opts...)}
 		var handles [2]*asyncio.Handle
 		inside := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 		var cancelled [2]bool
@@ -62,7 +63,7 @@ func TestLoopsThatCancelEachOthersHandles(t *testing.T) {
 }
 
 func TestLoopsThatLookAtEachOther(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		t.Run("AllTasks", func(t *testing.T) {
 			var seen [2]int
 			meet(t, opts, func(self, other int, loops [2]*asyncio.Loop) {
@@ -86,7 +87,7 @@ func TestLoopsThatLookAtEachOther(t *testing.T) {
 // meetInTasks is meet with a task on each loop, behind one that stands in for the loop.
 func meetInTasks(t *testing.T, opts []asyncio.Option, fn func(self int, other asyncio.AnyTask)) {
 	t.Helper()
-	loops := [2]*asyncio.Loop{newLoop(t, opts...), newLoop(t, opts...)}
+	loops := [2]*asyncio.Loop{asynciotest.New(t, opts...), asynciotest.New(t, opts...)}
 	var tasks [2]*asyncio.Task[asyncio.None]
 	inside := [2]chan struct{}{make(chan struct{}), make(chan struct{})}
 	for self, l := range loops {
@@ -116,8 +117,8 @@ func meetInTasks(t *testing.T, opts []asyncio.Option, fn func(self int, other as
 // A goroutine that was given the context of a task which has not begun is told so, and
 // does not race with the beginning.
 func TestAwaitWithTheContextOfATaskThatBegins(t *testing.T) {
-	eachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := newLoop(t, opts...)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
 		const tries = 200
 		refused := make(chan error, tries)
 		for range tries {
