@@ -10,3 +10,5 @@ import (
 func TestMain(m *testing.M) { os.Exit(proactortest.Main(m, New)) }
 
 func TestConformance(t *testing.T) { proactortest.Run(t, New) }
+
+func BenchmarkConnect(b *testing.B) { proactortest.BenchmarkConnect(b, New) }

@@ -18,3 +18,5 @@ func TestMain(m *testing.M) { os.Exit(proactortest.Main(m, parked)) }
 func TestConformance(t *testing.T) { proactortest.Run(t, parked) }
 
 func TestConformanceLockedThread(t *testing.T) { proactortest.Run(t, locked) }
+
+func BenchmarkConnect(b *testing.B) { proactortest.BenchmarkConnect(b, parked) }
