@@ -6,6 +6,7 @@ package proactor
 //   - A stream that done is given has TCP_NODELAY set. It is done's to give a handler or
 //     to close.
 //   - An address without a host is this machine's own.
+//   - Bind makes the file of a Local that is a *net.UnixAddr. No driver removes it.
 
 import "net"
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"syscall"
 	"time"
@@ -127,6 +128,22 @@ var connectCases = []testCase{
 		a.wait()
 		require.NoError(r.t, a.err)
 		require.True(r.t, a.rec.s.LocalAddr().(*net.TCPAddr).IP.Equal(local.IP))
+	}},
+	{name: "a local path, which stays", run: func(r *rig) {
+		local, ln := r.freeAddr("unix"), r.peerListener("unix")
+		a := r.connect(ln.Addr(), proactor.ConnectOptions{Local: local})
+		a.wait()
+		require.NoError(r.t, a.err)
+		require.Equal(r.t, local.String(), a.rec.s.LocalAddr().String())
+		a.rec.readStart()
+		r.until("the peer's greeting and end", a.rec.isEOF)
+		a.rec.close()
+		r.until("closed", a.rec.isClosed)
+		require.FileExists(r.t, local.String())
+		again := r.connect(ln.Addr(), proactor.ConnectOptions{Local: local})
+		again.wait()
+		require.ErrorIs(r.t, again.err, syscall.EADDRINUSE)
+		require.NoError(r.t, os.Remove(local.String()))
 	}},
 	{name: "a local address of another machine", run: func(r *rig) {
 		local := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}

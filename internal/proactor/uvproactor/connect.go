@@ -6,9 +6,12 @@ package uvproactor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"syscall"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 	"github.com/seed-a026a017/asyncio/uv"
@@ -77,11 +80,32 @@ func (c *connect) unix(a *net.UnixAddr, opt proactor.ConnectOptions) error {
 	}
 	c.conn = &p.Stream
 	if opt.Local != nil {
-		if err := p.Bind(opt.Local.String()); err != nil {
+		if err := bindUnix(p, opt.Local.String()); err != nil {
 			return err
 		}
 	}
 	return p.Connect(a.Name, c.finish)
+}
+
+// bindUnix binds without libuv, which would remove the path at the end.
+func bindUnix(p *uv.Pipe, name string) error {
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	err = os.NewSyscallError("bind "+name, syscall.Bind(fd, &syscall.SockaddrUnix{Name: name}))
+	if err == nil {
+		err = p.OpenFD(uintptr(fd))
+	}
+	if err != nil {
+		return errors.Join(err, syscall.Close(fd))
+	}
+	return nil
 }
 
 // finish reports the end of the attempt, unless the driver is closing.
