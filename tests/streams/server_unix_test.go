@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -82,6 +83,118 @@ func TestServerSocketFile(t *testing.T) {
 				s.Close()
 			})
 			require.Empty(t, log.Matching(""))
+		})
+	})
+}
+
+func TestServerSocketFileOfAnotherServer(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		for name, away := range map[string]func(path string) error{
+			"removed": os.Remove,
+			"renamed": func(path string) error { return os.Rename(path, path+".old") },
+		} {
+			t.Run(name, func(t *testing.T) {
+				l := asynciotest.New(t, opts...)
+				path := filepath.Join(t.TempDir(), "s")
+				asynciotest.InTask(t, l, func(ctx context.Context) {
+					one, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+					require.NoError(t, err)
+					require.NoError(t, away(path))
+					two, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+					require.NoError(t, err)
+					one.Close()
+					require.FileExists(t, path)
+					tr, _, err := l.CreateConnection(ctx, testkit.NewEchoes, "unix", path)
+					require.NoError(t, err, "the second server is still to be reached")
+					tr.Abort()
+					two.Close()
+					two.AbortClients()
+					require.NoError(t, two.WaitClosed(ctx))
+					require.NoFileExists(t, path)
+				})
+			})
+		}
+	})
+}
+
+func TestServerTakesOverAStaleSocketFile(t *testing.T) {
+	// stale leaves the file of a socket as a crash would.
+	stale := func(t *testing.T, path string) {
+		ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+		require.NoError(t, err)
+		ln.SetUnlinkOnClose(false)
+		require.NoError(t, ln.Close())
+		require.FileExists(t, path)
+	}
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		inTask := func(t *testing.T, body func(ctx context.Context, l *asyncio.Loop, path string)) {
+			l := asynciotest.New(t, opts...)
+			path := filepath.Join(t.TempDir(), "s")
+			asynciotest.InTask(t, l, func(ctx context.Context) { body(ctx, l, path) })
+		}
+		t.Run("of a crash", func(t *testing.T) {
+			inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
+				stale(t, path)
+				s, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+				require.NoError(t, err)
+				s.Close()
+				require.NoFileExists(t, path)
+			})
+		})
+		t.Run("a live server", func(t *testing.T) {
+			inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
+				live, err := net.Listen("unix", path)
+				require.NoError(t, err)
+				_, err = l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+				require.ErrorIs(t, err, syscall.EADDRINUSE)
+				require.FileExists(t, path)
+				require.NoError(t, live.Close())
+			})
+		})
+		t.Run("a live server of the same loop", func(t *testing.T) {
+			inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
+				live, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+				require.NoError(t, err)
+				_, err = l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+				require.ErrorIs(t, err, syscall.EADDRINUSE)
+				live.Close()
+				live.AbortClients()
+				require.NoError(t, live.WaitClosed(ctx))
+			})
+		})
+		t.Run("a live datagram socket", func(t *testing.T) {
+			inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
+				live, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+				require.NoError(t, err)
+				_, err = l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+				require.ErrorIs(t, err, syscall.EADDRINUSE)
+				require.FileExists(t, path)
+				require.NoError(t, live.Close())
+			})
+		})
+		t.Run("a file that is no socket", func(t *testing.T) {
+			inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
+				require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
+				_, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+				require.ErrorIs(t, err, syscall.EADDRINUSE)
+				text, err := os.ReadFile(path)
+				require.NoError(t, err)
+				require.Equal(t, "precious", string(text))
+			})
+		})
+	})
+}
+
+func TestWithCleanupSocket(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		path := filepath.Join(t.TempDir(), "s")
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			handler := func(context.Context, *asyncio.StreamReader, *asyncio.StreamWriter) error { return nil }
+			s, err := asyncio.StartServer(ctx, handler, "unix", path, asyncio.WithCleanupSocket(false))
+			require.NoError(t, err)
+			s.Close()
+			require.FileExists(t, path)
 		})
 	})
 }
