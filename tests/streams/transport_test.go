@@ -627,3 +627,30 @@ func TestTransportInDebugMode(t *testing.T) {
 		})
 	})
 }
+
+// A socket that was kept names no descriptor once its transport or server has closed it,
+// for that may be somebody else's by then.
+func TestTransportSocketOfAClosedTransport(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			s, err := l.CreateServer(ctx, testkit.NewEchoes, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			p := testkit.NewTap(l)
+			_, _, err = l.CreateConnection(ctx, p.Factory, "tcp", testkit.ServerAddr(t, s))
+			require.NoError(t, err)
+			sockets := append(s.Sockets(), p.Transport.ExtraInfo("socket").(asyncio.TransportSocket))
+			for _, socket := range sockets {
+				require.NotEqual(t, -1, socket.FD())
+			}
+			p.Transport.Close()
+			s.Close()
+			for _, socket := range sockets {
+				require.Equal(t, -1, socket.FD())
+				require.NotNil(t, socket.LocalAddr())
+			}
+			require.NoError(t, s.WaitClosed(ctx))
+			require.Equal(t, -1, (asyncio.TransportSocket{}).FD())
+		})
+	})
+}

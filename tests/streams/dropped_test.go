@@ -1,0 +1,70 @@
+package streams_test
+
+// Handlers that return and leave their writer open.
+
+import (
+	"context"
+	"io"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
+)
+
+func forgetful(_ context.Context, _ *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+	_, err := w.Write([]byte("bye"))
+	return err
+}
+
+func TestAForgottenWriterIsClosed(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		log, logger := testkit.RecordLog()
+		l := asynciotest.New(t, append(opts, logger)...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			s, err := asyncio.StartServer(ctx, forgetful, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			for range 3 { // the later ones come soon after a look
+				peer := testkit.DialNet(t, s)
+				require.Equal(t, "bye", string(testkit.ReadAll(t, ctx, peer)), "and then the end")
+				require.NoError(t, peer.Close())
+			}
+			s.Close()
+			require.NoError(t, s.WaitClosed(ctx))
+		})
+		warnings := log.Matching("unclosed StreamWriter")
+		require.Len(t, warnings, 3)
+		require.Contains(t, warnings[0], "streams_test.forgetful", "the warning names the handler")
+	})
+}
+
+func TestAWriterThatIsKeptStaysOpen(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			kept := asyncio.NewFuture[*asyncio.StreamWriter](l)
+			s, err := asyncio.StartServer(ctx, func(_ context.Context, _ *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+				return kept.SetResult(w)
+			}, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			peer := testkit.DialNet(t, s)
+			w, err := kept.Await(ctx)
+			require.NoError(t, err)
+			runtime.GC()
+			runtime.GC()
+			asynciotest.Yield(t, ctx, 3)
+			_, err = w.Write([]byte("still here"))
+			require.NoError(t, err)
+			require.Equal(t, "still here", string(testkit.ReadFull(t, ctx, peer, len("still here"))))
+			require.False(t, w.IsClosing())
+			require.NoError(t, w.Close())
+			_, err = asyncio.ToThread(ctx, func(context.Context) (int, error) { return peer.Read(make([]byte, 1)) })
+			require.ErrorIs(t, err, io.EOF)
+			s.Close()
+			require.NoError(t, s.WaitClosed(ctx))
+		})
+	})
+}
