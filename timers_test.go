@@ -119,9 +119,10 @@ func TestTimerOrder(t *testing.T) {
 		t.Run("TMR-08", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
 			var tr asynciotest.Trace
-			l.CallLater(30*time.Millisecond, func() { tr.Add("30"); l.Stop() })
-			l.CallLater(10*time.Millisecond, tr.Mark("10"))
-			l.CallLater(20*time.Millisecond, tr.Mark("20"))
+			start := l.Time()
+			l.CallAt(start+30*time.Millisecond, func() { tr.Add("30"); l.Stop() })
+			l.CallAt(start+10*time.Millisecond, tr.Mark("10"))
+			l.CallAt(start+20*time.Millisecond, tr.Mark("20"))
 			require.NoError(t, l.RunForever())
 			tr.Equal(t, "10", "20", "30")
 		})

@@ -301,9 +301,11 @@ func oracleTimersOrder(ctx context.Context, log logFunc) {
 }
 
 func oracleTimersSleep(ctx context.Context, log logFunc) {
+	l := testkit.LoopOf(ctx)
+	start := l.Time() // of all of them, so that a busy machine does not change their order
 	sleeper := func(ms int) *asyncio.Task[asyncio.None] {
 		return testkit.Start(ctx, func(ctx context.Context) error {
-			err := asyncio.Sleep(ctx, time.Duration(ms)*time.Millisecond)
+			err := asyncio.Sleep(ctx, start+time.Duration(ms)*time.Millisecond-l.Time())
 			if err != nil {
 				log("%d cancelled", ms)
 			} else {

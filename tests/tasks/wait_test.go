@@ -208,17 +208,24 @@ func TestAsCompleted(t *testing.T) {
 		t.Run("ASC-01", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
 			asynciotest.InTask(t, l, func(ctx context.Context) {
-				sleeps := func(d time.Duration, v string) asyncio.Coro[string] {
-					return func(ctx context.Context) (string, error) { return v, asyncio.Sleep(ctx, d) }
-				}
-				const ms = time.Millisecond
-				var tr asynciotest.Trace
-				testkit.Took(t, 15*ms, func() {
-					for i, r := range asyncio.AsCompleted[string](ctx, sleeps(15*ms, "c"), sleeps(ms, "a"), sleeps(ms, "b")) {
-						require.NoError(t, r.Err)
-						tr.Addf("%d %s", i, r.Value)
+				sleeps := func(v string, after *asyncio.Event) asyncio.Coro[string] {
+					return func(ctx context.Context) (string, error) {
+						if err := after.Wait(ctx); err != nil {
+							return "", err
+						}
+						return v, asyncio.Sleep(ctx, time.Millisecond)
 					}
-				})
+				}
+				now, late := asyncio.NewEvent(), asyncio.NewEvent()
+				now.Set()
+				var tr asynciotest.Trace
+				for i, r := range asyncio.AsCompleted[string](ctx, sleeps("c", late), sleeps("a", now), sleeps("b", now)) {
+					require.NoError(t, r.Err)
+					tr.Addf("%d %s", i, r.Value)
+					if len(tr.Events()) == 2 {
+						late.Set()
+					}
+				}
 				require.ElementsMatch(t, []string{"1 a", "2 b"}, tr.Events()[:2])
 				require.Equal(t, []string{"0 c"}, tr.Events()[2:])
 			})
@@ -231,13 +238,15 @@ func TestAsCompleted(t *testing.T) {
 				event := asyncio.NewEvent()
 				b := asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) { return "b", event.Wait(ctx) })
 				results := asyncio.AsCompleted[string](ctx, sleeper(ctx, time.Millisecond, "a"), b)
+				scope := asyncio.NewTimeout(asyncio.Forever)
 				testkit.Took(t, limit, func() {
-					testkit.WantTimeout(t, asyncio.Timeout(ctx, limit, func(context.Context) error {
+					testkit.WantTimeout(t, scope.Run(ctx, func(context.Context) error {
 						for i, r := range results {
 							tr.Addf("%d %s%s", i, r.Value, testkit.ErrName(r.Err))
 							if r.Err != nil {
 								return r.Err
 							}
+							require.NoError(t, scope.Reschedule(l.Time()+limit))
 						}
 						return nil
 					}))
