@@ -40,7 +40,7 @@ race: deps ## all tests under the race detector
 	$(Q)go test -race $(v) $(call tested,,./...)
 
 asan: deps ## the bridge and what stands on it under the address and undefined-behaviour sanitizers
-	$(Q)CGO_CFLAGS='-O1 -g $(SANITIZE)' CGO_LDFLAGS='$(SANITIZE)' go test -asan -timeout 5m $(v) ./cbridge ./uv ./internal/proactor/... .
+	$(Q)CGO_CFLAGS='-O1 -g $(SANITIZE)' CGO_LDFLAGS='$(SANITIZE)' go test -asan -timeout 5m $(v) ./cbridge ./uv ./internal/proactor/... . ./tests/...
 
 bench: deps ## measure the design's rows against C, Go net, uvloop, asyncio and Node (QUICK=1, ONLY=name, JSON=file)
 	$(Q)cd bench && go run ./cmd/compare -quick $(if $(JSON),-json '$(abspath $(JSON))')

@@ -232,7 +232,8 @@ func TestConditionCancelled(t *testing.T) {
 							asynciotest.Yield(t, ctx, 1)
 						}
 						first.Cancel()
-						testkit.WantTimeout(t, asyncio.Timeout(ctx, 10*time.Millisecond, c.Wait)) // nobody notifies this task
+						// Nobody notifies this task.
+						testkit.WantTimeout(t, asyncio.Timeout(ctx, 10*time.Millisecond, c.Wait))
 						require.Equal(t, 0, state, "the notification went on to the other")
 						state = -1
 						c.NotifyAll()

@@ -184,7 +184,9 @@ func (a *audit) task(t *task) {
 		a.must(t != l.current, "%s is suspended while it runs", name)
 		a.must(a.ready[t] == 0, "%s is suspended and stands in the ready queue", name)
 		a.must(a.registered(t), "%s is suspended, and its %T knows nothing of it: nobody will wake it", name, t.waiting)
-		f, _ := t.waiting.(*future) // of a gather whose children are all done, but not yet heard of: it refuses to be cancelled
+		// The future of a gather whose children are all done, but not yet heard of,
+		// refuses to be cancelled.
+		f, _ := t.waiting.(*future)
 		a.must(t.interrupted == nil || f != nil && f.onCancel != nil, "%s is suspended and should be interrupted", name)
 	default:
 		a.must(false, "%s is listed in phase %d", name, t.phase)

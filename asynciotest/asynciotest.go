@@ -51,8 +51,8 @@ const HangLimit = time.Minute
 type Option = asyncio.Option
 
 // New makes a loop, to be run by the test itself. At the end of the test it is closed, if
-// it is not by then; a connection or server that is still open fails the test, and so does
-// what VerifyNoLeaks finds.
+// it is not by then; a connection or server that is still open fails the test, and so
+// does what VerifyNoLeaks finds.
 func New(t testing.TB, opts ...Option) *asyncio.Loop {
 	t.Helper()
 	VerifyNoLeaks(t)

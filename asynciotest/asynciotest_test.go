@@ -54,7 +54,8 @@ func failuresOf(t *testing.T, test func(t testing.TB)) []string {
 	return s.failures
 }
 
-// requireFailure fails unless exactly one failure is there, and has all these words in it.
+// requireFailure fails unless exactly one failure is there, and has all these words in
+// it.
 func requireFailure(t *testing.T, failures []string, words ...string) {
 	t.Helper()
 	require.Len(t, failures, 1)

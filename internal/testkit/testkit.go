@@ -105,9 +105,9 @@ func Result[T any](t *testing.T, l *asyncio.Loop, coro asyncio.Coro[T]) T {
 	return v
 }
 
-// Took runs fn and fails the test unless that lasted for at least so long. How much longer
-// is the machine's business; what must not last is a wait for an hour, and the loop's
-// watchdog finds that.
+// Took runs fn and fails the test unless that lasted for at least so long. How much
+// longer is the machine's business; what must not last is a wait for an hour, and the
+// loop's watchdog finds that.
 func Took(t *testing.T, atLeast time.Duration, fn func()) {
 	t.Helper()
 	start := time.Now()

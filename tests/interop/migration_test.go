@@ -219,7 +219,8 @@ func declared(t *testing.T, c goCode) []string {
 	return names
 }
 
-// use mentions all variables, as the compiler wants it, and with check returns the error among them.
+// use mentions all variables, as the compiler wants it, and with check returns the error
+// among them.
 func use(names []string, check bool) string {
 	var b strings.Builder
 	for _, name := range names {
@@ -231,7 +232,8 @@ func use(names []string, check bool) string {
 	return b.String()
 }
 
-// buildPage compiles the program of a page and returns its path, or what the compiler says.
+// buildPage compiles the program of a page and returns its path, or what the compiler
+// says.
 func buildPage(t *testing.T, source []byte) (program string, fault string) {
 	t.Helper()
 	root, err := filepath.Abs(moduleDir)
@@ -244,7 +246,8 @@ func buildPage(t *testing.T, source []byte) (program string, fault string) {
 	require.NoError(t, os.WriteFile(overlay, seen, 0o600))
 	build := exec.Command("go", "build", "-overlay", overlay, "-o", program, "./docs/page")
 	build.Dir = root
-	build.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.Contains(v, "-fsanitize") }) // meant for this test
+	// The flags of a sanitizer are meant for this test, not for the page.
+	build.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.Contains(v, "-fsanitize") })
 	out, err := build.CombinedOutput()
 	if err != nil {
 		return "", string(out) + err.Error()
@@ -286,7 +289,8 @@ func TestMigrationPage(t *testing.T) {
 	}
 }
 
-// TestMigrationPageFaults shows that a page with faults does not pass, and that they are found.
+// TestMigrationPageFaults shows that a page with faults does not pass, and that they are
+// found.
 func TestMigrationPageFaults(t *testing.T) {
 	p := readPage(t, strings.Join([]string{
 		"## Rows", "",

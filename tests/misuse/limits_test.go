@@ -350,7 +350,8 @@ func TestMisuseOfMemory(t *testing.T) {
 		})
 		t.Run("a burst leaves little behind", func(t *testing.T) {
 			const burst, keptMax = 600_000, 4 << 20
-			l := asynciotest.New(t, append(opts, asyncio.WithDebug(false))...) // which keeps a traceback for every callback
+			// Debug mode keeps a traceback for every callback.
+			l := asynciotest.New(t, append(opts, asyncio.WithDebug(false))...)
 			heap := func() int {
 				runtime.GC()
 				var m runtime.MemStats

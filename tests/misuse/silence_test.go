@@ -190,7 +190,8 @@ func TestSilenceUnclosed(t *testing.T) {
 			limited, cancel := context.WithTimeout(context.Background(), asynciotest.HangLimit)
 			defer cancel()
 			child := exec.CommandContext(limited, os.Args[0])
-			child.Env = append(testkit.ChildEnv("drops its loops", l.Driver()), "ASAN_OPTIONS=detect_leaks=0") // it leaks on purpose
+			// The child leaks on purpose.
+			child.Env = append(testkit.ChildEnv("drops its loops", l.Driver()), "ASAN_OPTIONS=detect_leaks=0")
 			said, err := child.Output()
 			var failed *exec.ExitError
 			require.False(t, errors.As(err, &failed), "%v", failed)

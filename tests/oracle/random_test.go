@@ -129,7 +129,8 @@ func runRandomProgram(ctx context.Context, log logFunc, program randomProgram) {
 	}
 	p.log = func(string, ...any) {}
 	me := asyncio.CurrentTask(ctx)
-	for l := testkit.LoopOf(ctx); len(asyncio.AllTasks(l)) > 1; testkit.Suspend(ctx, 2) { // children of a group that kept a cancellation back
+	// What is left are children of a group that kept a cancellation back.
+	for l := testkit.LoopOf(ctx); len(asyncio.AllTasks(l)) > 1; testkit.Suspend(ctx, 2) {
 		for _, tk := range asyncio.AllTasks(l) {
 			if tk != me {
 				tk.Cancel()

@@ -98,7 +98,8 @@ func TestIdleConnectionMemory(t *testing.T) {
 	}
 	const connections = 400
 	measure := func(t *testing.T, max int64, serve func(ctx context.Context, served func()) (*asyncio.Server, error)) {
-		l := asynciotest.New(t, asyncio.WithDriver(asyncio.Libuv), asyncio.WithDebug(false)) // which keeps where tasks were made
+		// Debug mode keeps where tasks were made.
+		l := asynciotest.New(t, asyncio.WithDriver(asyncio.Libuv), asyncio.WithDebug(false))
 		asynciotest.InTask(t, l, func(ctx context.Context) {
 			var all *asyncio.Future[int] // of those that are to be served
 			left := 0
@@ -120,7 +121,9 @@ func TestIdleConnectionMemory(t *testing.T) {
 			open() // so that tables and pools have grown
 			before := memoryInUse()
 			open()
-			for i := 1; i < connections; i++ { // two in one turn: the first to wait again stands in for the loop, the other is above it
+			// Two in one turn: the first to wait again stands in for the loop, the other
+			// is above it.
+			for i := 1; i < connections; i++ {
 				serving(2, func() { sendByte(t, fds[i-1]); sendByte(t, fds[i]) })
 			}
 			each := (memoryInUse() - before) / connections

@@ -137,8 +137,10 @@ var awaitingPrimitives = map[string]awaitingCase{
 			give: func() {
 				testkit.Start(testkit.LoopOf(ctx).Context(), func(ctx context.Context) error { _, err := b.Wait(ctx); return err })
 			},
-			alone:     true, // a second one lets both through
-			momentary: true, // as in asyncio, one who comes as the first is cancelled, but has not left yet, goes through
+			alone: true, // a second one lets both through
+			// As in asyncio, one who comes as the first is cancelled, but has not left
+			// yet, goes through.
+			momentary: true,
 		}
 	},
 }
@@ -448,7 +450,9 @@ func TestContextEnds(t *testing.T) {
 					})
 				})
 				t.Run("as it succeeds", func(t *testing.T) {
-					for range 20 { // of two that hear of a context, package context tells now the one first and now the other
+					// Of two that hear of a context, package context tells now the one
+					// first and now the other.
+					for range 20 {
 						asynciotest.InTask(t, l, func(ctx context.Context) { endAndGive(t, ctx, makeCase(t, ctx)) })
 					}
 				})
