@@ -46,6 +46,9 @@ import (
 // things.
 const HangLimit = time.Minute
 
+// hangLimit is HangLimit, but for tests of this package that hang on purpose.
+var hangLimit = HangLimit
+
 // Option configures the loop of a test. Every option of a loop is one. The loop logs to
 // the test's output unless an option says otherwise.
 type Option = asyncio.Option
@@ -60,8 +63,8 @@ func New(t testing.TB, opts ...Option) *asyncio.Loop {
 	if err != nil {
 		t.Fatalf("asynciotest: there is no loop: %v", err)
 	}
-	watchdog := time.AfterFunc(HangLimit, func() {
-		t.Errorf("asynciotest: the loop still ran after %v", HangLimit)
+	watchdog := time.AfterFunc(hangLimit, func() {
+		t.Errorf("asynciotest: the loop still ran after %v", hangLimit)
 		_, _ = l.CallSoonThreadsafe(func() {
 			t.Logf("its tasks: %s", describeTasks(asyncio.AllTasks(l)))
 			l.Stop()

@@ -215,6 +215,29 @@ func TestVerifyNoLeaks(t *testing.T) {
 //go:noinline
 func lingers(stop chan struct{}) { <-stop }
 
+func TestHangs(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asynciotest.Option) {
+		patient := asynciotest.New(t, opts...)
+		defer asynciotest.HangSoon()()
+		t.Run("a loop", func(t *testing.T) {
+			requireFailure(t, failuresOf(t, func(t testing.TB) {
+				l := asynciotest.New(t, opts...)
+				_ = l.RunForever()
+			}), "the loop still ran")
+		})
+		t.Run("Until", func(t *testing.T) {
+			asynciotest.InTask(t, patient, func(ctx context.Context) {
+				require.ErrorContains(t, asynciotest.Until(ctx, func() bool { return false }), "still not so")
+			})
+		})
+		t.Run("Eventually", func(t *testing.T) {
+			requireFailure(t, failuresOf(t, func(t testing.TB) {
+				asynciotest.Eventually(t, make(chan int))
+			}), "nothing has come")
+		})
+	})
+}
+
 func TestUntil(t *testing.T) {
 	asynciotest.EachDriver(t, func(t *testing.T, opts ...asynciotest.Option) {
 		l := asynciotest.New(t, opts...)

@@ -19,7 +19,7 @@ const turnsBetweenLooks = 1000
 // Until gives way to the loop until cond is true, which it asks between turns. It is for
 // what the loop does by itself, or hears from outside. The error says that cond is still
 // false after HangLimit, or is that of a cancellation. Suspends.
-func Until(ctx context.Context, cond func() bool) error { return until(ctx, HangLimit, cond) }
+func Until(ctx context.Context, cond func() bool) error { return until(ctx, hangLimit, cond) }
 
 func until(ctx context.Context, limit time.Duration, cond func() bool) error {
 	l, err := asyncio.GetRunningLoop(ctx)
@@ -46,13 +46,13 @@ func until(ctx context.Context, limit time.Duration, cond func() bool) error {
 // test's and not a loop's.
 func Eventually[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
-	limit := time.NewTimer(HangLimit)
+	limit := time.NewTimer(hangLimit)
 	defer limit.Stop()
 	select {
 	case v := <-ch:
 		return v
 	case <-limit.C:
 	}
-	t.Fatalf("asynciotest: nothing has come after %v", HangLimit)
+	t.Fatalf("asynciotest: nothing has come after %v", hangLimit)
 	panic("unreachable")
 }
