@@ -119,6 +119,7 @@ static int bell_open(br_loop *l, int fd, uv_poll_t **bell) {
   l->open++;
   uv_handle_set_data((uv_handle_t *)p, (void *)(intptr_t)fd);
   err = uv_poll_start(p, UV_READABLE, on_bell);
+  if (err == 0) err = br_watch(l, fd);
   uv_unref((uv_handle_t *)p);
   if (err != 0) {
     uv_close((uv_handle_t *)p, on_own_close);
@@ -128,22 +129,28 @@ static int bell_open(br_loop *l, int fd, uv_poll_t **bell) {
   return 0;
 }
 
+// uv_open makes libuv's loop, which watches its own descriptors and that of the wake-up.
+static int uv_open(br_loop *l) {
+  int err = uv_loop_init(l->uv);
+  if (err != 0) return err;
+  uv_loop_set_data(l->uv, l);
+  err = br_watch_own(l);
+  if (err == 0) err = bell_open(l, l->wake_rd, &l->wake);
+  if (err == 0) return 0;
+  while (l->open > 0) uv_run(l->uv, UV_RUN_NOWAIT);
+  uv_loop_close(l->uv);
+  return err;
+}
+
 static int loop_init(br_loop *l) {
   int fds[2];
-  int err = wake_open(fds);
+  int err = br_descriptors();
+  if (err == 0) err = wake_open(fds);
   if (err != 0) return err;
-  err = uv_loop_init(l->uv);
-  if (err != 0) {
-    wake_close(fds);
-    return err;
-  }
-  uv_loop_set_data(l->uv, l);
   l->wake_rd = fds[0];
   l->wake_wr = fds[1];
-  err = bell_open(l, fds[0], &l->wake);
+  err = uv_open(l);
   if (err != 0) {
-    uv_run(l->uv, UV_RUN_DEFAULT);
-    uv_loop_close(l->uv);
     wake_close(fds);
     return err;
   }

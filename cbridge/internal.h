@@ -128,6 +128,18 @@ static inline void br_polled(br_loop *l) {
   if (l->polled == 0) l->polled = uv_hrtime();
 }
 
+// watch.c
+// br_watch puts a descriptor into the kernel's set before libuv does.
+int br_watch(br_loop *l, int fd);
+// br_watch_stream does so with a stream's whose watcher is not started, and br_watched,
+// after it was, lets libuv know.
+int br_watch_stream(br_loop *l, br_handle *h);
+void br_watched(br_handle *h);
+// br_watch_own does so with those that libuv has made for itself.
+int br_watch_own(br_loop *l);
+// br_descriptors tries whether there are as many as a loop takes.
+int br_descriptors(void);
+
 // handle.c
 br_handle *br_handle_new(br_loop *l, int kind, size_t uv_size);
 br_handle *br_find(br_loop *l, uint32_t slot, uint32_t gen);

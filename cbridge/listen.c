@@ -95,7 +95,9 @@ static void resume(br_loop *l, br_handle *h) {
   br_listener *s = h->listener;
   if (s->polling || s->stopped || s->room == 0) return;
   int err = uv_poll_start(s->poll, UV_READABLE, on_acceptable);
+  if (err == 0) err = br_watch(l, s->fd);
   if (err != 0) {
+    uv_poll_stop(s->poll);
     accept_failed(l, h, err);
     return;
   }

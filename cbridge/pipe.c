@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 enum { PATH_CAP = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
@@ -32,15 +33,10 @@ static int name_ok(const char *path, unsigned len) {
   return 0;
 }
 
-// abstract_socket makes a socket for a name in the abstract name space, which libuv knows
-// from 1.46 on only.
-static int abstract_socket(br_handle *h, const char *name, unsigned len, struct sockaddr_un *a, socklen_t *n) {
+// pipe_socket gives the descriptor of a handle, which it makes if there is none.
+static int pipe_socket(br_handle *h) {
   uv_os_fd_t old;
-  if (uv_fileno(br_uv(h), &old) == 0) return UV_EINVAL;
-  memset(a, 0, sizeof *a);
-  a->sun_family = AF_UNIX;
-  memcpy(a->sun_path, name, len);
-  *n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+  if (uv_fileno(br_uv(h), &old) == 0) return old;
   int type = SOCK_STREAM;
 #ifdef SOCK_CLOEXEC
   type |= SOCK_CLOEXEC | SOCK_NONBLOCK;
@@ -48,7 +44,27 @@ static int abstract_socket(br_handle *h, const char *name, unsigned len, struct 
   int fd = socket(AF_UNIX, type, 0);
   if (fd < 0) return uv_translate_sys_error(errno);
   int err = uv_pipe_open((uv_pipe_t *)br_uv(h), fd);
-  return err != 0 ? err : fd;
+  if (err == 0) return fd;
+  close(fd);
+  return err;
+}
+
+// socket_name is the system's address of a path, and its length.
+static socklen_t socket_name(struct sockaddr_un *a, const char *path, unsigned len) {
+  *a = (struct sockaddr_un){.sun_family = AF_UNIX};
+  memcpy(a->sun_path, path, len);
+  return path[0] == '\0' ? (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len) : (socklen_t)sizeof *a;
+}
+
+// bind_abstract is here because libuv knows the abstract name space from 1.46 on only.
+static int bind_abstract(br_handle *h, const char *name, unsigned len) {
+  uv_os_fd_t old;
+  if (uv_fileno(br_uv(h), &old) == 0) return UV_EINVAL;
+  struct sockaddr_un a;
+  socklen_t n = socket_name(&a, name, len);
+  int fd = pipe_socket(h);
+  if (fd < 0) return fd;
+  return bind(fd, (struct sockaddr *)&a, n) != 0 ? uv_translate_sys_error(errno) : 0;
 }
 
 int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len) {
@@ -57,47 +73,31 @@ int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len) {
   if (h->flags & (BR_CONNECTING | BR_CONNECTED)) return UV_EINVAL;
   int err = name_ok(path, len);
   if (err != 0) return err;
-  if (*(const char *)path == '\0') {
-    struct sockaddr_un a;
-    socklen_t n;
-    int fd = abstract_socket(h, path, len, &a, &n);
-    if (fd < 0) return fd;
-    return bind(fd, (struct sockaddr *)&a, n) != 0 ? uv_translate_sys_error(errno) : 0;
-  }
+  if (*(const char *)path == '\0') return bind_abstract(h, path, len);
   char name[PATH_CAP + 1] = {0};
   memcpy(name, path, len);
   return uv_pipe_bind((uv_pipe_t *)br_uv(h), name);
 }
 
-// connect_abstract never waits: a Unix socket connects at once or not at all.
-static int connect_abstract(br_loop *l, br_handle *h, const char *name, unsigned len) {
-  struct sockaddr_un a;
-  socklen_t n;
-  int fd = abstract_socket(h, name, len, &a, &n);
-  if (fd < 0) return fd;
-  int r;
-  do {
-    r = connect(fd, (struct sockaddr *)&a, n);
-  } while (r != 0 && errno == EINTR);
-  int err = r == 0 ? 0 : uv_translate_sys_error(errno);
-  if (err == 0) h->flags |= BR_CONNECTED;
-  br_push(l, BR_REC_CONNECT, h, err);
-  return 0;
-}
-
+// A Unix socket connects at once or not at all, so libuv, which would wait for it to be
+// writable, is not needed. What has failed is told by record, as libuv would.
 int br_pipe_connect(br_loop *l, uint64_t id, const void *path, unsigned len) {
   br_handle *h = find_pipe(l, id);
   if (h == NULL) return UV_EBADF;
-  if (h->flags & BR_CONNECTING) return UV_EALREADY;
   if (h->flags & BR_CONNECTED) return UV_EISCONN;
   if (h->flags & BR_LISTENING || h->out != NULL) return UV_EINVAL;
   int err = name_ok(path, len);
   if (err != 0) return err;
-  if (*(const char *)path == '\0') return connect_abstract(l, h, path, len);
-  char name[PATH_CAP + 1] = {0};
-  memcpy(name, path, len);
-  uv_pipe_connect(br_out_of(h)->req, (uv_pipe_t *)br_uv(h), name, br_on_connect);
-  h->flags |= BR_CONNECTING;
+  struct sockaddr_un a;
+  socklen_t n = socket_name(&a, path, len);
+  int r = -1, fd = pipe_socket(h);
+  if (fd >= 0) {
+    do r = connect(fd, (struct sockaddr *)&a, n);
+    while (r != 0 && errno == EINTR);
+    if (r != 0) fd = uv_translate_sys_error(errno);
+  }
+  if (r == 0) h->flags |= BR_CONNECTED;
+  br_push(l, BR_REC_CONNECT, h, r == 0 ? 0 : fd);
   return 0;
 }
 

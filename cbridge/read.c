@@ -68,11 +68,13 @@ static void on_read(uv_stream_t *s, ssize_t nread, const uv_buf_t *buf) {
 
 void br_read_start(br_loop *l, br_handle *h) {
   if (h->flags & BR_READING) return;
-  int err = h->flags & BR_LISTENING ? UV_EINVAL : uv_read_start(br_stream(h), on_alloc, on_read);
+  int err = h->flags & BR_LISTENING ? UV_EINVAL : br_watch_stream(l, h);
+  if (err == 0) err = uv_read_start(br_stream(h), on_alloc, on_read);
   if (err != 0) {
     br_push(l, BR_REC_READ_ERROR, h, err);
     return;
   }
+  br_watched(h);
   h->flags |= BR_READING;
 }
 

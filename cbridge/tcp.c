@@ -144,11 +144,15 @@ int br_tcp_connect(br_loop *l, uint64_t id, const void *addr, unsigned len) {
   if (h->flags & BR_CONNECTING) return UV_EALREADY;
   if (h->flags & BR_CONNECTED) return UV_EISCONN;
   if (h->flags & BR_LISTENING || h->out != NULL) return UV_EINVAL;
-  int err = uv_tcp_connect(br_out_of(h)->req, br_tcp(h), a, br_on_connect);
+  uv_os_fd_t fd;
+  int err = tcp_socket(h, a->sa_family, &fd);
+  if (err == 0) err = br_watch_stream(l, h);
+  if (err == 0) err = uv_tcp_connect(br_out_of(h)->req, br_tcp(h), a, br_on_connect);
   if (err != 0) {
     br_out_free(h);
     return err;
   }
+  br_watched(h);
   h->flags |= BR_CONNECTING;
   return 0;
 }

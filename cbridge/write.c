@@ -113,8 +113,12 @@ static void on_shutdown(uv_shutdown_t *req, int status) {
 static void start_shutdown(br_loop *l, br_handle *h) {
   br_out *o = br_out_of(h);
   h->flags |= BR_SHUTTING;
-  int err = uv_shutdown(o->req, br_stream(h), on_shutdown);
-  if (err == 0) return;
+  int err = h->flags & BR_LISTENING ? UV_ENOTCONN : br_watch_stream(l, h);
+  if (err == 0) err = uv_shutdown(o->req, br_stream(h), on_shutdown);
+  if (err == 0) {
+    br_watched(h);
+    return;
+  }
   br_out_free(h);
   br_push(l, BR_REC_SHUTDOWN, h, err);
 }
@@ -137,8 +141,13 @@ void br_out_next(br_loop *l, br_handle *h) {
     o->held = b;
   }
   l->sh.write_calls++;
-  int err = uv_write(o->req, br_stream(h), bufs, n, on_write);
-  if (err != 0) write_failed(l, h, err);
+  int err = br_watch_stream(l, h);
+  if (err == 0) err = uv_write(o->req, br_stream(h), bufs, n, on_write);
+  if (err != 0) {
+    write_failed(l, h, err);
+  } else {
+    br_watched(h);
+  }
 }
 
 // offer gives the kernel iov[0..n) and keeps the rest. It returns the number of bytes

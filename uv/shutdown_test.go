@@ -101,6 +101,20 @@ func TestCloseWriteThatCannotEnd(t *testing.T) {
 			once(t, shuts, context.Canceled)
 		})
 	}
+	t.Run("a pipe closed while it connects", func(t *testing.T) {
+		l := newLoop(t)
+		ln, c := newPipe(t, l), newPipe(t, l)
+		path := shortDir(t) + "/socket"
+		require.NoError(t, ln.Bind(path))
+		require.NoError(t, ln.Listen(8, func(*uv.Pipe, error) {}))
+		var connects []error
+		require.NoError(t, c.Connect(path, func(err error) { connects = append(connects, err) }))
+		require.True(t, c.IsActive())
+		c.Close()
+		ln.Close()
+		require.False(t, run(t, l, uv.RunDefault))
+		once(t, connects, context.Canceled)
+	})
 	t.Run("the connect's callback panics", func(t *testing.T) {
 		l := newLoop(t)
 		c := newTCP(t, l)

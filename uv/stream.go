@@ -135,8 +135,12 @@ func (s *Stream) record(r cbridge.Record) {
 // connectEnd ends the connect request. After Close it brings ECANCELED.
 func (s *Stream) connectEnd(err error) {
 	s.flags &^= streamConnecting
-	if err == nil && s.state == handleOpen {
+	switch {
+	case err != nil:
+	case s.state == handleOpen:
 		s.flags |= streamConnected
+	default:
+		err = s.fail("connect", int(ECANCELED))
 	}
 	r := s.requests
 	if r == nil || r.connected == nil {
@@ -179,20 +183,21 @@ func (s *Stream) IsActive() bool {
 		return false
 	}
 	s.loop.flush()
-	return s.active || s.loop.b.IsActive(s.id())
+	return s.active || s.flags&streamConnecting != 0 || s.loop.b.IsActive(s.id())
 }
 
 // IsReadable and IsWritable report what the stream could do; uv_is_readable,
 // uv_is_writable.
 func (s *Stream) IsReadable() bool {
 	s.loop.use("Stream.IsReadable")
-	return s.state == handleOpen && s.loop.b.IsReadable(s.id())
+	return s.state == handleOpen && s.flags&streamConnected != 0 && s.loop.b.IsReadable(s.id())
 }
 
 // IsWritable reports whether the stream could write; uv_is_writable.
 func (s *Stream) IsWritable() bool {
 	s.loop.use("Stream.IsWritable")
-	return s.state == handleOpen && s.flags&(streamWriteFailed|streamShutdown) == 0 && s.loop.b.IsWritable(s.id())
+	return s.state == handleOpen && s.flags&(streamConnected|streamWriteFailed|streamShutdown) == streamConnected &&
+		s.loop.b.IsWritable(s.id())
 }
 
 // Fd is the descriptor, borrowed: it stays the stream's, which closes it; uv_fileno. The

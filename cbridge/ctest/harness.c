@@ -6,6 +6,7 @@
 // freed.
 #include "../bridge.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #ifdef __linux__
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #endif
 
@@ -41,6 +43,7 @@ static br_loop *loop;
 static br_shared *sh;
 static uint32_t nops, consumed;
 static seen slots[SLOTS_MAX];
+static int told;  // errors in records
 
 static seen *of(uint64_t id) { return &slots[(uint32_t)id]; }
 
@@ -80,6 +83,7 @@ static void take(const br_rec *r) {
   seen *s = &slots[r->slot];
   CHECK(r->gen == s->gen);
   CHECK(!s->closed);
+  if (r->status < 0 && r->kind != BR_REC_EOF) told++;
   switch (r->kind) {
     case BR_REC_READ: digest(s, (unsigned char *)br_loop_slab(loop) + r->value, (size_t)r->status); break;
     case BR_REC_READABLE: pull(s, (uint64_t)r->gen << 32 | r->slot); break;
@@ -319,6 +323,49 @@ static void scenario_close_with_writes(void) {
   end();
 }
 
+// A shutdown that waits for a write ends when the write fails.
+static void scenario_shutdown_that_fails(void) {
+  begin();
+  uint64_t a, b;
+  pair(&a, &b);
+  size_t size = 16 << 20;
+  char *large = calloc(1, size);
+  CHECK(br_write(loop, a, -1, large, size) > 0);
+  submit(BR_OP_SHUTDOWN, a);
+  turn(0);
+  CHECK(of(a)->shut == 0);
+  CHECK(br_close_reset(loop, b) == 0);
+  UNTIL(of(a)->shut);
+  CHECK(of(a)->failed < 0 && of(a)->shut == 1);
+  submit(BR_OP_SHUTDOWN, a);
+  turn(0);
+  CHECK(of(a)->shut == 2);
+  free(large);
+  end();
+}
+
+// A reset behind data is no end, and a listener is no stream.
+static void scenario_reset(void) {
+  begin();
+  uint64_t a, b;
+  pair(&a, &b);
+  CHECK(br_write(loop, b, -1, "unread", 6) == 0);
+  turn(0);
+  CHECK(br_write(loop, a, -1, "hello", 5) == 0);
+  CHECK(br_close_reset(loop, a) == 0);
+  turn(0);
+  submit(BR_OP_READ_START, b);
+  UNTIL(of(b)->failed || of(b)->eof);
+  CHECK(of(b)->in <= 5 && of(b)->failed == UV_ECONNRESET);
+  struct sockaddr_in addr;
+  uint64_t ln = listener(&addr, -1);
+  submit(BR_OP_READ_START, ln);
+  submit(BR_OP_SHUTDOWN, ln);
+  turn(0);
+  CHECK(of(ln)->failed == UV_EINVAL && of(ln)->shut == 1);
+  end();
+}
+
 static void scenario_share_slab(void) {
   enum { N = 60, EACH = 64 * 1024 };
   begin();
@@ -393,6 +440,101 @@ static void scenario_pipe(void) {
   }
   end();
 }
+
+#ifdef __linux__
+// The kernel refuses to watch one descriptor, or that one and all that come behind it.
+// Every handle hears of it, or none was refused, and nothing aborts.
+static int refuse_at, refuse_once, refuse_code, adds, refused;
+
+int __real_epoll_ctl(int set, int op, int fd, struct epoll_event *e);
+
+int __wrap_epoll_ctl(int set, int op, int fd, struct epoll_event *e) {
+  int r = __real_epoll_ctl(set, op, fd, e);
+  if (refuse_at == 0 || op != EPOLL_CTL_ADD || r != 0) return r;
+  adds++;
+  if (adds < refuse_at || (adds > refuse_at && refuse_once)) return 0;
+  refused++;
+  CHECK(__real_epoll_ctl(set, EPOLL_CTL_DEL, fd, e) == 0);
+  errno = refuse_code;
+  return -1;
+}
+
+static void tell(int64_t err) {
+  if (err < 0) told++;
+}
+
+// submit_all submits an operation for all connections.
+static void submit_all(int kind, uint64_t but) {
+  for (uint32_t i = 0; i < SLOTS_MAX; i++) {
+    uint64_t id = (uint64_t)slots[i].gen << 32 | i;
+    if (slots[i].gen != 0 && !slots[i].closed && id != but) submit(kind, id);
+  }
+}
+
+static void turns(int n) {
+  while (n-- > 0) turn(0);
+}
+
+// use_watches makes everything of a loop that the kernel watches.
+static void use_watches(void) {
+  static char large[4 << 20];
+  struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  uint64_t ln = tcp(), c[4];
+  tell(br_loop_tick_fd(loop));
+  CHECK(br_tcp_bind(loop, ln, &addr, sizeof addr, 0) == 0);
+  tell(br_listen(loop, ln, 8, 0, 0, -1, 0));
+  CHECK(br_tcp_name(loop, ln, 0, &addr) == sizeof addr);
+  for (int i = 0; i < 4; i++) {
+    c[i] = tcp();
+    tell(br_tcp_connect(loop, c[i], &addr, sizeof addr));
+  }
+  turns(10);
+  submit(BR_OP_ACCEPT_STOP, ln);
+  turns(2);
+  submit(BR_OP_ACCEPT_START, ln);
+  turns(10);
+  submit(BR_OP_READ_START, c[0]);
+  tell(br_write(loop, c[1], -1, large, sizeof large));
+  submit(BR_OP_SHUTDOWN, c[1]);
+  submit(BR_OP_SHUTDOWN, c[2]);
+  turns(10);
+  submit_all(BR_OP_READ_START, ln);
+  turns(10);
+  submit_all(BR_OP_READ_STOP, ln);
+  turns(10);
+  submit_all(BR_OP_READ_START, ln);
+  turns(10);
+}
+
+// refuse_watch runs all that with the at'th descriptor refused. It reports whether there
+// were so many.
+static int refuse_watch(int at, int once, int code) {
+  adds = refused = told = 0;
+  refuse_once = once;
+  refuse_code = code;
+  refuse_at = at;
+  int err = br_loop_new(&loop);
+  if (err == 0) {
+    sh = br_loop_shared(loop);
+    nops = consumed = 0;
+    use_watches();
+    CHECK(refused == 0 || told > 0);
+  }
+  refuse_at = 0;
+  CHECK(err == 0 || err == uv_translate_sys_error(code));
+  if (err == 0) end();
+  CHECK(br_live_allocations() == 0);
+  return refused > 0;
+}
+
+static void scenario_refused_watches(void) {
+  for (int once = 0; once <= 1; once++) {
+    int at = 1;
+    while (refuse_watch(at, once, at % 2 ? ENOSPC : ENOMEM)) at++;
+    CHECK(at > 10);
+  }
+}
+#endif
 
 static uint32_t rnd(void) {
   static uint64_t x = 148;
@@ -470,9 +612,14 @@ int main(void) {
       {"tick", scenario_tick},
       {"stream", scenario_stream},
       {"close with writes", scenario_close_with_writes},
+      {"shutdown that fails", scenario_shutdown_that_fails},
+      {"reset", scenario_reset},
       {"share the slab", scenario_share_slab},
       {"accept", scenario_accept},
       {"pipe", scenario_pipe},
+#ifdef __linux__
+      {"refused watches", scenario_refused_watches},
+#endif
       {"anything", scenario_anything},
   };
   signal(SIGPIPE, SIG_IGN);  // as Go's runtime does for its threads

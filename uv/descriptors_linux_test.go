@@ -1,0 +1,146 @@
+//go:build cgo
+
+package uv_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio/uv"
+)
+
+// Whatever number of descriptors is left, what needs one works or says that there is
+// none, and nothing is left open.
+func TestFewDescriptors(t *testing.T) {
+	served := false
+	for free := range 20 {
+		for _, when := range []string{"first", "second"} {
+			out := inChild(t, "few", strconv.Itoa(free), when)
+			served = served || out == "served\n"
+			if free == 0 {
+				require.Equal(t, uv.EMFILE.Name()+"\n", out)
+			}
+		}
+	}
+	require.True(t, served, "with as many descriptors as a loop and a connection take")
+}
+
+// leaveFree takes all descriptors up to a limit but n, and returns what undoes that.
+func leaveFree(n int) (undo func(), err error) {
+	var old syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+		return nil, err
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 128, Max: old.Max}); err != nil {
+		return nil, err
+	}
+	var hogs []int
+	for { // without package os, which would make the runtime's poller
+		fd, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if err != nil {
+			break
+		}
+		hogs = append(hogs, fd)
+	}
+	for ; n > 0; n-- {
+		syscall.Close(hogs[len(hogs)-n])
+	}
+	return func() { syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old) }, nil
+}
+
+// childFewDescriptors makes the first or the second loop of a process with so many
+// descriptors left, and a server and a connection on it.
+func childFewDescriptors(args []string) error {
+	free, _ := strconv.Atoi(args[0])
+	if args[1] == "second" {
+		l, err := uv.NewLoop()
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+	}
+	undo, err := leaveFree(free)
+	if err != nil {
+		return err
+	}
+	before := openDescriptors()
+	served, err := serveOnce()
+	undo()
+	var failed *uv.Error
+	switch after := openDescriptors(); {
+	case after > before+4: // what libuv and the poller of the runtime keep for good
+		return fmt.Errorf("%d descriptors open before, %d after: %v", before, after, err)
+	case errors.As(err, &failed) && (failed.Errno == uv.EMFILE || failed.Errno == uv.ENFILE):
+		fmt.Println(failed.Errno.Name())
+	case err != nil:
+		return err
+	case served:
+		fmt.Println("served")
+	}
+	return nil
+}
+
+// openDescriptors counts without needing a descriptor itself.
+func openDescriptors() (n int) {
+	for fd := range 128 {
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0); errno == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// serveOnce makes a loop, a server and a connection to it.
+func serveOnce() (served bool, err error) {
+	l, err := uv.NewLoop()
+	if err != nil {
+		return false, err
+	}
+	defer func() {
+		for err2 := l.Close(); err2 == uv.ErrBusy; err2 = l.Close() {
+			for h := range l.Handles() {
+				h.Close()
+			}
+			l.Poll(0)
+		}
+	}()
+	ln, err := l.NewTCP()
+	if err != nil {
+		return false, err
+	}
+	if err := ln.Bind(netip.MustParseAddrPort("127.0.0.1:0"), 0); err != nil {
+		return false, err
+	}
+	failed := func(e error) {
+		if e != nil {
+			err = e
+		}
+	}
+	if err := ln.Listen(1, func(c *uv.TCP, e error) { served = e == nil; failed(e) }); err != nil {
+		return false, err
+	}
+	addr, err := ln.LocalAddr()
+	if err != nil {
+		return false, err
+	}
+	c, err := l.NewTCP()
+	if err != nil {
+		return false, err
+	}
+	if err := c.Connect(addr, failed); err != nil {
+		return false, err
+	}
+	for end := time.Now().Add(patience); !served && err == nil; {
+		if l.Poll(time.Millisecond); time.Now().After(end) {
+			return false, errors.New("neither a connection nor an error")
+		}
+	}
+	return served, err
+}
