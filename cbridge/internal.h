@@ -1,9 +1,32 @@
-// The bridge's own structures. Go does not see this file.
+// The bridge's own structures, and what each of its files offers to the files above it.
+// Go does not see this file.
+//
+// The files are layers: a function calls functions of its own file and of those above it
+// in this table, no others. A test proves it. What a lower layer has to ask of a higher
+// one, it asks through br_kind, or by a record.
+//
+//   file      owns
+//   mem       memory and its count
+//   slot      tables of slots with generations
+//   record    the records
+//   handle    the life of a handle: its id, closing, the acknowledgement
+//   watch     what the kernel watches
+//   req       requests: what libuv does once and then tells
+//   peer      the peer of an accepted connection
+//   read      a stream's bytes that come
+//   write     a stream's bytes that go, and its shutdown
+//   listen    a stream's connections that come
+//   stream    what is common to the kinds of streams
+//   tcp, pipe a kind of handle each
+//   loop      the making and the end of a loop
+//   turn      operations, and one run of libuv
 #ifndef ASYNCIO_BRIDGE_INTERNAL_H
 #define ASYNCIO_BRIDGE_INTERNAL_H
 
 #include "bridge.h"
 
+#include <stdalign.h>
+#include <stddef.h>
 #include <sys/socket.h>
 
 // BRIDGE_DEBUG asserts what must hold between the layers; without it the same mistakes
@@ -17,10 +40,176 @@
 
 enum { BR_IOV_MAX = 1024 };
 
+typedef struct br_handle br_handle;
+typedef struct br_kind br_kind;
+
+// mem.c
+void *br_alloc(size_t n);
+void br_free(void *p);
+
+// slot.c
 #define BR_NO_SLOT UINT32_MAX
+
+typedef struct {
+  void *p;  // NULL while the slot is free
+  uint32_t gen;
+  uint32_t next_free;
+} br_slot;
+
+// A table gives what is put into it a slot, and the slot's generation, which a slot never
+// has twice.
+typedef struct {
+  br_slot *slots;
+  uint32_t n;  // slots that were ever used; the memory behind them is not touched
+  uint32_t cap;
+  uint32_t free;  // head of the free list, BR_NO_SLOT when it is empty
+  uint32_t used;
+} br_table;
+
+void br_table_init(br_table *t);
+void br_table_free(br_table *t);
+uint32_t br_slot_take(br_table *t, void *p);
+void br_slot_give(br_table *t, uint32_t slot);
+
+static inline void *br_slot_find(const br_table *t, uint32_t slot, uint32_t gen) {
+  return slot < t->n && t->slots[slot].gen == gen ? t->slots[slot].p : NULL;
+}
+
+// The loop. It is made in loop.c; its parts belong to the layers.
+struct br_loop {
+  br_shared sh;
+  uint32_t rec_cap;
+  const br_kind *const *kinds;  // by number
+  br_table handles;
+  br_table reqs;
+
+  uv_loop_t *uv;
+  uv_timer_t *timer;
+  uv_poll_t *wake;
+  uv_poll_t *tick;  // NULL until it is asked for
+  int wake_rd, wake_wr, tick_fd;
+  int open;  // libuv handles of the loop itself that are not closed
+
+  char *slab;
+  size_t slab_used;
+  uint64_t polled;  // when the last wait ended, by uv_hrtime; 0 while one lasts
+
+  br_op *ops;
+  br_piece *pieces;
+  char *arena;
+  uv_buf_t iov[BR_IOV_MAX];
+};
+
+static inline br_loop *br_loop_of(const uv_handle_t *u) { return (br_loop *)uv_loop_get_data(uv_handle_get_loop(u)); }
+
+// br_polled notes the end of the turn's wait; a later call changes nothing. What comes
+// first after a wait calls it, but for the end of a write: libuv has written when it
+// tells, so a wait that room for writing ends counts that one write.
+static inline void br_polled(br_loop *l) {
+  if (l->polled == 0) l->polled = uv_hrtime();
+}
+
+// record.c
+br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status);
+
+// handle.c
 
 // The states of a handle. open -> closing -> closed -> freed by the acknowledgement.
 enum { BR_OPEN = 1, BR_CLOSING, BR_CLOSED };
+
+// A handle. The libuv handle follows it in the same block of memory, its size is asked of
+// libuv at run time; what a kind of handles has besides, such as br_stream, precedes it.
+// There is one for every connection: with libuv's and br_stream it takes 288 bytes from
+// the allocator. The fields of the peer are a stream's; without them there would be a
+// gap.
+struct br_handle {
+  uint32_t slot;
+  uint32_t gen;
+  uint8_t kind;
+  uint8_t state;
+  uint8_t flags;
+  uint8_t closing;      // libuv handles whose close callback is outstanding
+  uint8_t peer_family;  // AF_INET, AF_INET6, or AF_UNSPEC if the kernel is asked
+  uint16_t peer_port;   // of an IPv4 peer, in network order
+};
+
+_Static_assert(sizeof(br_handle) == 16, "the libuv handle behind it is aligned");
+
+// A kind of handles: what handle.c and listen.c ask of it.
+struct br_kind {
+  uv_handle_type type;
+  size_t before;                                      // bytes in front of the handle
+  int (*init)(br_loop *l, br_handle *h, unsigned arg);  // makes the libuv handle
+  void (*closing)(br_loop *l, br_handle *h);          // stops it; may close more by br_handle_close_also
+  void (*closed)(br_loop *l, br_handle *h);           // frees what it has besides
+  uv_handle_t *(*acts)(br_handle *h);                 // the libuv handle that keeps the loop alive for it
+  int (*open)(br_handle *h, int fd);                  // gives it a descriptor
+  int (*any)(br_handle *h);                           // gives it a socket to listen on, NULL if it must have one
+};
+
+int br_handle_new(br_loop *l, int kind, unsigned arg, br_handle **out);
+void br_handle_close(br_loop *l, br_handle *h);
+// br_handle_closing is for a kind that has begun to close the libuv handle itself, with
+// br_on_close.
+void br_handle_closing(br_loop *l, br_handle *h);
+void br_on_close(uv_handle_t *u);
+// br_handle_close_also closes a further libuv handle, whose data is the slot of h.
+void br_handle_close_also(br_handle *h, uv_handle_t *u);
+void br_handle_ack(br_loop *l, uint32_t slot, uint32_t gen);
+
+static inline uv_handle_t *br_uv(br_handle *h) { return (uv_handle_t *)(h + 1); }
+static inline br_handle *br_of(const void *uv) { return (br_handle *)uv - 1; }
+static inline uint64_t br_id(const br_handle *h) { return (uint64_t)h->gen << 32 | h->slot; }
+static inline const br_kind *br_kind_of(const br_loop *l, const br_handle *h) { return l->kinds[h->kind]; }
+static inline uv_handle_t *br_acts(const br_loop *l, br_handle *h) { return br_kind_of(l, h)->acts(h); }
+
+static inline br_handle *br_find(const br_loop *l, uint32_t slot, uint32_t gen) {
+  br_handle *h = br_slot_find(&l->handles, slot, gen);
+  return h != NULL && h->state == BR_OPEN ? h : NULL;
+}
+
+static inline br_handle *br_find_id(const br_loop *l, uint64_t id) { return br_find(l, (uint32_t)id, (uint32_t)(id >> 32)); }
+
+static inline br_handle *br_find_kind(const br_loop *l, uint64_t id, int kind) {
+  br_handle *h = br_find_id(l, id);
+  return h != NULL && h->kind == kind ? h : NULL;
+}
+
+// watch.c
+
+// br_watch puts a descriptor into the kernel's set before libuv does.
+int br_watch(br_loop *l, int fd);
+// br_watch_io does so with that of a watcher that is not started, and br_watched, after
+// it was, lets libuv know.
+int br_watch_io(br_loop *l, const uv__io_t *w);
+void br_watched(uv__io_t *w);
+// br_watch_own does so with those that libuv has made for itself.
+int br_watch_own(br_loop *l);
+// br_descriptors tries whether there are as many as a loop takes.
+int br_descriptors(void);
+
+// req.c
+
+// A request. The libuv request follows it in the same block of memory. It has an id, as a
+// handle has, from the loop's other table.
+typedef struct {
+  br_handle *h;  // the handle that it is for, NULL if there is none
+  uint32_t slot;
+  uint32_t gen;
+} br_req;
+
+_Static_assert(sizeof(br_req) == 16, "the libuv request behind it is aligned");
+
+void br_req_begin(br_loop *l, br_req *r, br_handle *h);
+void br_req_end(br_loop *l, br_req *r);
+// br_req_bytes is the size of the largest libuv request of the types, which end with
+// UV_UNKNOWN_REQ.
+size_t br_req_bytes(const uv_req_type *types);
+
+static inline void *br_req_uv(br_req *r) { return r + 1; }
+static inline br_req *br_req_of(const void *uv) { return (br_req *)uv - 1; }
+
+// Streams: what peer.c to stream.c share.
 
 // Flags of a stream.
 enum {
@@ -48,7 +237,7 @@ typedef struct {
   br_block *held;         // the last block that libuv holds, NULL if it holds none; from the head to it they must not change
   size_t bytes;           // in the blocks
   int shutdown;           // shut down when the blocks are written
-  void *req;              // behind this structure, large enough for each of the three
+  alignas(16) br_req req;
 } br_out;
 
 // The accepting side of a listening stream. libuv's own listener is not used: out of
@@ -65,116 +254,52 @@ typedef struct {
   int stopped;  // by Go, or after an error
 } br_listener;
 
-// A handle. The libuv handle follows it in the same block of memory; its size is asked of
-// libuv at run time. There is one for every connection: with libuv's it takes 288 bytes
-// from the allocator. The peer of an accepted connection is kept, because the kernel
-// forgets it when the connection fails; its IPv4 address, or the sockaddr_in6, is the
-// data of the libuv handle.
 typedef struct {
-  uint32_t slot;
-  uint32_t gen;
-  uint8_t kind;
-  uint8_t state;
-  uint8_t flags;
-  uint8_t closing;      // libuv handles whose close callback is outstanding
-  uint8_t peer_family;  // AF_INET, AF_INET6, or AF_UNSPEC if the kernel is asked
-  uint16_t peer_port;   // of an IPv4 peer, in network order
   br_out *out;
   br_listener *listener;
-} br_handle;
+  br_handle h;
+} br_stream;
 
-enum { BR_HANDLE_BYTES = (sizeof(br_handle) + 15) & ~15 };
+_Static_assert(sizeof(br_stream) == 32, "there is one for every connection");
 
-typedef struct {
-  br_handle *h;
-  uint32_t gen;
-  uint32_t next_free;
-} br_slot;
+static inline int br_is_stream(const br_handle *h) { return h->kind == BR_KIND_TCP || h->kind == BR_KIND_PIPE; }
+static inline br_stream *br_stream_of(br_handle *h) { return (br_stream *)((char *)h - offsetof(br_stream, h)); }
+static inline uv_stream_t *br_uv_stream(br_stream *s) { return (uv_stream_t *)br_uv(&s->h); }
 
-struct br_loop {
-  br_shared sh;
-  uint32_t rec_cap;
-
-  uv_loop_t *uv;
-  uv_timer_t *timer;
-  uv_poll_t *wake;
-  uv_poll_t *tick;  // NULL until it is asked for
-  int wake_rd, wake_wr, tick_fd;
-  int open;  // libuv handles of the loop itself that are not closed
-
-  br_slot *slots;
-  uint32_t nslots;     // slots that were ever used; the memory behind them is not touched
-  uint32_t slot_cap;
-  uint32_t free_slot;  // head of the free list, BR_NO_SLOT when it is empty
-
-  char *slab;
-  size_t slab_used;
-  uint64_t polled;  // when the last wait ended, by uv_hrtime; 0 while one lasts
-
-  br_op *ops;
-  br_piece *pieces;
-  char *arena;
-  uv_buf_t iov[BR_IOV_MAX];
-};
-
-// bridge.c
-void *br_alloc(size_t n);
-void br_free(void *p);
-br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status);
-// br_polled notes the end of the turn's wait; a later call changes nothing. What comes
-// first after a wait calls it, but for the end of a write: libuv has written when it
-// tells, so a wait that room for writing ends counts that one write.
-static inline void br_polled(br_loop *l) {
-  if (l->polled == 0) l->polled = uv_hrtime();
+static inline br_stream *br_find_stream(const br_loop *l, uint64_t id) {
+  br_handle *h = br_find_id(l, id);
+  return h != NULL && br_is_stream(h) ? br_stream_of(h) : NULL;
 }
 
-// watch.c
-// br_watch puts a descriptor into the kernel's set before libuv does.
-int br_watch(br_loop *l, int fd);
-// br_watch_stream does so with a stream's whose watcher is not started, and br_watched,
-// after it was, lets libuv know.
-int br_watch_stream(br_loop *l, br_handle *h);
-void br_watched(br_handle *h);
-// br_watch_own does so with those that libuv has made for itself.
-int br_watch_own(br_loop *l);
-// br_descriptors tries whether there are as many as a loop takes.
-int br_descriptors(void);
-
-// handle.c
-br_handle *br_handle_new(br_loop *l, int kind, size_t uv_size);
-br_handle *br_find(br_loop *l, uint32_t slot, uint32_t gen);
-br_handle *br_find_id(br_loop *l, uint64_t id);
-void br_handle_discard(br_loop *l, br_handle *h);
-void br_handle_close(br_handle *h);
-void br_handle_ack(br_loop *l, uint32_t slot, uint32_t gen);
-int br_handle_init(br_loop *l, int kind, unsigned arg, br_handle **out);
-
-static inline uv_handle_t *br_uv(br_handle *h) { return (uv_handle_t *)((char *)h + BR_HANDLE_BYTES); }
-static inline uv_stream_t *br_stream(br_handle *h) { return (uv_stream_t *)br_uv(h); }
-static inline uv_tcp_t *br_tcp(br_handle *h) { return (uv_tcp_t *)br_uv(h); }
-static inline br_handle *br_of(const void *uv) { return (br_handle *)((char *)uv - BR_HANDLE_BYTES); }
-static inline br_loop *br_loop_of(const uv_handle_t *u) { return (br_loop *)uv_loop_get_data(uv_handle_get_loop(u)); }
-static inline uint64_t br_id(const br_handle *h) { return (uint64_t)h->gen << 32 | h->slot; }
+// peer.c
+void br_peer_keep(br_handle *h, const struct sockaddr *addr);
+void br_peer_free(br_handle *h);
+// br_peer_name writes the address that was kept and returns its length, 0 if none was.
+int br_peer_name(br_handle *h, void *addr);
 
 // read.c
-void br_read_start(br_loop *l, br_handle *h);
-void br_read_stop(br_handle *h);
+void br_read_start(br_loop *l, br_stream *s);
+void br_read_stop(br_stream *s);
 
 // write.c
 void br_write_op(br_loop *l, const br_op *op);
-void br_shutdown(br_loop *l, br_handle *h);
-br_out *br_out_of(br_handle *h);
-void br_out_next(br_loop *l, br_handle *h);
-void br_out_free(br_handle *h);
-
-// tcp.c
-void br_peer_keep(br_handle *h, const struct sockaddr *addr);
-void br_peer_free(br_handle *h);
-void br_on_connect(uv_connect_t *req, int status);
+void br_shutdown(br_loop *l, br_stream *s);
+br_out *br_out_of(br_loop *l, br_stream *s);
+// br_out_next starts the next request of a stream that has none outstanding.
+void br_out_next(br_loop *l, br_stream *s);
+void br_out_free(br_loop *l, br_stream *s);
 
 // listen.c
-void br_accept_start(br_loop *l, br_handle *h);
-void br_accept_room(br_loop *l, br_handle *h, int32_t more);
-void br_accept_stop(br_handle *h);
+void br_accept_start(br_loop *l, br_stream *s);
+void br_accept_room(br_loop *l, br_stream *s, int32_t more);
+void br_accept_stop(br_stream *s);
+
+// stream.c
+void br_stream_closing(br_loop *l, br_handle *h);
+void br_stream_closed(br_loop *l, br_handle *h);
+uv_handle_t *br_stream_acts(br_handle *h);
+
+// tcp.c, pipe.c
+extern const br_kind br_tcp_kind, br_pipe_kind;
 
 #endif

@@ -4,8 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <string.h>
 #include <unistd.h>
 
 static int accept_fd(int fd, struct sockaddr_storage *name, socklen_t *len) {
@@ -19,25 +17,27 @@ static int accept_fd(int fd, struct sockaddr_storage *name, socklen_t *len) {
 }
 
 // adopt makes a connection of the listener's kind out of fd, which it owns from here on.
-static int adopt(br_loop *l, br_handle *h, int fd, const struct sockaddr *name) {
+static int adopt(br_loop *l, br_stream *s, int fd, const struct sockaddr *name) {
+  br_handle *h = &s->h;
   br_handle *c;
-  int err = br_handle_init(l, h->kind, 0, &c);
+  int err = br_handle_new(l, h->kind, 0, &c);
   if (err != 0) {
     close(fd);
     return err;
   }
-  err = h->kind == BR_KIND_TCP ? uv_tcp_open(br_tcp(c), fd) : uv_pipe_open((uv_pipe_t *)br_uv(c), fd);
+  err = br_kind_of(l, c)->open(c, fd);
   if (err != 0) {
     close(fd);
-    br_handle_close(c);
+    br_handle_close(l, c);
     return err;
   }
   c->flags |= BR_CONNECTED;
   if (h->kind == BR_KIND_TCP) {
     // A connection that was reset meanwhile refuses options; it is handed over all the
     // same, and its read says so.
-    if (h->listener->nodelay) uv_tcp_nodelay(br_tcp(c), 1);
-    if (h->listener->keepalive_s > 0) uv_tcp_keepalive(br_tcp(c), 1, (unsigned)h->listener->keepalive_s);
+    uv_tcp_t *u = (uv_tcp_t *)br_uv(c);
+    if (s->listener->nodelay) uv_tcp_nodelay(u, 1);
+    if (s->listener->keepalive_s > 0) uv_tcp_keepalive(u, 1, (unsigned)s->listener->keepalive_s);
     br_peer_keep(c, name);
   }
   br_rec *r = br_push(l, BR_REC_ACCEPT, h, 0);
@@ -52,115 +52,116 @@ static void halt(br_listener *s) {
   uv_poll_stop(s->poll);
 }
 
-void br_accept_stop(br_handle *h) {
-  if (h->listener == NULL) return;
-  h->listener->stopped = 1;
-  halt(h->listener);
+void br_accept_stop(br_stream *s) {
+  if (s->listener == NULL) return;
+  s->listener->stopped = 1;
+  halt(s->listener);
 }
 
-static void accept_failed(br_loop *l, br_handle *h, int err) {
-  br_accept_stop(h);
-  br_push(l, BR_REC_ACCEPT_ERROR, h, err);
+static void accept_failed(br_loop *l, br_stream *s, int err) {
+  br_accept_stop(s);
+  br_push(l, BR_REC_ACCEPT_ERROR, &s->h, err);
 }
 
 static void on_acceptable(uv_poll_t *p, int status, int events) {
   (void)events;
   br_loop *l = br_loop_of((uv_handle_t *)p);
   br_polled(l);
-  br_handle *h = l->slots[(uintptr_t)uv_handle_get_data((uv_handle_t *)p)].h;
+  br_stream *s = br_stream_of(l->handles.slots[(uintptr_t)uv_handle_get_data((uv_handle_t *)p)].p);
+  br_listener *ls = s->listener;
   if (status < 0) {
-    accept_failed(l, h, status);
+    accept_failed(l, s, status);
     return;
   }
   for (int n = 0; n < BR_TURN_ACCEPT_MAX; n++) {
-    if (h->listener->room == 0) {
-      halt(h->listener);
+    if (ls->room == 0) {
+      halt(ls);
       return;
     }
     struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof name;
-    int fd = accept_fd(h->listener->fd, &name, &len);
+    int fd = accept_fd(ls->fd, &name, &len);
     if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
     if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
-    int err = fd < 0 ? uv_translate_sys_error(errno) : adopt(l, h, fd, (struct sockaddr *)&name);
+    int err = fd < 0 ? uv_translate_sys_error(errno) : adopt(l, s, fd, (struct sockaddr *)&name);
     if (err != 0) {
-      accept_failed(l, h, err);
+      accept_failed(l, s, err);
       return;
     }
-    if (h->listener->room > 0) h->listener->room--;
+    if (ls->room > 0) ls->room--;
   }
 }
 
-static void resume(br_loop *l, br_handle *h) {
-  br_listener *s = h->listener;
-  if (s->polling || s->stopped || s->room == 0) return;
-  int err = uv_poll_start(s->poll, UV_READABLE, on_acceptable);
-  if (err == 0) err = br_watch(l, s->fd);
+static void resume(br_loop *l, br_stream *s) {
+  br_listener *ls = s->listener;
+  if (ls->polling || ls->stopped || ls->room == 0) return;
+  int err = uv_poll_start(ls->poll, UV_READABLE, on_acceptable);
+  if (err == 0) err = br_watch(l, ls->fd);
   if (err != 0) {
-    uv_poll_stop(s->poll);
-    accept_failed(l, h, err);
+    uv_poll_stop(ls->poll);
+    accept_failed(l, s, err);
     return;
   }
-  s->polling = 1;
+  ls->polling = 1;
 }
 
-void br_accept_start(br_loop *l, br_handle *h) {
-  if (h->listener == NULL) return;
-  h->listener->stopped = 0;
-  resume(l, h);
+void br_accept_start(br_loop *l, br_stream *s) {
+  if (s->listener == NULL) return;
+  s->listener->stopped = 0;
+  resume(l, s);
 }
 
-void br_accept_room(br_loop *l, br_handle *h, int32_t more) {
-  if (h->listener == NULL || h->listener->room < 0 || more < 0) return;
-  h->listener->room += more;
-  resume(l, h);
+void br_accept_room(br_loop *l, br_stream *s, int32_t more) {
+  if (s->listener == NULL || s->listener->room < 0 || more < 0) return;
+  s->listener->room += more;
+  resume(l, s);
 }
 
 // listener_new begins to watch the descriptor. A reference that was taken off the handle
 // stays off.
-static int listener_new(br_loop *l, br_handle *h, int fd) {
-  br_listener *s = br_alloc(sizeof *s);
-  memset(s, 0, sizeof *s);
-  s->fd = fd;
-  s->poll = br_alloc(uv_handle_size(UV_POLL));
-  int err = uv_poll_init(l->uv, s->poll, fd);
+static int listener_new(br_loop *l, br_stream *s, int fd) {
+  br_listener *ls = br_alloc(sizeof *ls);
+  *ls = (br_listener){.fd = fd, .poll = br_alloc(uv_handle_size(UV_POLL))};
+  int err = uv_poll_init(l->uv, ls->poll, fd);
   if (err != 0) {
-    br_free(s->poll);
-    br_free(s);
+    br_free(ls->poll);
+    br_free(ls);
     return err;
   }
-  uv_handle_set_data((uv_handle_t *)s->poll, (void *)(uintptr_t)h->slot);
-  if (!uv_has_ref(br_uv(h))) uv_unref((uv_handle_t *)s->poll);
-  h->listener = s;
-  h->flags |= BR_LISTENING;
+  uv_handle_set_data((uv_handle_t *)ls->poll, (void *)(uintptr_t)s->h.slot);
+  if (!uv_has_ref(br_uv(&s->h))) uv_unref((uv_handle_t *)ls->poll);
+  s->listener = ls;
+  s->h.flags |= BR_LISTENING;
   return 0;
 }
 
+// listen_fd gives the descriptor to listen on. A handle without one gets one if its kind
+// has an address for it.
+static int listen_fd(br_loop *l, br_handle *h, uv_os_fd_t *fd) {
+  if (uv_fileno(br_uv(h), fd) == 0) return 0;
+  int (*any)(br_handle *) = br_kind_of(l, h)->any;
+  int err = any == NULL ? UV_EINVAL : any(h);
+  return err != 0 ? err : uv_fileno(br_uv(h), fd);
+}
+
 int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped) {
-  br_handle *h = br_find_id(l, id);
-  if (h == NULL) return UV_EBADF;
-  if (h->flags & (BR_CONNECTING | BR_CONNECTED | BR_READING) || h->out != NULL) return UV_EINVAL;
+  br_stream *s = br_find_stream(l, id);
+  if (s == NULL) return UV_EBADF;
+  if (s->h.flags & (BR_CONNECTING | BR_CONNECTED | BR_READING) || s->out != NULL) return UV_EINVAL;
   uv_os_fd_t fd;
-  if (uv_fileno(br_uv(h), &fd) != 0) {
-    if (h->kind != BR_KIND_TCP) return UV_EINVAL;
-    struct sockaddr_in any = {.sin_family = AF_INET};
-    int err = uv_tcp_bind(br_tcp(h), (struct sockaddr *)&any, 0);
-    if (err != 0) return err;
-    uv_fileno(br_uv(h), &fd);
-  }
+  int err = listen_fd(l, &s->h, &fd);
+  if (err != 0) return err;
   if (listen(fd, backlog) != 0) return uv_translate_sys_error(errno);
-  if (h->listener == NULL) {
-    int err = listener_new(l, h, fd);
-    if (err != 0) return err;
-  }
-  h->listener->nodelay = nodelay;
-  h->listener->keepalive_s = keepalive_s;
-  h->listener->room = room;
-  h->listener->stopped = stopped;
+  if (s->listener == NULL) err = listener_new(l, s, fd);
+  if (err != 0) return err;
+  s->listener->nodelay = nodelay;
+  s->listener->keepalive_s = keepalive_s;
+  s->listener->room = room;
+  s->listener->stopped = stopped;
   if (stopped || room == 0) {
-    halt(h->listener);
+    halt(s->listener);
   } else {
-    resume(l, h);
+    resume(l, s);
   }
   return 0;
 }

@@ -55,16 +55,6 @@ func (l *Loop) Close() int {
 	return 0
 }
 
-// Turn executes the first nops operations, forgets the first consumed records and runs
-// libuv once, waiting at most timeoutMS; 0 does not wait, -1 waits without limit. With
-// ifAlive it does not wait when libuv is not alive.
-func (l *Loop) Turn(nops, consumed uint32, timeoutMS int64, ifAlive bool) {
-	C.br_turn(l.c, C.uint32_t(nops), C.uint32_t(consumed), C.int64_t(timeoutMS), flag(ifAlive))
-}
-
-// Flush executes the first nops operations now.
-func (l *Loop) Flush(nops uint32) { C.br_flush(l.c, C.uint32_t(nops)) }
-
 // TickFD makes a timerfd that ends waits when it expires, or returns an error. The caller
 // sets it; Close closes it.
 func (l *Loop) TickFD() int { return int(C.br_loop_tick_fd(l.c)) }

@@ -9,14 +9,27 @@
 
 enum { PATH_CAP = sizeof(((struct sockaddr_un *)0)->sun_path) };
 
-static br_handle *find_pipe(br_loop *l, uint64_t id) {
-  br_handle *h = br_find_id(l, id);
-  return h != NULL && h->kind == BR_KIND_PIPE ? h : NULL;
-}
+static inline uv_pipe_t *uv_pipe_of(br_handle *h) { return (uv_pipe_t *)br_uv(h); }
+
+static br_handle *find_pipe(br_loop *l, uint64_t id) { return br_find_kind(l, id, BR_KIND_PIPE); }
+
+static int pipe_init(br_loop *l, br_handle *h, unsigned ipc) { return uv_pipe_init(l->uv, uv_pipe_of(h), (int)ipc); }
+
+static int pipe_open(br_handle *h, int fd) { return uv_pipe_open(uv_pipe_of(h), fd); }
+
+const br_kind br_pipe_kind = {
+    .type = UV_NAMED_PIPE,
+    .before = offsetof(br_stream, h),
+    .init = pipe_init,
+    .closing = br_stream_closing,
+    .closed = br_stream_closed,
+    .acts = br_stream_acts,
+    .open = pipe_open,
+};
 
 int br_pipe_new(br_loop *l, uint64_t *id) {
   br_handle *h;
-  int err = br_handle_init(l, BR_KIND_PIPE, 0, &h);
+  int err = br_handle_new(l, BR_KIND_PIPE, 0, &h);
   if (err == 0) *id = br_id(h);
   return err;
 }
@@ -43,7 +56,7 @@ static int pipe_socket(br_handle *h) {
 #endif
   int fd = socket(AF_UNIX, type, 0);
   if (fd < 0) return uv_translate_sys_error(errno);
-  int err = uv_pipe_open((uv_pipe_t *)br_uv(h), fd);
+  int err = uv_pipe_open(uv_pipe_of(h), fd);
   if (err == 0) return fd;
   close(fd);
   return err;
@@ -76,7 +89,7 @@ int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len) {
   if (*(const char *)path == '\0') return bind_abstract(h, path, len);
   char name[PATH_CAP + 1] = {0};
   memcpy(name, path, len);
-  return uv_pipe_bind((uv_pipe_t *)br_uv(h), name);
+  return uv_pipe_bind(uv_pipe_of(h), name);
 }
 
 // A Unix socket connects at once or not at all, so libuv, which would wait for it to be
@@ -85,7 +98,7 @@ int br_pipe_connect(br_loop *l, uint64_t id, const void *path, unsigned len) {
   br_handle *h = find_pipe(l, id);
   if (h == NULL) return UV_EBADF;
   if (h->flags & BR_CONNECTED) return UV_EISCONN;
-  if (h->flags & BR_LISTENING || h->out != NULL) return UV_EINVAL;
+  if (h->flags & BR_LISTENING || br_stream_of(h)->out != NULL) return UV_EINVAL;
   int err = name_ok(path, len);
   if (err != 0) return err;
   struct sockaddr_un a;
@@ -105,7 +118,7 @@ int br_pipe_name(br_loop *l, uint64_t id, int peer, void *path, unsigned cap) {
   br_handle *h = find_pipe(l, id);
   if (h == NULL) return UV_EBADF;
   size_t n = cap;
-  int err = peer ? uv_pipe_getpeername((uv_pipe_t *)br_uv(h), path, &n)
-                 : uv_pipe_getsockname((uv_pipe_t *)br_uv(h), path, &n);
+  int err = peer ? uv_pipe_getpeername(uv_pipe_of(h), path, &n)
+                 : uv_pipe_getsockname(uv_pipe_of(h), path, &n);
   return err != 0 ? err : (int)n;
 }

@@ -35,18 +35,18 @@ static void on_alloc(uv_handle_t *u, size_t hint, uv_buf_t *buf) {
 // end_of is the end of a stream as the kernel has it. libuv does not ask: it takes a read
 // that does not fill its buffer, and a hang-up that came with the bytes, for the end of
 // the stream. Behind the bytes may be a reset, which only the next read tells.
-static int end_of(uv_stream_t *s) {
+static int end_of(uv_stream_t *u) {
   uv_os_fd_t fd;
   char c;
-  if (uv_fileno((uv_handle_t *)s, &fd) != 0) return UV_EOF;
+  if (uv_fileno((uv_handle_t *)u, &fd) != 0) return UV_EOF;
   if (recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) return UV_EOF;
   if (errno == ENOTSOCK || errno == EAGAIN || errno == EWOULDBLOCK) return UV_EOF;
   return uv_translate_sys_error(errno);
 }
 
-static void on_read(uv_stream_t *s, ssize_t nread, const uv_buf_t *buf) {
-  br_handle *h = br_of(s);
-  br_loop *l = br_loop_of((uv_handle_t *)s);
+static void on_read(uv_stream_t *u, ssize_t nread, const uv_buf_t *buf) {
+  br_handle *h = br_of(u);
+  br_loop *l = br_loop_of((uv_handle_t *)u);
   if (nread == UV_ENOBUFS && buf->len == 0) {
     br_push(l, BR_REC_READABLE, h, 0);
     return;
@@ -61,41 +61,43 @@ static void on_read(uv_stream_t *s, ssize_t nread, const uv_buf_t *buf) {
     return;
   }
   if (nread == 0) return;
-  if (nread == UV_EOF && buf->base == NULL) nread = end_of(s);
-  br_read_stop(h);
+  if (nread == UV_EOF && buf->base == NULL) nread = end_of(u);
+  br_read_stop(br_stream_of(h));
   br_push(l, nread == UV_EOF ? BR_REC_EOF : BR_REC_READ_ERROR, h, (int)nread);
 }
 
-void br_read_start(br_loop *l, br_handle *h) {
+void br_read_start(br_loop *l, br_stream *s) {
+  br_handle *h = &s->h;
   if (h->flags & BR_READING) return;
-  int err = h->flags & BR_LISTENING ? UV_EINVAL : br_watch_stream(l, h);
-  if (err == 0) err = uv_read_start(br_stream(h), on_alloc, on_read);
+  uv_stream_t *u = br_uv_stream(s);
+  int err = h->flags & BR_LISTENING ? UV_EINVAL : br_watch_io(l, &u->io_watcher);
+  if (err == 0) err = uv_read_start(u, on_alloc, on_read);
   if (err != 0) {
     br_push(l, BR_REC_READ_ERROR, h, err);
     return;
   }
-  br_watched(h);
+  br_watched(&u->io_watcher);
   h->flags |= BR_READING;
 }
 
-void br_read_stop(br_handle *h) {
-  if (!(h->flags & BR_READING)) return;
-  h->flags &= (uint8_t)~BR_READING;
-  uv_read_stop(br_stream(h));
+void br_read_stop(br_stream *s) {
+  if (!(s->h.flags & BR_READING)) return;
+  s->h.flags &= (uint8_t)~BR_READING;
+  uv_read_stop(br_uv_stream(s));
 }
 
 // A read that finds the end consumes nothing: libuv finds it again and reports it.
 int64_t br_read(br_loop *l, uint64_t id, char *p, size_t len) {
-  br_handle *h = br_find_id(l, id);
+  br_stream *s = br_find_stream(l, id);
   uv_os_fd_t fd;
-  if (h == NULL || !(h->flags & BR_READING) || uv_fileno(br_uv(h), &fd) != 0) return 0;
+  if (s == NULL || !(s->h.flags & BR_READING) || uv_fileno(br_uv(&s->h), &fd) != 0) return 0;
   ssize_t n;
   do n = read(fd, p, len);
   while (n < 0 && errno == EINTR);
-  if (n < BR_LARGE_BYTES_MIN) h->flags &= (uint8_t)~BR_LARGE;
+  if (n < BR_LARGE_BYTES_MIN) s->h.flags &= (uint8_t)~BR_LARGE;
   if (n >= 0) return n;
   if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
   int err = uv_translate_sys_error(errno);
-  br_read_stop(h);
+  br_read_stop(s);
   return err;
 }

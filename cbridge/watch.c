@@ -43,17 +43,13 @@ int br_watch(br_loop *l, int fd) {
 
 // A watcher's pevents are what it is started for, and its events what libuv believes the
 // kernel to tell: none makes it add the descriptor.
-int br_watch_stream(br_loop *l, br_handle *h) {
-  uv__io_t *w = &br_stream(h)->io_watcher;
-  return w->events != 0 || w->fd < 0 ? 0 : br_watch(l, w->fd);
-}
+int br_watch_io(br_loop *l, const uv__io_t *w) { return w->events != 0 || w->fd < 0 ? 0 : br_watch(l, w->fd); }
 
-void br_watched(br_handle *h) {
+void br_watched(uv__io_t *w) {
 #ifdef __linux__
-  uv__io_t *w = &br_stream(h)->io_watcher;
   if (w->events == 0 && w->pevents != 0) w->events = EPOLLONESHOT;
 #else
-  (void)h;
+  (void)w;
 #endif
 }
 

@@ -13,43 +13,41 @@ enum {
   BLOCK_MIN_BYTES = 4 * 1024
 };
 
-br_out *br_out_of(br_handle *h) {
-  if (h->out != NULL) return h->out;
-  size_t n = uv_req_size(UV_WRITE);
-  if (n < uv_req_size(UV_CONNECT)) n = uv_req_size(UV_CONNECT);
-  if (n < uv_req_size(UV_SHUTDOWN)) n = uv_req_size(UV_SHUTDOWN);
-  size_t head = (sizeof(br_out) + 15) & ~(size_t)15;
-  br_out *o = br_alloc(head + n);
-  memset(o, 0, head);
-  o->req = (char *)o + head;
-  h->out = o;
+br_out *br_out_of(br_loop *l, br_stream *s) {
+  if (s->out != NULL) return s->out;
+  static const uv_req_type types[] = {UV_CONNECT, UV_WRITE, UV_SHUTDOWN, UV_UNKNOWN_REQ};
+  br_out *o = br_alloc(sizeof *o + br_req_bytes(types));
+  *o = (br_out){0};
+  br_req_begin(l, &o->req, &s->h);
+  s->out = o;
   return o;
 }
 
-void br_out_free(br_handle *h) {
-  br_out *o = h->out;
+void br_out_free(br_loop *l, br_stream *s) {
+  br_out *o = s->out;
   if (o == NULL) return;
   while (o->head != NULL) {
     br_block *b = o->head;
     o->head = b->next;
     br_free(b);
   }
+  br_req_end(l, &o->req);
   br_free(o);
-  h->out = NULL;
+  s->out = NULL;
 }
 
 // fail drops what is outstanding, because nothing can be written any more. A shutdown
 // that waited for it is not made.
-static void fail(br_loop *l, br_handle *h) {
-  int waits = h->out != NULL && h->out->shutdown;
-  h->flags |= BR_WRITE_FAILED;
-  br_out_free(h);
-  if (waits) br_push(l, BR_REC_SHUTDOWN, h, UV_ECANCELED);
+static void fail(br_loop *l, br_stream *s) {
+  int waits = s->out != NULL && s->out->shutdown;
+  s->h.flags |= BR_WRITE_FAILED;
+  br_out_free(l, s);
+  if (waits) br_push(l, BR_REC_SHUTDOWN, &s->h, UV_ECANCELED);
 }
 
-static void write_failed(br_loop *l, br_handle *h, int err) {
-  br_push(l, BR_REC_WRITE_ERROR, h, err);
-  fail(l, h);
+static void write_failed(br_loop *l, br_stream *s, int err) {
+  br_push(l, BR_REC_WRITE_ERROR, &s->h, err);
+  fail(l, s);
 }
 
 // keep copies n bytes behind the blocks.
@@ -81,12 +79,12 @@ static void keep(br_out *o, const char *p, size_t n) {
 }
 
 static void on_write(uv_write_t *req, int status) {
-  br_handle *h = br_of(req->handle);
-  br_loop *l = br_loop_of(br_uv(h));
-  br_out *o = h->out;
-  if (h->state != BR_OPEN) return;  // the close callback frees the blocks
+  br_stream *s = br_stream_of(br_req_of(req)->h);
+  br_loop *l = br_loop_of(br_uv(&s->h));
+  br_out *o = s->out;
+  if (s->h.state != BR_OPEN) return;  // the close callback frees the blocks
   if (status < 0) {
-    write_failed(l, h, status);
+    write_failed(l, s, status);
     return;
   }
   size_t n = 0;
@@ -100,40 +98,35 @@ static void on_write(uv_write_t *req, int status) {
   if (o->head == NULL) o->tail = NULL;
   o->held = NULL;
   o->bytes -= n;
-  br_push(l, BR_REC_WRITTEN, h, 0)->value = n;
-  br_out_next(l, h);
+  br_push(l, BR_REC_WRITTEN, &s->h, 0)->value = n;
+  br_out_next(l, s);
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status) {
-  br_handle *h = br_of(req->handle);
-  br_push(br_loop_of(br_uv(h)), BR_REC_SHUTDOWN, h, status);
-  if (h->state == BR_OPEN) br_out_free(h);
+  br_stream *s = br_stream_of(br_req_of(req)->h);
+  br_loop *l = br_loop_of(br_uv(&s->h));
+  br_push(l, BR_REC_SHUTDOWN, &s->h, status);
+  if (s->h.state == BR_OPEN) br_out_free(l, s);
 }
 
-static void start_shutdown(br_loop *l, br_handle *h) {
-  br_out *o = br_out_of(h);
-  h->flags |= BR_SHUTTING;
-  int err = h->flags & BR_LISTENING ? UV_ENOTCONN : br_watch_stream(l, h);
-  if (err == 0) err = uv_shutdown(o->req, br_stream(h), on_shutdown);
+static void start_shutdown(br_loop *l, br_stream *s) {
+  br_out *o = br_out_of(l, s);
+  uv_stream_t *u = br_uv_stream(s);
+  s->h.flags |= BR_SHUTTING;
+  int err = s->h.flags & BR_LISTENING ? UV_ENOTCONN : br_watch_io(l, &u->io_watcher);
+  if (err == 0) err = uv_shutdown(br_req_uv(&o->req), u, on_shutdown);
   if (err == 0) {
-    br_watched(h);
+    br_watched(&u->io_watcher);
     return;
   }
-  br_out_free(h);
-  br_push(l, BR_REC_SHUTDOWN, h, err);
+  br_out_free(l, s);
+  br_push(l, BR_REC_SHUTDOWN, &s->h, err);
 }
 
-// br_out_next starts the next request of a stream that has none outstanding.
-void br_out_next(br_loop *l, br_handle *h) {
-  br_out *o = h->out;
-  if (o->head == NULL) {
-    if (o->shutdown) {
-      start_shutdown(l, h);
-    } else {
-      br_out_free(h);
-    }
-    return;
-  }
+// write_blocks lets libuv write the oldest blocks.
+static void write_blocks(br_loop *l, br_stream *s) {
+  br_out *o = s->out;
+  uv_stream_t *u = br_uv_stream(s);
   uv_buf_t bufs[BLOCKS_PER_WRITE];
   unsigned n = 0;
   for (br_block *b = o->head; b != NULL && n < BLOCKS_PER_WRITE; b = b->next) {
@@ -141,22 +134,32 @@ void br_out_next(br_loop *l, br_handle *h) {
     o->held = b;
   }
   l->sh.write_calls++;
-  int err = br_watch_stream(l, h);
-  if (err == 0) err = uv_write(o->req, br_stream(h), bufs, n, on_write);
+  int err = br_watch_io(l, &u->io_watcher);
+  if (err == 0) err = uv_write(br_req_uv(&o->req), u, bufs, n, on_write);
   if (err != 0) {
-    write_failed(l, h, err);
+    write_failed(l, s, err);
   } else {
-    br_watched(h);
+    br_watched(&u->io_watcher);
+  }
+}
+
+void br_out_next(br_loop *l, br_stream *s) {
+  if (s->out->head != NULL) {
+    write_blocks(l, s);
+  } else if (s->out->shutdown) {
+    start_shutdown(l, s);
+  } else {
+    br_out_free(l, s);
   }
 }
 
 // offer gives the kernel iov[0..n) and keeps the rest. It returns the number of bytes
 // kept, or an error.
-static int64_t offer(br_loop *l, br_handle *h, uv_buf_t *iov, unsigned n) {
+static int64_t offer(br_loop *l, br_stream *s, uv_buf_t *iov, unsigned n) {
   int64_t taken = 0;
-  if (h->out == NULL && !(h->flags & BR_CONNECTING)) {
+  if (s->out == NULL && !(s->h.flags & BR_CONNECTING)) {
     l->sh.write_calls++;
-    taken = uv_try_write(br_stream(h), iov, n);
+    taken = uv_try_write(br_uv_stream(s), iov, n);
     if (taken == UV_EAGAIN) taken = 0;
     if (taken < 0) return taken;
   }
@@ -167,18 +170,18 @@ static int64_t offer(br_loop *l, br_handle *h, uv_buf_t *iov, unsigned n) {
       taken -= (int64_t)len;
       continue;
     }
-    keep(br_out_of(h), iov[i].base + taken, len - (size_t)taken);
+    keep(br_out_of(l, s), iov[i].base + taken, len - (size_t)taken);
     left += (int64_t)(len - (size_t)taken);
     taken = 0;
   }
   return left;
 }
 
-static int writable(const br_handle *h) { return h != NULL && !(h->flags & (BR_WRITE_FAILED | BR_SHUTTING)); }
+static int writable(const br_stream *s) { return !(s->h.flags & (BR_WRITE_FAILED | BR_SHUTTING)); }
 
 // gather offers the pieces of a write operation and then p[0..len). It returns the number
 // of bytes kept, or an error.
-static int64_t gather(br_loop *l, br_handle *h, const br_op *op, const char *p, size_t len) {
+static int64_t gather(br_loop *l, br_stream *s, const br_op *op, const char *p, size_t len) {
   unsigned n = 0;
   int64_t left = 0, r;
   if (op != NULL) {
@@ -186,7 +189,7 @@ static int64_t gather(br_loop *l, br_handle *h, const br_op *op, const char *p, 
     uint32_t at = op->next;
     for (unsigned i = 0; i < op->n; i++, at = l->pieces[at].next) {
       if (n == BR_IOV_MAX) {
-        r = offer(l, h, l->iov, n);
+        r = offer(l, s, l->iov, n);
         if (r < 0) return r;
         left += r;
         n = 0;
@@ -195,7 +198,7 @@ static int64_t gather(br_loop *l, br_handle *h, const br_op *op, const char *p, 
     }
   }
   if (len > 0 && n == BR_IOV_MAX) {
-    r = offer(l, h, l->iov, n);
+    r = offer(l, s, l->iov, n);
     if (r < 0) return r;
     left += r;
     n = 0;
@@ -205,7 +208,7 @@ static int64_t gather(br_loop *l, br_handle *h, const br_op *op, const char *p, 
     l->iov[n++].len = len;
   }
   if (n > 0) {
-    r = offer(l, h, l->iov, n);
+    r = offer(l, s, l->iov, n);
     if (r < 0) return r;
     left += r;
   }
@@ -214,69 +217,56 @@ static int64_t gather(br_loop *l, br_handle *h, const br_op *op, const char *p, 
 
 // start lets libuv write the blocks, unless a request is outstanding: its end starts the
 // next one.
-static void start(br_loop *l, br_handle *h) {
-  if (h->out->held == NULL && !(h->flags & BR_CONNECTING)) br_out_next(l, h);
+static void start(br_loop *l, br_stream *s) {
+  if (s->out->held == NULL && !(s->h.flags & BR_CONNECTING)) br_out_next(l, s);
 }
 
 void br_write_op(br_loop *l, const br_op *op) {
   br_handle *h = br_find(l, op->slot, op->gen);
-  if (!writable(h)) return;
-  int64_t left = gather(l, h, op, NULL, 0);
+  if (h == NULL || !br_is_stream(h)) return;
+  br_stream *s = br_stream_of(h);
+  if (!writable(s)) return;
+  int64_t left = gather(l, s, op, NULL, 0);
   if (left < 0) {
-    write_failed(l, h, (int)left);
+    write_failed(l, s, (int)left);
   } else if (left > 0) {
     br_push(l, BR_REC_LEFT, h, 0)->value = (uint64_t)left;
-    start(l, h);
+    start(l, s);
   }
 }
 
 int64_t br_write(br_loop *l, uint64_t id, int op, const char *p, size_t len) {
-  br_handle *h = br_find_id(l, id);
+  br_stream *s = br_find_stream(l, id);
   br_op *o = op < 0 ? NULL : &l->ops[op];
   if (o != NULL) o->kind = BR_OP_NOP;
-  if (h == NULL) return UV_EBADF;
-  if (!writable(h)) return UV_EPIPE;
-  int64_t left = gather(l, h, o, p, len);
-  if (left > 0) start(l, h);
-  if (left < 0) fail(l, h);
+  if (s == NULL) return UV_EBADF;
+  if (!writable(s)) return UV_EPIPE;
+  int64_t left = gather(l, s, o, p, len);
+  if (left > 0) start(l, s);
+  if (left < 0) fail(l, s);
   return left;
 }
 
 int64_t br_try_write(br_loop *l, uint64_t id, const char *p, size_t len) {
-  br_handle *h = br_find_id(l, id);
-  if (h == NULL) return UV_EBADF;
-  if (!writable(h)) return UV_EPIPE;
-  if (h->out != NULL || h->flags & BR_CONNECTING) return UV_EAGAIN;
+  br_stream *s = br_find_stream(l, id);
+  if (s == NULL) return UV_EBADF;
+  if (!writable(s)) return UV_EPIPE;
+  if (s->out != NULL || s->h.flags & BR_CONNECTING) return UV_EAGAIN;
   uv_buf_t buf = {.base = (char *)(uintptr_t)p, .len = len};
   l->sh.write_calls++;
-  return uv_try_write(br_stream(h), &buf, 1);
+  return uv_try_write(br_uv_stream(s), &buf, 1);
 }
 
-void br_shutdown(br_loop *l, br_handle *h) {
-  if (h->flags & BR_SHUTTING || (h->out != NULL && h->out->shutdown)) {
-    br_push(l, BR_REC_SHUTDOWN, h, UV_ENOTCONN);
+void br_shutdown(br_loop *l, br_stream *s) {
+  if (s->h.flags & BR_SHUTTING || (s->out != NULL && s->out->shutdown)) {
+    br_push(l, BR_REC_SHUTDOWN, &s->h, UV_ENOTCONN);
     return;
   }
-  if (h->flags & BR_WRITE_FAILED) {
-    br_push(l, BR_REC_SHUTDOWN, h, UV_EPIPE);
+  if (s->h.flags & BR_WRITE_FAILED) {
+    br_push(l, BR_REC_SHUTDOWN, &s->h, UV_EPIPE);
     return;
   }
-  br_out *o = br_out_of(h);
+  br_out *o = br_out_of(l, s);
   o->shutdown = 1;
-  if (o->head == NULL && !(h->flags & BR_CONNECTING)) start_shutdown(l, h);
-}
-
-int br_is_readable(br_loop *l, uint64_t id) {
-  br_handle *h = br_find_id(l, id);
-  return h != NULL && uv_is_readable(br_stream(h));
-}
-
-int br_is_writable(br_loop *l, uint64_t id) {
-  br_handle *h = br_find_id(l, id);
-  return h != NULL && uv_is_writable(br_stream(h));
-}
-
-int br_set_blocking(br_loop *l, uint64_t id, int on) {
-  br_handle *h = br_find_id(l, id);
-  return h == NULL ? UV_EBADF : uv_stream_set_blocking(br_stream(h), on);
+  if (o->head == NULL && !(s->h.flags & BR_CONNECTING)) start_shutdown(l, s);
 }

@@ -1,0 +1,52 @@
+// Memory, and how much of it is alive, for tests.
+#include "internal.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static atomic_llong live_allocations;
+static int counting;
+
+// A completion that cannot be stored would be a future that never ends, so without memory
+// the process ends.
+void *br_alloc(size_t n) {
+  void *p = malloc(n);
+  if (p == NULL) {
+    fprintf(stderr, "asyncio bridge: out of memory (%zu bytes)\n", n);
+    abort();
+  }
+  if (counting) atomic_fetch_add(&live_allocations, 1);
+  return p;
+}
+
+void br_free(void *p) {
+  if (p != NULL && counting) atomic_fetch_sub(&live_allocations, 1);
+  free(p);
+}
+
+static void *count_malloc(size_t n) {
+  void *p = malloc(n);
+  if (p != NULL) atomic_fetch_add(&live_allocations, 1);
+  return p;
+}
+
+static void *count_calloc(size_t n, size_t size) {
+  void *p = calloc(n, size);
+  if (p != NULL) atomic_fetch_add(&live_allocations, 1);
+  return p;
+}
+
+static void *count_realloc(void *old, size_t n) {
+  void *p = realloc(old, n);
+  if (p != NULL && old == NULL) atomic_fetch_add(&live_allocations, 1);
+  return p;
+}
+
+int br_count_allocations(void) {
+  int err = uv_replace_allocator(count_malloc, count_realloc, count_calloc, br_free);
+  if (err == 0) counting = 1;
+  return err;
+}
+
+int64_t br_live_allocations(void) { return counting ? (int64_t)atomic_load(&live_allocations) : -1; }

@@ -1,0 +1,45 @@
+//go:build cgo
+
+package cbridge
+
+// Records: what the bridge tells.
+
+/*
+#include "bridge.h"
+*/
+import "C"
+
+import "unsafe"
+
+// Kinds of records.
+const (
+	RecNone        = C.BR_REC_NONE
+	RecRead        = C.BR_REC_READ
+	RecEOF         = C.BR_REC_EOF
+	RecReadError   = C.BR_REC_READ_ERROR
+	RecReadable    = C.BR_REC_READABLE
+	RecLeft        = C.BR_REC_LEFT
+	RecWritten     = C.BR_REC_WRITTEN
+	RecWriteError  = C.BR_REC_WRITE_ERROR
+	RecConnect     = C.BR_REC_CONNECT
+	RecShutdown    = C.BR_REC_SHUTDOWN
+	RecAccept      = C.BR_REC_ACCEPT
+	RecAcceptError = C.BR_REC_ACCEPT_ERROR
+	RecClosed      = C.BR_REC_CLOSED
+)
+
+// Record is one completion, br_rec.
+type Record struct {
+	Kind   uint8
+	Flags  uint8
+	Aux    uint16
+	Slot   uint32
+	Gen    uint32
+	Status int32
+	Value  uint64
+}
+
+// Rec is the i'th record. It stays valid until the next call into the bridge.
+func (s *Shared) Rec(i uint32) *Record {
+	return (*Record)(unsafe.Add(s.recs, uintptr(i)*unsafe.Sizeof(Record{})))
+}
