@@ -17,18 +17,19 @@ package asyncio
 //
 // The states of a coroutine, and where each is noted:
 //
-//	state      noted in                     what its stack does          next
-//	free       coroutinePool.free           waits for a task             running
-//	running    Loop.current                 runs a task                  suspended, free, nested, ended
-//	nested     coroutine.nested             runs an eager first step     suspended, free, ended
-//	                                        for its creator
-//	suspended  task.phase, ready too        waits in its task's Await    running
-//	deputy     Loop.deputy                  has suspended its task and   running, suspended
-//	                                        resumes others
-//	inspected  coroutine.inspect            looks at its own frames      what it was
-//	unwinding  Loop.unwinding               has a Goexit or panic that   ended
-//	                                        waits for the deputy to go
-//	ended      nowhere                      is gone
+//	state      noted in            what its stack does         next
+//	free       coroutinePool.free  waits for a task            running
+//	running    Loop.current        runs a task                 suspended, free, ended
+//	nested     coroutine.nested    runs an eager task's first  suspended, free, ended
+//	                               step for its creator
+//	suspended  task.phase, ready   waits in its task's Await   running, deputy
+//	           or suspended
+//	deputy     Loop.deputy         has suspended its task and  running, suspended
+//	                               resumes others
+//	inspected  coroutine.inspect   looks at its own frames     what it was
+//	unwinding  Loop.unwinding      has a Goexit or panic that  ended
+//	                               waits for the deputy
+//	ended      nowhere             is gone
 //
 // A Goexit, and a panic that is not a task's, would end the deputy on the way to the
 // loop. So the coroutine in which it happens suspends once more, as the last thing it

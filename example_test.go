@@ -23,7 +23,8 @@ func ExampleRun() {
 	// Output: 42 <nil>
 }
 
-// Tasks run one at a time and give way where they await, so they share data without locks.
+// Tasks run one at a time and give way where they await, so they share data without
+// locks.
 func ExampleCreateTask() {
 	_, _ = asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 		say := func(name string) asyncio.Coro[string] {

@@ -11,11 +11,14 @@
 // misuse with abort().
 //
 // Who owns what:
-//   operations, pieces, arena   written by Go, read by C during a flush, free for Go again when the flush returns
-//   records                     written by C, valid until Go says in br_turn how many it has consumed
+//   operations, pieces, arena   written by Go, read by C during a flush, free for Go
+//                               again when the flush returns
+//   records                     written by C, valid until Go says in br_turn how many it
+//                               has consumed
 //   slab                        bytes of READ records, valid until the next br_turn
-//   a slot                      Go's from the call or record that brought the id until Go sends BR_OP_ACK after
-//                               BR_REC_CLOSED, which is the last record of an id
+//   a slot                      Go's from the call or record that brought the id until Go
+//                               sends BR_OP_ACK after BR_REC_CLOSED, which is the last
+//                               record of an id
 #ifndef ASYNCIO_BRIDGE_H
 #define ASYNCIO_BRIDGE_H
 
@@ -37,9 +40,10 @@
 enum {
   BR_OPS_MAX = 1024,              // operations in one submission; a full queue is flushed early
   BR_PIECES_MAX = 4096,           // pieces of gathered writes beyond the first of each operation
-  BR_ARENA_BYTES = 4096 * 1024,   // gathered small writes of one turn; memory that was never used costs nothing. With 256 KiB a
-                                  // broadcast of 2 KiB to 100 streams takes twice the
-                                  // system time, as fewer writes meet in it
+  // Gathered small writes of one turn; memory that was never used costs nothing. With 256
+  // KiB a broadcast of 2 KiB to 100 streams takes twice the system time, as fewer writes
+  // meet in it.
+  BR_ARENA_BYTES = 4096 * 1024,
   BR_SLAB_BYTES = 256 * 1024,     // what one turn may read into the slab
   BR_READ_CHUNK_BYTES = 64 * 1024,  // one read(2) into the slab
   BR_LARGE_BYTES_MIN = 1024,        // a read that brings as much leaves the next one to br_read
@@ -56,7 +60,7 @@ enum { BR_KIND_TCP = 1, BR_KIND_PIPE = 2 };
 // used.
 enum {
   BR_OP_NOP,
-  BR_OP_WRITE,        // off, len: first piece in the arena; next, tail: further pieces; n: how many further ones
+  BR_OP_WRITE,        // off, len: first piece in the arena; next, tail: n further ones
   BR_OP_READ_START,
   BR_OP_READ_STOP,
   BR_OP_READ_SMALL,   // Go has read little: the next read is into the slab again
@@ -97,7 +101,7 @@ enum {
   BR_REC_EOF,        // reading has stopped
   BR_REC_READ_ERROR, // reading has stopped
   BR_REC_READABLE,   // br_read may find bytes
-  BR_REC_LEFT,       // value: bytes of a BR_OP_WRITE that the kernel did not take and C keeps; always part of a flush
+  BR_REC_LEFT,       // value: bytes of a BR_OP_WRITE that C keeps; always part of a flush
   BR_REC_WRITTEN,    // value: bytes that had been left and were taken now
   BR_REC_WRITE_ERROR,  // all that is queued is dropped, nothing more can be written
   BR_REC_CONNECT,    // with an error, what was to be written and shut down is dropped without another record

@@ -234,7 +234,7 @@ typedef struct br_block {
 // or a shutdown. They never overlap, so one request serves all three.
 typedef struct {
   br_block *head, *tail;  // oldest first
-  br_block *held;         // the last block that libuv holds, NULL if it holds none; from the head to it they must not change
+  br_block *held;         // the last block that libuv holds, or NULL: up to it none may change
   size_t bytes;           // in the blocks
   int shutdown;           // shut down when the blocks are written
   alignas(16) br_req req;

@@ -3,13 +3,18 @@
 // libuv 1.44.2 calls abort() where it cannot report that the system has refused it
 // something. Nothing that a program of ours does may end there:
 //
-//   where                                           for want of                  what is done
-//   uv_loop_init: uv__signal_global_reinit          descriptors                  br_descriptors before it
-//   uv__io_poll: epoll_ctl(EPOLL_CTL_ADD)           watches, kernel memory       br_watch before every start
-//   the same of the loop's own two descriptors      watches, kernel memory       br_watch_own when the loop is made
-//   uv__io_start: the table of watchers             memory                       nothing, br_alloc ends the process too
-//   threadpool.c: the first work of the pool        threads                      not used
-//   uv_async_send, uv__async_io, uv_sem_init, ...   nothing that can run out
+//   where                         for want of             what is done
+//   uv_loop_init:                 descriptors             br_descriptors before it
+//     uv__signal_global_reinit
+//   uv__io_poll:                  watches, kernel memory  br_watch before every start
+//     epoll_ctl(EPOLL_CTL_ADD)
+//   the same of the loop's own    watches, kernel memory  br_watch_own when the loop
+//     two descriptors                                     is made
+//   uv__io_start:                 memory                  nothing: br_alloc ends the
+//     the table of watchers                               process too
+//   threadpool.c: first work      threads                 not used
+//   uv_async_send, uv__async_io,  nothing that can run
+//     uv_sem_init, ...            out
 //
 // A descriptor in the set of the kernel stays there until it is closed, until
 // uv_poll_stop, or until it has something to tell while nobody listens to it: then libuv

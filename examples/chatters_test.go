@@ -154,7 +154,7 @@ func (c *chatter) hear(line []byte) error {
 	if err != nil {
 		return fmt.Errorf("a line of nobody: %w", err)
 	}
-	if len(text) == 0 || !bytes.HasPrefix(c.unsaid[number], text) { // of somebody in another room nothing is to be heard
+	if len(text) == 0 || !bytes.HasPrefix(c.unsaid[number], text) { // of another room nothing is heard
 		return fmt.Errorf("heard %.100q of client %d, expected %.100q", text, number, c.unsaid[number])
 	}
 	c.unsaid[number] = c.unsaid[number][len(text):]

@@ -37,7 +37,7 @@ const (
 
 // meeting is the clients of a test, all of them in their rooms.
 type meeting struct {
-	chatters []*chatter // those in this process and of nc, in the order of their numbers: the first one is Go's net
+	chatters []*chatter // those of this process and of nc; the first is Go's net
 	python   *pythonChatters
 	stay     []*chatter // Go's net: they stay until the server ends
 	cancel   func()     // ends all that they do

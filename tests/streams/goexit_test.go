@@ -114,8 +114,8 @@ func TestGoexitInConnectionMadeOfAClient(t *testing.T) {
 	})
 }
 
-// seesTheEnd requires that nothing comes but the end of the connection, which is a reset if
-// something that the peer has sent was not read.
+// seesTheEnd requires that nothing comes but the end of the connection, which is a reset
+// if something that the peer has sent was not read.
 func seesTheEnd(t *testing.T, ctx context.Context, peer net.Conn) {
 	t.Helper()
 	_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return peer.Read(make([]byte, 1)) })

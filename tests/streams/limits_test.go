@@ -133,8 +133,8 @@ func TestWithIdleTimeout(t *testing.T) {
 }
 
 // movesBytes moves bytes for longer than the idle timeout, first one way and then the
-// other, and requires that the connection lives. It is false if a pause was as long as the
-// timeout, which makes the timeout right.
+// other, and requires that the connection lives. It is false if a pause was as long as
+// the timeout, which makes the timeout right.
 func movesBytes(t *testing.T, ctx context.Context, network, address string) bool {
 	t.Helper()
 	const idle, pause, bytes = 400 * time.Millisecond, 40 * time.Millisecond, 12
