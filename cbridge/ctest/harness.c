@@ -223,13 +223,14 @@ static void scenario_tick(void) {
   begin();
   int fd = br_loop_tick_fd(loop);
   CHECK(fd >= 0 && br_loop_tick_fd(loop) == fd);
-  for (int i = 0; i < 3; i++) {
+  for (int long_enough = 0; long_enough < 3;) {  // a machine that is busy begins to wait late
     struct itimerspec spec = {.it_value.tv_nsec = 20000000};
     CHECK(timerfd_settime(fd, 0, &spec, NULL) == 0);
     uint64_t start = uv_hrtime(), waited = sh->waited;
     turn(-1);
     waited = sh->waited - waited;
-    CHECK(waited > 10000000 && waited <= uv_hrtime() - start);
+    CHECK(waited <= uv_hrtime() - start);
+    long_enough += waited > 10000000;
     waited = sh->waited;
     usleep(1000);
     turn(0);
