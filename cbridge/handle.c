@@ -13,6 +13,16 @@ static void release(br_loop *l, br_handle *h) {
   br_free((char *)h - br_kind_of(l, h)->before);
 }
 
+// init lets the kind make the libuv handle. With an argument that may open a descriptor,
+// and the first stream opens one that libuv keeps in reserve.
+static int init(br_loop *l, br_handle *h, unsigned arg) {
+  br_stdio s = {.n = 0};
+  if (arg != 0 || l->uv->emfile_fd < 0) br_stdio_take(&s);
+  int err = br_kind_of(l, h)->init(l, h, arg);
+  br_stdio_give(&s);
+  return err;
+}
+
 int br_handle_new(br_loop *l, int kind, unsigned arg, br_handle **out) {
   const br_kind *k = l->kinds[kind];
   char *block = br_alloc(k->before + sizeof(br_handle) + uv_handle_size(k->type));
@@ -23,7 +33,7 @@ int br_handle_new(br_loop *l, int kind, unsigned arg, br_handle **out) {
   h->kind = (uint8_t)kind;
   h->state = BR_OPEN;
   l->sh.handles = l->handles.used;
-  int err = k->init(l, h, arg);
+  int err = init(l, h, arg);
   if (err != 0) {  // libuv does not know the handle
     release(l, h);
     return err;

@@ -9,6 +9,7 @@
 //   mem       memory and its count
 //   slot      tables of slots with generations
 //   record    the records
+//   fd        numbers of descriptors
 //   handle    the life of a handle: its id, closing, the acknowledgement
 //   watch     what the kernel watches
 //   req       requests: what libuv does once and then tells
@@ -112,6 +113,23 @@ static inline void br_polled(br_loop *l) {
 // record.c
 br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status);
 
+// fd.c
+
+// br_descriptors tries whether there are as many as a loop takes.
+int br_descriptors(void);
+// br_fd_up moves a descriptor that has just been opened above the standard files. It
+// passes on a negative number, or gives one with errno.
+int br_fd_up(int fd);
+
+// The numbers of standard files that were free, and are taken for a while.
+typedef struct {
+  int fds[3];
+  int n;
+} br_stdio;
+
+void br_stdio_take(br_stdio *s);
+void br_stdio_give(br_stdio *s);
+
 // handle.c
 
 // The states of a handle. open -> closing -> closed -> freed by the acknowledgement.
@@ -185,8 +203,6 @@ int br_watch_io(br_loop *l, const uv__io_t *w);
 void br_watched(uv__io_t *w);
 // br_watch_own does so with those that libuv has made for itself.
 int br_watch_own(br_loop *l);
-// br_descriptors tries whether there are as many as a loop takes.
-int br_descriptors(void);
 
 // req.c
 

@@ -8,11 +8,11 @@
 
 static int accept_fd(int fd, struct sockaddr_storage *name, socklen_t *len) {
 #ifdef __linux__
-  return accept4(fd, (struct sockaddr *)name, len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  return br_fd_up(accept4(fd, (struct sockaddr *)name, len, SOCK_NONBLOCK | SOCK_CLOEXEC));
 #else
   int s = accept(fd, (struct sockaddr *)name, len);
   if (s >= 0) fcntl(s, F_SETFD, FD_CLOEXEC);
-  return s;
+  return br_fd_up(s);
 #endif
 }
 

@@ -127,7 +127,10 @@ int br_loop_new(br_loop **out) {
   l->pieces = br_alloc(BR_PIECES_MAX * sizeof *l->pieces);
   l->arena = br_alloc(BR_ARENA_BYTES);
   l->uv = br_alloc(uv_loop_size());
+  br_stdio s;
+  br_stdio_take(&s);
   int err = loop_init(l);
+  br_stdio_give(&s);
   if (err != 0) {
     loop_free(l);
     return err;
@@ -166,7 +169,7 @@ void br_loop_wake_fds(br_loop *l, int *rd, int *wr) {
 int br_loop_tick_fd(br_loop *l) {
   if (l->tick != NULL) return l->tick_fd;
 #ifdef __linux__
-  int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  int fd = br_fd_up(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (fd < 0) return uv_translate_sys_error(errno);
   int err = bell_open(l, fd, &l->tick);
   if (err == 0) return l->tick_fd = fd;

@@ -54,7 +54,7 @@ static int pipe_socket(br_handle *h) {
 #ifdef SOCK_CLOEXEC
   type |= SOCK_CLOEXEC | SOCK_NONBLOCK;
 #endif
-  int fd = socket(AF_UNIX, type, 0);
+  int fd = br_fd_up(socket(AF_UNIX, type, 0));
   if (fd < 0) return uv_translate_sys_error(errno);
   int err = uv_pipe_open(uv_pipe_of(h), fd);
   if (err == 0) return fd;
@@ -89,7 +89,11 @@ int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len) {
   if (*(const char *)path == '\0') return bind_abstract(h, path, len);
   char name[PATH_CAP + 1] = {0};
   memcpy(name, path, len);
-  return uv_pipe_bind(uv_pipe_of(h), name);
+  br_stdio s;
+  br_stdio_take(&s);
+  err = uv_pipe_bind(uv_pipe_of(h), name);
+  br_stdio_give(&s);
+  return err;
 }
 
 // A Unix socket connects at once or not at all, so libuv, which would wait for it to be

@@ -10,6 +10,25 @@ static inline uv_tcp_t *uv_tcp(br_handle *h) { return (uv_tcp_t *)br_uv(h); }
 
 static br_handle *find_tcp(br_loop *l, uint64_t id) { return br_find_kind(l, id, BR_KIND_TCP); }
 
+// tcp_socket makes sure that h has a socket of the family, and gives its descriptor.
+// libuv would make one too, but options that must precede bind(2) need it earlier.
+static int tcp_socket(br_handle *h, int family, uv_os_fd_t *fd) {
+  if (uv_fileno(br_uv(h), fd) == 0) return 0;
+  int type = SOCK_STREAM;
+#ifdef SOCK_CLOEXEC
+  type |= SOCK_CLOEXEC | SOCK_NONBLOCK;
+#endif
+  int s = br_fd_up(socket(family, type, 0));
+  if (s < 0) return uv_translate_sys_error(errno);
+  int err = uv_tcp_open(uv_tcp(h), s);
+  if (err == 0) {
+    *fd = s;
+  } else {
+    close(s);
+  }
+  return err;
+}
+
 static int tcp_init(br_loop *l, br_handle *h, unsigned family) { return uv_tcp_init_ex(l->uv, uv_tcp(h), family); }
 
 static int tcp_open(br_handle *h, int fd) { return uv_tcp_open(uv_tcp(h), fd); }
@@ -17,7 +36,9 @@ static int tcp_open(br_handle *h, int fd) { return uv_tcp_open(uv_tcp(h), fd); }
 // tcp_any is for a listener that was not bound: any address, and a port of the system's.
 static int tcp_any(br_handle *h) {
   struct sockaddr_in any = {.sin_family = AF_INET};
-  return uv_tcp_bind(uv_tcp(h), (struct sockaddr *)&any, 0);
+  uv_os_fd_t fd;
+  int err = tcp_socket(h, AF_INET, &fd);
+  return err != 0 ? err : uv_tcp_bind(uv_tcp(h), (struct sockaddr *)&any, 0);
 }
 
 const br_kind br_tcp_kind = {
@@ -53,25 +74,6 @@ static int addr_ok(const struct sockaddr *a, unsigned len) {
   return a->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6);
 }
 
-// tcp_socket makes sure that h has a socket of the family, and gives its descriptor.
-// uv_tcp_bind would make one too, but options that must precede bind(2) need it earlier.
-static int tcp_socket(br_handle *h, int family, uv_os_fd_t *fd) {
-  if (uv_fileno(br_uv(h), fd) == 0) return 0;
-  int type = SOCK_STREAM;
-#ifdef SOCK_CLOEXEC
-  type |= SOCK_CLOEXEC | SOCK_NONBLOCK;
-#endif
-  int s = socket(family, type, 0);
-  if (s < 0) return uv_translate_sys_error(errno);
-  int err = uv_tcp_open(uv_tcp(h), s);
-  if (err == 0) {
-    *fd = s;
-  } else {
-    close(s);
-  }
-  return err;
-}
-
 static int set_option(int fd, int option) {
   int on = 1;
   return setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) != 0 ? uv_translate_sys_error(errno) : 0;
@@ -94,14 +96,12 @@ int br_tcp_bind(br_loop *l, uint64_t id, const void *addr, unsigned len, unsigne
   if (h == NULL) return UV_EBADF;
   if (!addr_ok(a, len)) return UV_EINVAL;
   if (h->flags & (BR_CONNECTING | BR_LISTENING)) return UV_EINVAL;
-  if (flags & (BR_BIND_REUSEPORT | BR_BIND_EXCLUSIVE)) {
-    uv_os_fd_t fd;
-    int err = tcp_socket(h, a->sa_family, &fd);
-    if (err == 0 && flags & BR_BIND_REUSEPORT) err = set_option(fd, SO_REUSEPORT);
-    if (err != 0) return err;
-    if (flags & BR_BIND_EXCLUSIVE) return bind_exclusive(fd, a, len, flags);
-  }
-  int err = uv_tcp_bind(uv_tcp(h), a, flags & BR_BIND_V6ONLY ? UV_TCP_IPV6ONLY : 0);
+  uv_os_fd_t fd;
+  int err = tcp_socket(h, a->sa_family, &fd);
+  if (err == 0 && flags & BR_BIND_REUSEPORT) err = set_option(fd, SO_REUSEPORT);
+  if (err != 0) return err;
+  if (flags & BR_BIND_EXCLUSIVE) return bind_exclusive(fd, a, len, flags);
+  err = uv_tcp_bind(uv_tcp(h), a, flags & BR_BIND_V6ONLY ? UV_TCP_IPV6ONLY : 0);
   if (err != 0) return err;
   // libuv keeps EADDRINUSE for uv_listen or uv_tcp_connect to report; asking for the name
   // brings it out now.

@@ -28,8 +28,6 @@
 #include "internal.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #ifdef __linux__
 #include <sys/epoll.h>
 #endif
@@ -56,33 +54,6 @@ void br_watched(uv__io_t *w) {
 #else
   (void)w;
 #endif
-}
-
-// DESCRIPTORS is how many descriptors a loop takes: libuv six with the first loop, and
-// package uv and the poller of Go's runtime, which ends the process without, four. Others
-// may take some meanwhile.
-enum { DESCRIPTORS = 12 };
-
-static int take_one(void) {
-#ifdef SOCK_CLOEXEC
-  return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-#else
-  return socket(AF_UNIX, SOCK_STREAM, 0);
-#endif
-}
-
-int br_descriptors(void) {
-  int fds[DESCRIPTORS], n = 0, err = 0;
-  while (n < DESCRIPTORS && err == 0) {
-    fds[n] = take_one();
-    if (fds[n] >= 0) {
-      n++;
-    } else {
-      err = uv_translate_sys_error(errno);
-    }
-  }
-  while (n > 0) close(fds[--n]);
-  return err;
 }
 
 int br_watch_own(br_loop *l) {

@@ -27,6 +27,7 @@ const childArg = "uv-child"
 var children = map[string]func(args []string) error{
 	"emfile":    func([]string) error { return childOutOfDescriptors() },
 	"few":       childFewDescriptors,
+	"stdio":     childWithoutStdio,
 	"leak":      func([]string) error { return childLeak() },
 	"sequences": func([]string) error { return childSequences() },
 }

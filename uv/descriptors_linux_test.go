@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"strconv"
 	"syscall"
 	"testing"
@@ -103,44 +104,128 @@ func serveOnce() (served bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() {
-		for err2 := l.Close(); err2 == uv.ErrBusy; err2 = l.Close() {
-			for h := range l.Handles() {
-				h.Close()
-			}
-			l.Poll(0)
+	defer closeAll(l)
+	if err := connectOn(l); err != nil {
+		return false, err
+	}
+	return true, nil
+}
+
+// closeAll closes a loop and its handles.
+func closeAll(l *uv.Loop) {
+	for err := l.Close(); err == uv.ErrBusy; err = l.Close() {
+		for h := range l.Handles() {
+			h.Close()
 		}
-	}()
+		l.Poll(0)
+	}
+}
+
+func closeHandles(l *uv.Loop) {
+	for h := range l.Handles() {
+		h.Close()
+	}
+	for range 3 {
+		l.Poll(0)
+	}
+}
+
+// connectOn makes a server and a connection to it, and closes all handles of the loop.
+func connectOn(l *uv.Loop) (err error) {
+	defer closeHandles(l)
 	ln, err := l.NewTCP()
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := ln.Bind(netip.MustParseAddrPort("127.0.0.1:0"), 0); err != nil {
-		return false, err
+		return err
 	}
+	served := false
 	failed := func(e error) {
 		if e != nil {
 			err = e
 		}
 	}
 	if err := ln.Listen(1, func(c *uv.TCP, e error) { served = e == nil; failed(e) }); err != nil {
-		return false, err
+		return err
 	}
 	addr, err := ln.LocalAddr()
 	if err != nil {
-		return false, err
+		return err
 	}
 	c, err := l.NewTCP()
 	if err != nil {
-		return false, err
+		return err
 	}
 	if err := c.Connect(addr, failed); err != nil {
-		return false, err
+		return err
 	}
 	for end := time.Now().Add(patience); !served && err == nil; {
 		if l.Poll(time.Millisecond); time.Now().After(end) {
-			return false, errors.New("neither a connection nor an error")
+			return errors.New("neither a connection nor an error")
 		}
 	}
-	return served, err
+	return err
+}
+
+// A program that has closed its standard input gets its number for something else, which
+// libuv does not close or aborts on closing.
+func TestWithoutStdio(t *testing.T) {
+	for _, closed := range []string{"before the loop", "after it"} {
+		require.Equal(t, "served\n", inChild(t, "stdio", closed))
+	}
+}
+
+func childWithoutStdio(args []string) error {
+	if args[0] == "before the loop" {
+		syscall.Close(0)
+	}
+	l, err := uv.NewLoop()
+	if err != nil {
+		return err
+	}
+	defer closeAll(l)
+	if args[0] == "after it" {
+		syscall.Close(0)
+	}
+	if err := connectOn(l); err != nil { // opens what the runtime's poller keeps for good
+		return err
+	}
+	before := openDescriptors()
+	for range 10 {
+		if err := connectOn(l); err != nil {
+			return err
+		}
+		if err := bindTwice(l); err != nil {
+			return err
+		}
+	}
+	if after := openDescriptors(); after != before {
+		return fmt.Errorf("%d descriptors open before, %d after", before, after)
+	}
+	if served, err := serveOnce(); !served {
+		return err
+	}
+	fmt.Println("served")
+	return nil
+}
+
+// bindTwice binds a Unix socket where there is one.
+func bindTwice(l *uv.Loop) error {
+	dir, err := os.MkdirTemp("", "uv")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	defer closeHandles(l)
+	for i, want := range []error{nil, syscall.EADDRINUSE} {
+		p, err := l.NewPipe()
+		if err != nil {
+			return err
+		}
+		if err := p.Bind(dir + "/socket"); !errors.Is(err, want) {
+			return fmt.Errorf("bind %d: %v", i, err)
+		}
+	}
+	return nil
 }
