@@ -3,18 +3,19 @@
 // libuv 1.44.2 calls abort() where it cannot report that the system has refused it
 // something. Nothing that a program of ours does may end there:
 //
-//   where                         for want of             what is done
-//   uv_loop_init:                 descriptors             br_descriptors before it
-//     uv__signal_global_reinit
-//   uv__io_poll:                  watches, kernel memory  br_watch before every start
-//     epoll_ctl(EPOLL_CTL_ADD)
-//   the same of the loop's own    watches, kernel memory  br_watch_own when the loop
-//     two descriptors                                     is made
-//   uv__io_start:                 memory                  nothing: br_alloc ends the
-//     the table of watchers                               process too
-//   threadpool.c: first work      threads                 not used
-//   uv_async_send, uv__async_io,  nothing that can run
-//     uv_sem_init, ...            out
+//   where                                    for want of      what is done
+//   uv_loop_init: uv__signal_global_reinit   descriptors      br_descriptors before it
+//   uv_loop_init: uv__signal_global_init     memory           nothing, as in br_alloc
+//   uv__io_start: the table of watchers      memory           nothing, as in br_alloc
+//   uv__io_poll: epoll_ctl(EPOLL_CTL_ADD)    watches, memory  br_watch before every start
+//   the same of the loop's own descriptors   watches, memory  br_watch_own at the beginning
+//   threadpool.c: the first work             threads          the pool is not used
+//   process.c, fs.c: what cannot be waited
+//   for, a kind of work that is unknown      nothing          not used
+//   async.c, thread.c, the rest of signal.c  nothing          a mistake of libuv's only
+//
+// A kind of handle with a watcher of libuv's calls br_watch_io before it starts it, and
+// br_watched after that.
 //
 // A descriptor in the set of the kernel stays there until it is closed, until
 // uv_poll_stop, or until it has something to tell while nobody listens to it: then libuv
