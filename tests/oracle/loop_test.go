@@ -302,10 +302,16 @@ func oracleTimersOrder(ctx context.Context, log logFunc) {
 
 func oracleTimersSleep(ctx context.Context, log logFunc) {
 	l := testkit.LoopOf(ctx)
-	start := l.Time() // of all of them, so that a busy machine does not change their order
+	// All deadlines count from here, five times as long as in Python, so that a busy machine
+	// does not change their order; one that is past is still a deadline, and no yield.
+	start := l.Time()
 	sleeper := func(ms int) *asyncio.Task[asyncio.None] {
 		return testkit.Start(ctx, func(ctx context.Context) error {
-			err := asyncio.Sleep(ctx, start+time.Duration(ms)*time.Millisecond-l.Time())
+			left := start + time.Duration(5*ms)*time.Millisecond - l.Time()
+			if ms > 0 {
+				left = max(left, 1)
+			}
+			err := asyncio.Sleep(ctx, left)
 			if err != nil {
 				log("%d cancelled", ms)
 			} else {
