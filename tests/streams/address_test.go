@@ -26,7 +26,6 @@ type oddAddress struct {
 	name, network, address string
 	wantErr                error
 	says                   string // in the error; or the address of the server
-	missing                bool   // nobody is there to connect to
 }
 
 func oddAddresses(dir string) []oddAddress {
