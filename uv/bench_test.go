@@ -14,7 +14,7 @@ import (
 
 // A turn that finds nothing: one crossing and one epoll_wait.
 func BenchmarkEmptyTurn(b *testing.B) {
-	l := newLoop(b)
+	l := newLoop(b, uv.WithWait(uv.WaitAdaptive))
 	b.ReportAllocs()
 	for b.Loop() {
 		l.Poll(0)
@@ -23,7 +23,7 @@ func BenchmarkEmptyTurn(b *testing.B) {
 
 // A turn with nothing but a posted function.
 func BenchmarkPost(b *testing.B) {
-	l := newLoop(b)
+	l := newLoop(b, uv.WithWait(uv.WaitAdaptive))
 	n := 0
 	f := func() { n++ }
 	b.ReportAllocs()

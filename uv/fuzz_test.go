@@ -373,11 +373,8 @@ func (m *machine) pipe(p *uv.Pipe) {
 // runSequence runs one sequence on a loop of its own and reports what it has left behind.
 func runSequence(program []byte) error {
 	before, live := descriptors(), cbridge.LiveAllocations()
-	opts := []uv.Option{uv.WithChecks()}
-	if len(program)%3 == 0 {
-		opts = append(opts, uv.WithWait(uv.WaitBlock))
-	}
-	l, err := uv.NewLoop(opts...)
+	way := []uv.Wait{uv.WaitBlock, uv.WaitNetpoll, uv.WaitAdaptive}[len(program)%3]
+	l, err := uv.NewLoop(uv.WithChecks(), uv.WithWait(way))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed-a026a017/asyncio/cbridge"
+	"github.com/seed-a026a017/asyncio/uv/internal/wait"
 )
 
 // Forever, as a timeout, is no limit.
@@ -25,7 +26,8 @@ type Loop struct {
 	b *cbridge.Loop
 	submission
 	turnState
-	waiter waiter
+	waiter wait.Waiter
+	sleep  wait.Sleep
 
 	streams []*Stream // by slot: what the bridge's records are for
 	locals  []Handle  // handles without a slot, in no order; each knows its index
@@ -37,17 +39,13 @@ type Loop struct {
 	phases [phaseKinds]phaseList
 	inbox  inbox
 
-	state     atomic.Uint32 // loopIdle, loopRunning, loopClosed
-	stop      atomic.Bool
-	wakeState atomic.Uint32 // see wake.go
-	checks    bool
-	goid      atomic.Uint64 // under WithChecks: the goroutine that runs the loop
-	uses      uint64        // bumped by every method for the loop's goroutine, so that the race detector names a trespasser
-	base      time.Time     // the clock's zero
-	waited    time.Duration
-	waitEnd   time.Duration
-	value     any
-	leaks     *leakTracker // nil without WithLeakReport
+	state  atomic.Uint32 // loopIdle, loopRunning, loopClosed
+	stop   atomic.Bool
+	checks bool
+	goid   atomic.Uint64 // under WithChecks: the goroutine that runs the loop
+	uses   uint64        // bumped by every method for the loop's goroutine, so that the race detector names a trespasser
+	value  any
+	leaks  *leakTracker // nil without WithLeakReport
 }
 
 const (
@@ -70,7 +68,7 @@ type config struct {
 // bytes given to a read callback are overwritten with 0xDB after the turn.
 func WithChecks() Option { return func(c *config) { c.checks = true } }
 
-// WithWait chooses how the loop waits. The default is WaitAdaptive.
+// WithWait chooses how the loop waits. The default is WaitBlock.
 func WithWait(w Wait) Option { return func(c *config) { c.wait = w } }
 
 // NewLoop makes a loop; uv_loop_init. It must be closed with Close or Shutdown.
@@ -83,7 +81,7 @@ func NewLoop(opts ...Option) (*Loop, error) {
 	if code != 0 {
 		return nil, &Error{Op: "loop_init", Errno: Errno(code)}
 	}
-	l := &Loop{b: b, checks: c.checks, base: time.Now()}
+	l := &Loop{b: b, checks: c.checks, sleep: wait.Sleep{Base: time.Now()}}
 	l.submission.init(b)
 	l.inbox.loop = l
 	l.waiter = newWaiter(l, c.wait)
@@ -222,7 +220,7 @@ func (l *Loop) Close() error {
 		return ErrBusy
 	}
 	l.inbox.close()
-	l.waiter.close()
+	l.waiter.Close()
 	if code := l.b.Close(); code != 0 {
 		panic(&Error{Op: "loop_close", Errno: Errno(code)})
 	}
@@ -290,13 +288,13 @@ func (l *Loop) Now() time.Duration { return time.Duration(l.b.Now) * time.Millis
 
 // Clock is the time since the loop was made, from the monotonic clock that timers use. It
 // may be called from any goroutine.
-func (l *Loop) Clock() time.Duration { return time.Since(l.base) }
+func (l *Loop) Clock() time.Duration { return l.sleep.Clock() }
 
 // Waited is how long the turns so far have waited, all in all, and when, by Clock, the
 // last wait was over and its events read; uv_metrics_idle_time.
 func (l *Loop) Waited() (total, until time.Duration) {
 	l.use("Loop.Waited")
-	return l.waited, l.waitEnd
+	return l.sleep.Total()
 }
 
 // UpdateTime brings Now up to date; uv_update_time. Timers do not need it: starting one
@@ -318,7 +316,7 @@ func (l *Loop) BackendFD() (int, error) {
 	if l.state.Load() == loopClosed {
 		return -1, ErrClosed
 	}
-	l.embed()
+	l.sleep.Embed()
 	return l.b.BackendFD(), nil
 }
 
@@ -333,7 +331,7 @@ func (l *Loop) BackendTimeout() time.Duration {
 	if !l.alive() || l.b.BackendTimeout() == 0 && l.b.Flags&cbridge.TurnAlive != 0 {
 		return 0
 	}
-	return l.patience(Forever)
+	return l.pollTimeout(Forever)
 }
 
 // SetValue keeps a value with the loop, and Value returns it; uv_loop_set_data and

@@ -17,7 +17,7 @@ import (
 )
 
 // waits are the ways to wait; what a loop does must not depend on which it has.
-var waits = map[string]uv.Wait{"adaptive": uv.WaitAdaptive, "netpoll": uv.WaitNetpoll, "block": uv.WaitBlock}
+var waits = map[string]uv.Wait{"block": uv.WaitBlock, "netpoll": uv.WaitNetpoll, "adaptive": uv.WaitAdaptive}
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
@@ -28,7 +28,7 @@ func testMain(m *testing.M) int {
 		return child(os.Args[2:])
 	}
 	counted := cbridge.CountAllocations()
-	l, err := uv.NewLoop() // opens what the runtime's poller keeps for good
+	l, err := uv.NewLoop(uv.WithWait(uv.WaitNetpoll)) // opens what the runtime's poller keeps for good
 	if err != nil || !counted || l.Close() != nil {
 		fmt.Fprintln(os.Stderr, "cannot begin:", err)
 		return 1

@@ -118,8 +118,8 @@ func (l *Loop) restless() bool {
 	return len(l.settling) > 0 || len(l.late) > 0 || len(l.deferred) > 0 || l.posted || l.b.NRec > l.cur
 }
 
-// patience is how long the poll of this turn may wait, at most timeout.
-func (l *Loop) patience(timeout time.Duration) time.Duration {
+// pollTimeout is how long the poll of this turn may wait, at most timeout.
+func (l *Loop) pollTimeout(timeout time.Duration) time.Duration {
 	if l.b.Flags&cbridge.TurnAgain != 0 || l.restless() || l.phases[idlePhase].active > 0 {
 		return 0
 	}
@@ -141,12 +141,11 @@ func (l *Loop) once(timeout time.Duration, ifAlive bool) {
 		l.runPhase(preparePhase)
 	}
 	if timeout != 0 {
-		timeout = l.patience(timeout)
+		timeout = l.pollTimeout(timeout)
 	}
-	l.waiter.wait(timeout, ifAlive && l.refs == 0)
-	if l.wakeState.Load()&wakePending != 0 {
-		// From here on a wake-up is for the next turn.
-		l.wakeState.And(^wakePending)
+	l.waiter.Wait(timeout, ifAlive && l.refs == 0)
+	if l.sleep.Woken() {
+		l.sleep.Forget() // from here on a wake-up is for the next turn
 		l.posted = true
 	}
 	l.settle()

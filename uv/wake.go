@@ -2,16 +2,8 @@
 
 package uv
 
-// Waking the loop, and what other goroutines hand to it.
-//
-//	wakeState   bit           set by                   cleared by
-//	            pending       Post, Send, Wake, Stop   the loop, after the poll
-//	            sleeping      the loop before it waits the loop, after
-//	            embedded      BackendFD                never
-//
-// A producer first adds its work to the inbox and then sets pending. Only the one that
-// sets it while the loop sleeps has to wake it. The loop goes to sleep by a
-// compare-and-swap that fails when pending is set, so no wake is lost.
+// Waking the loop, and what other goroutines hand to it. A producer first adds its work to
+// the inbox and then wakes the loop; wait.Sleep tells who has to end a wait for that.
 
 import (
 	"encoding/binary"
@@ -21,41 +13,16 @@ import (
 	"github.com/seed-a026a017/asyncio/cbridge"
 )
 
-const (
-	wakePending uint32 = 1 << iota
-	wakeSleeping
-	wakeEmbedded
-)
-
 // Wake ends the wait of the turn that runs, or makes the next one not wait. Wakes
 // coalesce. It may be called from any goroutine and at any time.
 func (l *Loop) Wake() {
-	for {
-		old := l.wakeState.Load()
-		if old&wakePending != 0 {
-			return
-		}
-		if l.wakeState.CompareAndSwap(old, old|wakePending) {
-			if old&wakeEmbedded != 0 {
-				l.inbox.signal(l.b)
-			} else if old&wakeSleeping != 0 {
-				l.waiter.wake()
-			}
-			return
-		}
+	waiter, descriptor := l.sleep.Wake()
+	if descriptor {
+		l.inbox.signal(l.b)
+	} else if waiter {
+		l.waiter.Wake()
 	}
 }
-
-// sleep reports whether the loop may wait: nobody has woken it since it last looked.
-// awake ends the sleep.
-func (l *Loop) sleep() bool {
-	old := l.wakeState.Load()
-	return old&wakePending == 0 && l.wakeState.CompareAndSwap(old, old|wakeSleeping)
-}
-
-func (l *Loop) awake() { l.wakeState.And(^wakeSleeping) }
-
-func (l *Loop) embed() { l.wakeState.Or(wakeEmbedded) }
 
 // inbox holds what other goroutines hand over, in the order in which they did.
 type inbox struct {

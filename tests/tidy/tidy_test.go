@@ -37,7 +37,8 @@ var arrows = map[string][]string{
 	"internal/proactor/uvproactor":   {"internal/proactor", "internal/proactor/system", "uv"},
 	"internal/proactor/system":       {},
 	"internal/proactor/proactortest": {"internal/proactor"},
-	"uv":                             {"cbridge", "internal/timerheap"},
+	"uv":                             {"cbridge", "internal/timerheap", "uv/internal/wait"},
+	"uv/internal/wait":               {},
 	"cbridge":                        {},
 
 	"asynciotest":      {""},

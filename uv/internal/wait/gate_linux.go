@@ -1,19 +1,21 @@
-//go:build cgo
+package wait
 
-package uv
+import (
+	"os"
+	"syscall"
+)
 
-import "syscall"
-
-// gate stands between libuv's epoll descriptor and the runtime's poller: an epoll
-// descriptor of its own, which is readable when libuv's is and the gate is open. The
+// gate stands between the loop's epoll descriptor and the runtime's poller. It is an
+// epoll descriptor too, and readable when the loop's is and the gate is open. The
 // runtime's poller watches the gate. It is closed while the loop is busy, because the
-// poller would wake an idle processor for every event although nobody waits for it.
+// poller would wake an idle P for every event although nobody waits for it.
 type gate struct {
-	fd, behind int
-	open       bool
+	fd     int
+	behind int // the loop's descriptor
+	open   bool
 }
 
-// openGate makes an open gate before the descriptor.
+// openGate makes an open gate before a descriptor.
 func openGate(behind int) (gate, error) {
 	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
@@ -40,9 +42,9 @@ func (g *gate) close() {
 	}
 }
 
-// reopen opens the gate and reports whether libuv's descriptor is ready already. The
-// kernel would not tell that by an edge: once an event has put the descriptor on the
-// gate's list of ready ones, it stays there until somebody takes the list.
+// reopen opens the gate and reports whether the loop's descriptor is ready already. No
+// edge would tell that: once an event has put the descriptor on the gate's list of ready
+// ones, it stays there until somebody takes the list.
 func (g *gate) reopen() (ready bool) {
 	if g.open {
 		return false
@@ -51,12 +53,14 @@ func (g *gate) reopen() (ready bool) {
 	g.modify(syscall.EPOLLIN)
 	var events [1]syscall.EpollEvent
 	n, _ := syscall.EpollWait(g.fd, events[:], 0)
-	return n != 0 // an interrupted look has seen nothing, so look again
+	return n != 0 // an interrupted look has seen nothing: the loop looks again
 }
 
+// modify panics if the kernel refuses, which only a descriptor that somebody else has
+// closed makes it do.
 func (g *gate) modify(events uint32) {
 	if err := g.control(syscall.EPOLL_CTL_MOD, events); err != nil {
-		panic(&Error{Op: "wait", Errno: FromSyscall(err.(syscall.Errno))})
+		panic(os.NewSyscallError("uv: wait: epoll_ctl", err))
 	}
 }
 
