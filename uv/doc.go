@@ -15,5 +15,8 @@
 // and timers are phases of the turn in Go, and what libuv would have told a handle that
 // an earlier callback stopped or closed is not told.
 //
+// A loop waits as a C program does: its thread blocks in libuv. [WithWait] chooses
+// another way, for a loop beside which other goroutines run.
+//
 // The package is empty without cgo.
 package uv

@@ -27,7 +27,7 @@ type Loop struct {
 	submission
 	turnState
 	waiter wait.Waiter
-	sleep  wait.Sleep
+	sleep  wait.Sleep // wake-ups, the clock, and how long the loop has waited
 
 	streams []*Stream // by slot: what the bridge's records are for
 	locals  []Handle  // handles without a slot, in no order; each knows its index

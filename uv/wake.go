@@ -2,8 +2,9 @@
 
 package uv
 
-// Waking the loop, and what other goroutines hand to it. A producer first adds its work to
-// the inbox and then wakes the loop; wait.Sleep tells who has to end a wait for that.
+// Waking the loop, and what other goroutines hand to it. A producer first adds its work
+// to the inbox and then wakes the loop. Whether it has to end a wait for that is said by
+// wait.Sleep.
 
 import (
 	"encoding/binary"

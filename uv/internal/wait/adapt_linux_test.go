@@ -41,8 +41,8 @@ func TestAdaptiveWait(t *testing.T) {
 	wait()
 }
 
-// Short waits for events make the loop block where a processor is to spare; long ones,
-// and waits that another goroutine ends, make it park.
+// Short waits for events make the loop block while a P is idle; long ones, and waits that
+// another goroutine ends, make it park.
 func TestAdaptiveWaitPace(t *testing.T) {
 	found := levelIdle
 	r, w := newAdaptiveRunner(t, func() level { return found })
@@ -130,7 +130,7 @@ func TestAdaptiveWaitChanges(t *testing.T) {
 	require.Greater(t, changes, rounds/10, "the way to wait hardly ever changed")
 }
 
-// Goroutines that compute on every processor make the loop block, and their end makes it
+// Goroutines that compute on every P make the loop block, and their end makes it
 // park again.
 func TestAdaptiveWaitUnderLoad(t *testing.T) {
 	r, w := newAdaptiveRunner(t, newSchedStats().level)

@@ -21,7 +21,7 @@ func TestGate(t *testing.T) {
 	require.NoError(t, err)
 	defer syscall.Close(g.fd)
 	outer := newEpoll(t)
-	edges := uint32(syscall.EPOLLIN | -syscall.EPOLLET)
+	edges := uint32(syscall.EPOLLIN | syscall.EPOLLET&0xffffffff)
 	require.NoError(t, syscall.EpollCtl(outer, syscall.EPOLL_CTL_ADD, g.fd, &syscall.EpollEvent{Events: edges}))
 	edge := func() bool { return epollReady(t, outer) }
 	event := func() {
