@@ -125,22 +125,21 @@ func leftOn(l *asyncio.Loop) string {
 	return strings.Join(left, ", and ")
 }
 
-// turnsToClose is more turns than a transport needs to close.
-const turnsToClose = 10
-
-// openAtEnd counts the connections and servers that l still has after some turns, which
-// do not wait. A loop that the test has closed has none.
+// openAtEnd counts the connections and servers that l still has once they have had time
+// to end: the kernel tells of a peer that has gone when it likes. A loop that the test
+// has closed has none.
 func openAtEnd(l *asyncio.Loop) int {
-	for range turnsToClose {
-		if l.IsClosed() || l.Stats().Handles == 0 {
-			return 0
+	for deadline := time.Now().Add(settleLimit); !l.IsClosed(); {
+		n := l.Stats().Handles
+		if n == 0 || time.Now().After(deadline) {
+			return n
 		}
-		l.CallSoon(l.Stop)
+		l.CallLater(time.Millisecond, l.Stop)
 		if err := l.RunForever(); err != nil {
-			break
+			return n
 		}
 	}
-	return l.Stats().Handles
+	return 0
 }
 
 func describeHandles(n int) string { return fmt.Sprintf("%d open connections and servers", n) }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -142,6 +143,21 @@ func TestNew(t *testing.T) {
 				})
 			})
 			requireFailure(t, failures, "1 open connections and servers")
+		})
+		t.Run("a connection whose peer ends late", func(t *testing.T) {
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			defer ln.Close()
+			require.Empty(t, failuresOf(t, func(t testing.TB) {
+				l := asynciotest.New(t, opts...)
+				asynciotest.InTask(t, l, func(ctx context.Context) {
+					_, _, err := l.CreateConnection(ctx, func() asyncio.Protocol { return asyncio.NullProtocol{} }, "tcp", ln.Addr().String())
+					require.NoError(t, err)
+				})
+				peer, err := ln.Accept()
+				require.NoError(t, err)
+				t.Cleanup(func() { time.AfterFunc(20*time.Millisecond, func() { _ = peer.Close() }) })
+			}))
 		})
 		t.Run("a loop that still runs", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
