@@ -302,8 +302,9 @@ func oracleTimersOrder(ctx context.Context, log logFunc) {
 
 func oracleTimersSleep(ctx context.Context, log logFunc) {
 	l := testkit.LoopOf(ctx)
-	// All deadlines count from here, five times as long as in Python, so that a busy machine
-	// does not change their order; one that is past is still a deadline, and no yield.
+	// All deadlines count from here, five times as long as in Python, so that a busy
+	// machine does not change their order; one that is past is still a deadline, and no
+	// yield.
 	start := l.Time()
 	sleeper := func(ms int) *asyncio.Task[asyncio.None] {
 		return testkit.Start(ctx, func(ctx context.Context) error {
