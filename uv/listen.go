@@ -32,7 +32,7 @@ type listener struct {
 	limited bool // by MaxConns
 	stopped bool
 	retry   *Timer   // runs after an error; nil before the first one
-	held    []Handle // accepted and not yet handed over: the listener was stopped in their turn, or the callback has panicked
+	held    []Handle // accepted, not handed over: stopped meanwhile, or the callback has panicked
 }
 
 // Listen listens, on any address and port if the handle is not bound; uv_listen. onConn

@@ -43,7 +43,7 @@ type Loop struct {
 	stop   atomic.Bool
 	checks bool
 	goid   atomic.Uint64 // under WithChecks: the goroutine that runs the loop
-	uses   uint64        // bumped by every method for the loop's goroutine, so that the race detector names a trespasser
+	uses   uint64        // bumped by the loop's methods, so that -race names a trespasser
 	value  any
 	leaks  *leakTracker // nil without WithLeakReport
 }

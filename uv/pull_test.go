@@ -64,7 +64,8 @@ func TestPullEndsWithReading(t *testing.T) {
 	for name, end := range map[string]func(*Pipe){
 		"closed": func(p *Pipe) {
 			p.Close()
-			fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0) // takes the number over
+			// This takes the number over.
+			fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 			require.NoError(t, err)
 			_, err = syscall.Write(fds[0], make([]byte, 60000))
 			require.NoError(t, err)

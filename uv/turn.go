@@ -6,9 +6,11 @@ package uv
 //
 //	idle      callbacks of idle handles
 //	prepare   callbacks of prepare handles
-//	poll      one call into the bridge: the operations are executed and libuv runs once; it waits if nothing keeps it
+//	poll      one call into the bridge: the operations are executed and libuv runs
+//	          once; it waits if nothing keeps it
 //	settle    writes that the flush has finished
-//	late      bytes and ends that were read before a ReadStop, for streams that read again
+//	late      bytes and ends that were read before a ReadStop, for streams that read
+//	          again
 //	records   what libuv has reported, in its order
 //	check     callbacks of check handles
 //	posts     functions posted before this moment
@@ -50,7 +52,7 @@ type submission struct {
 	nops      uint32
 	npieces   uint32
 	arenaUsed uint32
-	seq       uint64 // number of the coming flush, which each turn is: what a stream has gathered under an older one is gone
+	seq       uint64 // number of the coming flush; what was gathered under an older one is gone
 }
 
 func (q *submission) init(b *cbridge.Loop) {
