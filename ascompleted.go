@@ -43,7 +43,7 @@ func AsCompleted[T any](ctx context.Context, aws ...Awaitable[T]) iter.Seq2[int,
 	for i := range links {
 		c.promises[i].base().addDone(&links[i])
 	}
-	runtime.AddCleanup(c, func(links completionLinks) { l.post(links) }, links)
+	c.forget = runtime.AddCleanup(c, func(links completionLinks) { l.post(links) }, links)
 	return func(yield func(int, Result[T]) bool) { c.each(ctx, yield) }
 }
 
@@ -53,6 +53,7 @@ type completions[T any] struct {
 	promises []promise[T]
 	indices  []int // of the promises among the arguments
 	taken    int   // of those that are done
+	forget   runtime.Cleanup
 }
 
 // completionOrder is the order in which the promises were done.
@@ -66,6 +67,7 @@ type completionLink struct {
 	noter weak.Pointer[completionOrder]
 	of    weak.Pointer[future]
 	n     int
+	gone  bool // out of the future's list, with others that nobody wants
 }
 
 func (link *completionLink) run(*Loop) {
@@ -80,8 +82,22 @@ type completionLinks []completionLink
 
 func (links completionLinks) run(*Loop) {
 	for i := range links {
-		if f := links[i].of.Value(); f != nil {
-			f.removeWaiter(&links[i])
+		if f := links[i].of.Value(); f != nil && !links[i].gone {
+			f.dropUnwanted()
+		}
+	}
+}
+
+// dropUnwanted takes the links of all given-up sequences out of the list at once: there
+// may be very many where a future lives long.
+func (f *future) dropUnwanted() {
+	all := f.waiters()
+	f.first, f.rest = nil, nil
+	for _, w := range all {
+		if link, ok := w.(*completionLink); ok && link.noter.Value() == nil {
+			link.gone = true
+		} else {
+			f.addWaiter(w)
 		}
 	}
 }
@@ -98,6 +114,9 @@ func (c *completions[T]) each(ctx context.Context, yield func(int, Result[T]) bo
 		n := c.order.done[c.taken]
 		c.taken++
 		v, err := c.promises[n].Result()
+		if c.taken == len(c.promises) {
+			c.forget.Stop() // nothing is left to forget
+		}
 		if !yield(c.indices[n], Result[T]{v, err}) {
 			return
 		}

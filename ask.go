@@ -16,8 +16,8 @@ import "sync/atomic"
 // loop is closed and not the caller's.
 func (l *Loop) ask(fn func()) bool {
 	if here := loopHere(); here != nil && here != l {
-		here.rest(true)
-		defer here.rest(false)
+		here.rest(1)
+		defer here.rest(-1)
 	}
 	for loopHere() == l || !l.IsClosed() {
 		if l.atRest(fn) {
@@ -41,12 +41,12 @@ func (l *Loop) ask(fn func()) bool {
 	return false
 }
 
-// rest begins or ends a rest of the loop, whose goroutine calls it. The end waits for
-// those who look at the loop.
-func (l *Loop) rest(begins bool) {
+// rest begins a rest of the loop, with 1, or ends it, with -1. Its goroutine calls it.
+// The end waits for those who look at the loop.
+func (l *Loop) rest(change int) {
 	l.inbox.mu.Lock()
 	defer l.inbox.mu.Unlock()
-	l.inbox.resting = begins
+	l.inbox.rests += change
 }
 
 // question is a look at the loop that another goroutine wants to have.
@@ -98,7 +98,7 @@ func (l *Loop) atRest(fn func()) bool {
 	}
 	l.inbox.mu.Lock() // beginRun takes it, and rest
 	defer l.inbox.mu.Unlock()
-	if l.IsRunning() && !l.inbox.resting || l.IsClosed() && l.ended.err() == nil {
+	if l.IsRunning() && l.inbox.rests == 0 || l.IsClosed() && l.ended.err() == nil {
 		return false
 	}
 	fn()

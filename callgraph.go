@@ -31,7 +31,8 @@ type CallGraph struct {
 // asyncio.capture_call_graph. The edges are Await, Gather, Shield, Wait, AsCompleted and
 // TaskGroup. For nil it is the graph of the current task, nil in a callback; it panics
 // with ErrNoRunningLoop where no loop runs. Any goroutine: one that is not the loop's
-// waits until the loop is between two callbacks. If the loop was closed meanwhile, only
+// waits until the loop is between two callbacks; while the loop does not run, nobody else
+// may use it. If the loop was closed meanwhile, only
 // Future is set.
 func CaptureCallGraph(f AnyFuture) *CallGraph {
 	if f == nil {

@@ -16,13 +16,13 @@ import (
 )
 
 type inbox struct {
-	mu      sync.Mutex
-	calls   []runnable
-	spare   []runnable // the emptied slice of the last drain, to be filled again
-	limit   int        // calls that may wait; 0: any number
-	closed  bool
-	resting bool          // the loop waits for a look at another one: see ask
-	runEnd  chan struct{} // made when first asked for
+	mu     sync.Mutex
+	calls  []runnable
+	spare  []runnable // the emptied slice of the last drain, to be filled again
+	limit  int        // calls that may wait; 0: any number
+	closed bool
+	rests  int           // looks at other loops that this one waits for: see ask
+	runEnd chan struct{} // made when first asked for
 
 	filled atomic.Bool // calls is not empty
 	asleep atomic.Bool // the loop is in a Poll that waits

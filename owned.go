@@ -50,10 +50,10 @@ func (s *ownedSet) remove(o owned) {
 func (s *ownedSet) abandon(l *Loop) {
 	all := *s
 	*s = nil
-	for _, o := range all {
+	forEach(all, func(o owned) {
 		*o.place() = 0
 		o.abandon(l)
-	}
+	})
 }
 
 // warnUnclosed says in debug mode that o was left open when its loop closed, and what to

@@ -106,7 +106,12 @@ func (t *task) parkWatching(foreign context.Context, w aborter) error {
 	}
 	stop := context.AfterFunc(foreign, func() { t.loop.post(watch) })
 	watches = true
-	err := awaiter{task: t}.park(w)
+	var err error
+	if t.phase == taskReady { // the caller's context has done what was to be waited for
+		err = t.resumed(t.standIn() || t.co.yield(struct{}{}))
+	} else {
+		err = awaiter{task: t}.park(w)
+	}
 	stop()
 	watch.task = nil
 	return err

@@ -4,7 +4,8 @@ package asyncio
 //
 //	bound    -> serving  start: the sockets accept
 //	         -> closed   Close
-//	serving  -> closed   Close: the sockets are closed, the connections live on
+//	serving  -> closed   Close: the sockets are closed, the connections live on; or
+//	                     abandon, when the loop closes
 //
 // A server is gone once it is closed and its last connection is lost.
 
@@ -63,8 +64,9 @@ func (a *acceptor) String() string { return fmt.Sprintf("<server on %v>", a.list
 
 // abandon leaves the socket to the driver, which closes it with the loop.
 func (a *acceptor) abandon(l *Loop) {
-	l.warnUnclosed(a, "server: it listens, and its loop is closed; call Server.Close")
 	a.file.remove(l)
+	a.server.state, a.server.acceptors = serverClosed, nil
+	l.warnUnclosed(a, "server: it listens, and its loop is closed; call Server.Close")
 }
 
 // start accepts on every socket.
@@ -72,9 +74,12 @@ func (s *Server) start() error {
 	if s.state == serverClosed {
 		return fmt.Errorf("%w: the server is closed: %w", ErrInvalidState, net.ErrClosed)
 	}
+	before := s.state
 	s.state = serverServing
 	for _, a := range s.acceptors {
 		if err := a.adjust(); err != nil {
+			s.state = before
+			s.adjust()
 			return err
 		}
 	}
@@ -144,10 +149,10 @@ func (a *acceptor) AcceptFailed(err error) {
 		message = "socket.accept() out of system resource"
 	}
 	a.accepting = false
-	l.CallExceptionHandler(ErrorContext{Message: message, Exception: err, Server: a.server})
 	if a.server.state != serverClosed && a.retry == nil {
 		a.retry = l.CallLater(acceptRetryDelay, a.goOn)
 	}
+	l.CallExceptionHandler(ErrorContext{Message: message, Exception: err, Server: a.server})
 }
 
 func outOfResources(err error) bool {
@@ -201,7 +206,8 @@ func (s *Server) StartServing(ctx context.Context) error {
 
 // ServeForever accepts connections until it is cancelled, or Close is called elsewhere:
 // Server.serve_forever. Then it closes the server, waits until the connections are lost,
-// and returns a *CancelledError. The error is ErrInvalidState if a task is in
+// and returns a *CancelledError, or why a context that the caller derived has ended. The
+// error is ErrInvalidState if a task is in
 // ServeForever already, and with net.ErrClosed if the server was closed before.
 // Suspends. Cancelled: the server is closed; a second cancellation ends the wait for the
 // connections.
@@ -218,7 +224,7 @@ func (s *Server) ServeForever(ctx context.Context) error {
 	}
 	err = s.forever.wait(a)
 	s.Close()
-	_ = s.WaitClosed(ctx) // a second cancellation adds nothing to the first
+	_ = s.WaitClosed(a.task.Context()) // a second cancellation adds nothing to the first
 	return err
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"reflect"
 	"syscall"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
@@ -67,13 +68,13 @@ func (s *Server) started(a awaiter, c serverConfig) (*Server, error) {
 
 // ServeListener serves on a listener that exists, such as one that systemd or a
 // predecessor has handed over: create_server(sock=). It takes ln over, a *net.TCPListener
-// or a *net.UnixListener, and on success only: net.FileListener makes one of a
-// descriptor. The file of a Unix socket is not the server's, and stays. WithBacklog and
-// the options of connections count; those that bind an address were the maker's.
-// It is for a task of the loop.
+// or a *net.UnixListener, of which net.FileListener makes one from a descriptor; one that
+// it refuses is as it was. The file of a Unix socket is not the server's, and stays.
+// WithBacklog and the options of connections count; those that bind an address were the
+// maker's. It is for a task of the loop.
 // Suspends. Cancelled: nothing listens, and ln is closed.
 func (l *Loop) ServeListener(ctx context.Context, factory func() Protocol, ln net.Listener, opts ...ServerOption) (*Server, error) {
-	if factory == nil || ln == nil {
+	if v := reflect.ValueOf(ln); factory == nil || ln == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		panic(misuse(ErrInvalidArgument, "ServeListener was given a nil factory or listener"))
 	}
 	a, err := l.enterOn(ctx, "ServeListener")

@@ -40,7 +40,7 @@ type loopCounters struct {
 
 // Stats tells what the loop has done and holds. In the loop's callbacks and tasks, and
 // while it does not run, the numbers are exact; to other goroutines they are those of the
-// last poll. Any goroutine.
+// last poll. Any goroutine; while the loop does not run, nobody else may use it.
 func (l *Loop) Stats() LoopStats {
 	l.atRest(func() { l.publishStats(l.pro.Now()) })
 	l.counters.mu.Lock()

@@ -4,6 +4,7 @@ package asyncio
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
@@ -90,7 +91,9 @@ func (p *streamProtocol) ConnectionMade(t Transport) {
 	}
 	w := newStreamWriter(p)
 	p.task = CreateTask(p.server.ctx, func(ctx context.Context) (None, error) {
-		return None{}, p.server.handler(ctx, &p.reader, w)
+		err := p.server.handler(ctx, &p.reader, w)
+		runtime.KeepAlive(w) // a handler that only reads still has it
+		return None{}, err
 	})
 	p.task.addDone((*handlerEnd)(p))
 }

@@ -87,8 +87,8 @@ func CurrentTask(ctx context.Context) AnyTask {
 
 // AllTasks is the tasks of l that are not done, oldest first: asyncio.all_tasks. Any
 // goroutine: one that is not the loop's waits until the loop is between two callbacks,
-// and gets none of a closed loop. The tasks' own methods are still for the loop's
-// goroutine.
+// and gets none of a closed loop; while the loop does not run, nobody else may use it.
+// The tasks' own methods are still for the loop's goroutine.
 func AllTasks(l *Loop) []AnyTask {
 	var all []AnyTask
 	l.ask(func() {

@@ -22,7 +22,7 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 	if t.wroteEOF || t.state == transportLost {
 		return 0, t.refuseWrite(len(p))
 	}
-	if t.rare != nil {
+	if t.rare != nil && len(p) > 0 {
 		t.touchWrite()
 	}
 	t.stream.Write(p)
@@ -33,18 +33,22 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 func (t *streamTransport) WriteV(bufs [][]byte) error {
 	t.use("Transport.WriteV")
 	if t.wroteEOF || t.state == transportLost {
-		n := 0
-		for _, b := range bufs {
-			n += len(b)
-		}
-		return t.refuseWrite(n)
+		return t.refuseWrite(sizeOf(bufs))
 	}
-	if t.rare != nil {
+	if t.rare != nil && sizeOf(bufs) > 0 {
 		t.touchWrite()
 	}
 	t.stream.WriteV(bufs)
 	t.written()
 	return nil
+}
+
+// sizeOf is the number of bytes in bufs.
+func sizeOf(bufs [][]byte) (n int) {
+	for _, b := range bufs {
+		n += len(b)
+	}
+	return n
 }
 
 // written sees to it that what was gathered leaves soon, and calls PauseWriting when the
@@ -90,7 +94,10 @@ func (h *streamHandler) Drained() {
 		t.writingPaused = false
 		t.resumeWriting()
 	}
-	t.loseIfFlushed() // after ResumeWriting, which may write
+	if t.state == transportClosing {
+		t.stream.Flush() // what ResumeWriting has written
+		t.loseIfFlushed()
+	}
 }
 
 func (t *streamTransport) pauseWriting() {

@@ -5,12 +5,14 @@ package asyncio
 // protocol's own memory, transport_idle.go the limit on silence.
 //
 //	open      -> closing  Close, with bytes to flush
-//	          -> lost     Abort; Close, with none; a failure; a callback that panicked
-//	closing   -> lost     the last byte is flushed; Abort; a failure
+//	          -> lost     Abort; Close, with none; a failure; a callback that panicked;
+//	                      the loop closes
+//	closing   -> lost     the last byte is flushed; Abort; a failure; the loop closes
 //
 // The move to lost closes the descriptor and queues connectionEnd, which calls
-// ConnectionLost. So that call never runs inside another one, and it comes in the next
-// turn whether or not that turn polls.
+// ConnectionLost; when the loop closes, the driver closes it, and nobody hears. So that
+// call never runs inside another one, and it comes in the next turn whether or not that
+// turn polls.
 
 import (
 	"errors"
@@ -108,11 +110,13 @@ func (t *streamTransport) place() *ownedPlace { return &t.at }
 // abandon makes the transport lost when its loop closes. No protocol hears of it, since
 // no callback runs on a closed loop; the driver closes the descriptor.
 func (t *streamTransport) abandon(l *Loop) {
-	if t.state == transportOpen {
-		l.warnUnclosed(t, "transport")
-	}
-	if t.state != transportLost {
+	was := t.state
+	if was != transportLost {
 		t.become(transportLost)
+		t.stream.LocalAddr() // as in lose
+	}
+	if was == transportOpen {
+		l.warnUnclosed(t, "transport")
 	}
 }
 

@@ -34,6 +34,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,10 @@ func New(t testing.TB, opts ...Option) *asyncio.Loop {
 	})
 	t.Cleanup(func() {
 		watchdog.Stop()
+		if l.IsRunning() {
+			t.Error("asynciotest: the loop still runs at the end of the test")
+			stopRunning(l)
+		}
 		if n := openAtEnd(l); n > 0 {
 			t.Errorf("asynciotest: the test has left %s", describeHandles(n))
 		}
@@ -123,6 +128,14 @@ func leftOn(l *asyncio.Loop) string {
 		left = append(left, describeHandles(n))
 	}
 	return strings.Join(left, ", and ")
+}
+
+// stopRunning stops a loop that runs in another goroutine, and waits until it has.
+func stopRunning(l *asyncio.Loop) {
+	for l.IsRunning() {
+		_, _ = l.CallSoonThreadsafe(l.Stop)
+		runtime.Gosched()
+	}
 }
 
 // openAtEnd counts the connections and servers that l still has once they have had time

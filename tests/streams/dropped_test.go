@@ -68,3 +68,40 @@ func TestAWriterThatIsKeptStaysOpen(t *testing.T) {
 		})
 	})
 }
+
+// A handler that only reads has its writer as long as it runs.
+func TestAHandlerThatOnlyReads(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			began, got := asyncio.NewFuture[asyncio.None](l), asyncio.NewFuture[string](l)
+			s, err := asyncio.StartServer(ctx, func(ctx context.Context, r *asyncio.StreamReader, _ *asyncio.StreamWriter) error {
+				first, err := r.ReadExactly(ctx, len("first "))
+				if err != nil {
+					return err
+				}
+				_ = began.SetResult(asyncio.None{})
+				rest, err := r.ReadAll(ctx)
+				_ = got.SetResult(string(first) + string(rest))
+				return err
+			}, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			peer := testkit.DialNet(t, s)
+			_, err = peer.Write([]byte("first "))
+			require.NoError(t, err)
+			_, err = began.Await(ctx)
+			require.NoError(t, err)
+			runtime.GC()
+			runtime.GC()
+			asynciotest.Yield(t, ctx, 10)
+			_, err = peer.Write([]byte("second"))
+			require.NoError(t, err)
+			require.NoError(t, peer.CloseWrite())
+			text, err := got.Await(ctx)
+			require.NoError(t, err)
+			require.Equal(t, "first second", text)
+			s.Close()
+			require.NoError(t, s.WaitClosed(ctx))
+		})
+	})
+}

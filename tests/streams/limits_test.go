@@ -127,6 +127,24 @@ func TestWithIdleTimeout(t *testing.T) {
 			require.NoError(t, s.WaitClosed(ctx))
 		})
 	})
+	t.Run("to write nothing keeps nothing open", func(t *testing.T) {
+		eachNetwork(t, func(t *testing.T, ctx context.Context, network, address string) {
+			l := testkit.LoopOf(ctx)
+			p := testkit.NewTap(l)
+			s, err := l.CreateServer(ctx, p.Factory, network, address, asyncio.WithIdleTimeout(idle))
+			require.NoError(t, err)
+			dial(t, s)
+			require.NoError(t, asynciotest.Until(ctx, func() bool { return p.Transport != nil }))
+			for !p.Lost.Done() {
+				_, err := p.Transport.Write(nil)
+				require.NoError(t, err)
+				require.NoError(t, p.Transport.WriteV([][]byte{nil, {}}))
+				require.NoError(t, asyncio.Sleep(ctx, idle/10))
+			}
+			s.Close()
+			require.NoError(t, s.WaitClosed(ctx))
+		})
+	})
 	t.Run("must be positive", func(t *testing.T) {
 		testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { asyncio.WithIdleTimeout(0) })
 	})

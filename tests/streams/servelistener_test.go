@@ -76,6 +76,9 @@ func TestServeListenerRefuses(t *testing.T) {
 		l := asynciotest.New(t, opts...)
 		asynciotest.InTask(t, l, func(ctx context.Context) {
 			testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { _, _ = l.ServeListener(ctx, testkit.NewEchoes, nil) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() {
+				_, _ = l.ServeListener(ctx, testkit.NewEchoes, (*net.TCPListener)(nil))
+			})
 			ln := testkit.ListenNet(t)
 			testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { _, _ = l.ServeListener(ctx, nil, ln) })
 			_, err := l.ServeListener(ctx, testkit.NewEchoes, struct{ net.Listener }{ln})

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -386,6 +387,26 @@ func TestServerOnUnixSocket(t *testing.T) {
 				p.Equal(t, "made", "data", "eof", "lost")
 				s.Close()
 			})
+		})
+	})
+}
+
+func TestServeForeverWithADerivedContext(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			p := testkit.NewTap(l)
+			s, err := l.CreateServer(ctx, p.Factory, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			peer := testkit.DialNet(t, s)
+			require.NoError(t, asynciotest.Until(ctx, func() bool { return p.Transport != nil }))
+			derived, cancel := context.WithCancel(ctx)
+			l.CallSoon(func() {
+				cancel()
+				l.CallLater(20*time.Millisecond, func() { _ = peer.Close() })
+			})
+			require.ErrorIs(t, s.ServeForever(derived), context.Canceled)
+			require.True(t, p.Lost.Done(), "it has waited for the connection")
 		})
 	})
 }

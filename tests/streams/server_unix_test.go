@@ -6,6 +6,7 @@ package streams_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -196,5 +197,53 @@ func TestWithCleanupSocket(t *testing.T) {
 			s.Close()
 			require.FileExists(t, path)
 		})
+	})
+}
+
+// A server whose loop was closed has no file any more: its inode may be another file's.
+func TestCloseOfAServerWhoseLoopWasClosed(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		path := filepath.Join(t.TempDir(), "s")
+		serve := func() (*asyncio.Loop, *asyncio.Server) {
+			l := asynciotest.New(t, opts...)
+			var s *asyncio.Server
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				var err error
+				s, err = l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+				require.NoError(t, err)
+			})
+			return l, s
+		}
+		first, one := serve()
+		require.NoError(t, first.Close())
+		require.False(t, one.IsServing())
+		require.Empty(t, one.Addrs())
+		second, two := serve()
+		one.Close()
+		require.FileExists(t, path)
+		two.Close()
+		require.NoError(t, second.Close())
+	})
+}
+
+// angryHandler is a handler of log/slog that panics.
+type angryHandler struct{ slog.Handler }
+
+func (angryHandler) Enabled(context.Context, slog.Level) bool  { return true }
+func (angryHandler) Handle(context.Context, slog.Record) error { panic("no more logs") }
+
+func TestLoopCloseWithALoggerThatPanics(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		dir := t.TempDir()
+		l := asynciotest.New(t, append(opts, asyncio.WithDebug(true), asyncio.WithLogger(slog.New(angryHandler{})))...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			for _, name := range []string{"a", "b"} {
+				_, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", filepath.Join(dir, name))
+				require.NoError(t, err)
+			}
+		})
+		require.NotNil(t, testkit.Recovered(func() { _ = l.Close() }))
+		require.NoFileExists(t, filepath.Join(dir, "a"))
+		require.NoFileExists(t, filepath.Join(dir, "b"))
 	})
 }

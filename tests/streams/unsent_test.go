@@ -82,3 +82,33 @@ func TestTheEndLeavesBeforeTheNextTurn(t *testing.T) {
 		}
 	})
 }
+
+// What ResumeWriting writes to a transport that is closing leaves too, and then the
+// connection is lost.
+func TestResumeWritingWritesWhileClosing(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			p, lastWords := testkit.NewTap(l), []byte("the last words")
+			p.OnResume = func() {
+				_, err := p.Transport.Write(lastWords)
+				require.NoError(t, err)
+			}
+			ln := testkit.ListenNet(t)
+			_, _, err := l.CreateConnection(ctx, p.Factory, "tcp", ln.Addr().String())
+			require.NoError(t, err)
+			peer, err := ln.Accept()
+			require.NoError(t, err)
+			sent := make([]byte, 16<<20)
+			_, err = p.Transport.Write(sent)
+			require.NoError(t, err)
+			p.Transport.Close()
+			require.False(t, p.Lost.Done(), "there is something to flush")
+			require.Len(t, testkit.ReadAll(t, ctx, peer), len(sent)+len(lastWords))
+			lost, err := p.Lost.Await(ctx)
+			require.NoError(t, err)
+			require.NoError(t, lost)
+			require.NoError(t, peer.Close())
+		})
+	})
+}

@@ -552,3 +552,31 @@ func TestContextGoesOn(t *testing.T) {
 		})
 	})
 }
+
+// completingContext completes what is awaited with it while the wait begins.
+type completingContext struct {
+	context.Context
+	complete func()
+}
+
+func (c completingContext) Deadline() (time.Time, bool) {
+	c.complete()
+	return c.Context.Deadline()
+}
+
+func TestContextThatCompletesWhatIsAwaited(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		for _, debug := range []bool{false, true} {
+			l := asynciotest.New(t, append(opts, asyncio.WithDebug(debug))...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				f := asyncio.NewFuture[int](l)
+				derived, cancel := context.WithCancel(ctx)
+				defer cancel()
+				v, err := f.Await(completingContext{derived, func() { _ = f.SetResult(1) }})
+				require.NoError(t, err)
+				require.Equal(t, 1, v)
+				require.NoError(t, asyncio.Sleep(ctx, 0), "the task goes on")
+			})
+		}
+	})
+}

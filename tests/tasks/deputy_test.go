@@ -56,7 +56,7 @@ func allStacks() string {
 
 func TestDeputyStack(t *testing.T) {
 	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := asynciotest.New(t, opts...)
+		l := asynciotest.New(t, append(opts, asyncio.WithDebug(false))...)
 		// looks tells that watcher sees where the deputy waits, as often as it likes, and
 		// runs on.
 		looks := func(t *testing.T, watcher context.Context, deputy asyncio.AnyTask) {
@@ -146,7 +146,7 @@ func TestDeputyGoexit(t *testing.T) {
 		// Goexit unwinds; then again to main's end, an error that says how the task above
 		// has ended.
 		goexit := func(t *testing.T, says string, main func(ctx context.Context, tr *asynciotest.Trace) error, before ...string) {
-			l := asynciotest.New(t, opts...)
+			l := asynciotest.New(t, append(opts, asyncio.WithDebug(false))...)
 			var tr asynciotest.Trace
 			task := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
 				defer tr.Mark("main ends")()
@@ -273,7 +273,7 @@ func TestDeputyOutlivesPanics(t *testing.T) {
 			panic(panickingError{testkit.ErrBoom})
 		}
 		t.Run("that end a task's coroutine, which the loop reports", func(t *testing.T) {
-			l := asynciotest.New(t, opts...)
+			l := asynciotest.New(t, append(opts, asyncio.WithDebug(false))...)
 			deputy := asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error { return underDeputy(t, ctx, unfinishable) }))
 			reported(t, l)
 			require.False(t, deputy.Done(), "the deputy ended too")
@@ -283,7 +283,7 @@ func TestDeputyOutlivesPanics(t *testing.T) {
 			})
 		})
 		t.Run("that the loop reports without a deputy", func(t *testing.T) {
-			l := asynciotest.New(t, opts...)
+			l := asynciotest.New(t, append(opts, asyncio.WithDebug(false))...)
 			asyncio.CreateTask(l.Context(), asyncio.Do(unfinishable))
 			reported(t, l)
 		})
@@ -305,7 +305,7 @@ func TestDeputyOutlivesPanics(t *testing.T) {
 
 func TestDeputyYieldsToTheLoop(t *testing.T) {
 	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := asynciotest.New(t, opts...)
+		l := asynciotest.New(t, append(opts, asyncio.WithDebug(false))...)
 		t.Run("a lone task that yields, for a timer and for another goroutine", func(t *testing.T) {
 			asynciotest.InTask(t, l, func(ctx context.Context) {
 				left := 2
@@ -438,7 +438,7 @@ func TestDeputyYieldsToTheLoop(t *testing.T) {
 			})
 		})
 		t.Run("Close ends it like any other", func(t *testing.T) {
-			l := asynciotest.New(t, opts...)
+			l := asynciotest.New(t, append(opts, asyncio.WithDebug(false))...)
 			asynciotest.RecordReports(l)
 			var above, below error
 			asyncio.CreateTask(l.Context(), asyncio.Do(func(ctx context.Context) error {
@@ -455,7 +455,7 @@ func TestDeputyYieldsToTheLoop(t *testing.T) {
 			require.ErrorIs(t, below, asyncio.ErrLoopClosed)
 		})
 		t.Run("there is none while the loop is closed", func(t *testing.T) {
-			l := asynciotest.New(t, opts...)
+			l := asynciotest.New(t, append(opts, asyncio.WithDebug(false))...)
 			asynciotest.RecordReports(l)
 			closing := false
 			refused := 0

@@ -76,3 +76,41 @@ func liveHeap() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// Sequences that were ranged over to their end are not looked for.
+func TestFinishedSequencesCostNothing(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			const sequences = 1000
+			for range sequences {
+				for range asyncio.AsCompleted(ctx, asyncio.Do(func(context.Context) error { return nil })) {
+				}
+			}
+			before := l.Stats().Callbacks
+			liveHeap()
+			asynciotest.Yield(t, ctx, 20)
+			require.Less(t, l.Stats().Callbacks-before, uint64(sequences/2))
+		})
+	})
+}
+
+// However many sequences wait for a future that lives long, they are forgotten at once.
+func TestManyGivenUpSequencesAreForgottenTogether(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			forever := asyncio.NewFuture[asyncio.None](l)
+			other := testkit.Awaits(ctx, forever)
+			asynciotest.Yield(t, ctx, 1)
+			for range 2000 {
+				asyncio.AsCompleted[asyncio.None](ctx, forever)
+			}
+			liveHeap()
+			asynciotest.Yield(t, ctx, 20)
+			require.NoError(t, forever.SetResult(asyncio.None{}))
+			_, err := other.Await(ctx)
+			require.NoError(t, err, "others that wait are left alone")
+		})
+	})
+}
