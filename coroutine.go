@@ -111,7 +111,7 @@ func (l *Loop) takeNewTask(c *coroutine) *task {
 func (l *Loop) startStep(t *task) {
 	l.ready.pop()
 	l.batch--
-	t.become(taskRunning)
+	t.takeControl()
 }
 
 type coroutinePool struct {

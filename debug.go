@@ -39,6 +39,9 @@ func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.slowCallback = d }
 // make the next ones, as the deputy.
 func (l *Loop) runTimed(r runnable) {
 	start := l.pro.Now()
+	if t, ok := r.(*task); ok {
+		t.mustBe(taskReady)
+	}
 	defer func() {
 		if took := l.pro.Now() - start; l.debug && took >= l.slowCallback {
 			s := describe(r)

@@ -41,7 +41,7 @@ func (p *coroutinePool) mayNest() bool {
 func (t *task) startNow(l *Loop) {
 	c, outer := l.coroutines.get(t), l.current
 	t.co, c.nested = c, true
-	t.become(taskRunning)
+	t.takeControl()
 	defer func() { // a Goexit in the body goes on in the caller
 		l.current, c.nested = outer, false
 	}()

@@ -53,10 +53,11 @@ func enter(ctx context.Context) (awaiter, error) {
 			a.foreign = ctx
 		}
 	}
-	if !a.task.runsHere() {
+	self, lock := goid.SelfAndLock()
+	if a.task.goroutine.Load() != self || a.task.loop.current != a.task { // runsHere, without its call
 		return a, notCurrent(a.task)
 	}
-	if l := a.task.loop; goid.ThreadLock() != l.coroutines.lock {
+	if lock != a.task.loop.coroutines.lock {
 		return a, a.task.lockedThread()
 	}
 	if a.foreign != nil && a.foreign.Err() != nil {
@@ -197,7 +198,7 @@ func (t *task) orphaned() error {
 		t.waiting.abort(t)
 		t.waiting = nil
 	}
-	t.become(taskRunning)
+	t.takeControl()
 	err := misuse(ErrLoopClosed, "%s was suspended when its loop was closed", t.Name())
 	t.co.orphaned++
 	if t.co.orphaned > orphanedAwaitsMax {
@@ -227,6 +228,7 @@ func (p *waitPoint) wake(err error) {
 	if t := p.task; t != nil {
 		if t.loop.debug {
 			t.loop.checkGoroutine("wake")
+			t.mustBe(taskSuspended)
 		}
 		p.task = nil
 		t.wake(err)

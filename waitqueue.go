@@ -57,6 +57,7 @@ func (q *waitQueue) wakeNext() bool {
 	}
 	if l := p.task.loop; l.debug {
 		l.checkGoroutine("wake")
+		p.task.mustBe(taskSuspended)
 	}
 	p.state = placeWoken
 	q.advance()

@@ -13,3 +13,12 @@ TEXT ·word(SB), NOSPLIT, $0-16
 	MOVQ	(AX)(CX*1), AX
 	MOVQ	AX, ret+8(FP)
 	RET
+
+// func selfAndWord(offset uintptr) (self, word uintptr)
+TEXT ·selfAndWord(SB), NOSPLIT, $0-24
+	MOVQ	(TLS), AX
+	MOVQ	offset+0(FP), CX
+	MOVQ	AX, self+8(FP)
+	MOVQ	(AX)(CX*1), AX
+	MOVQ	AX, word+16(FP)
+	RET

@@ -13,3 +13,13 @@ TEXT ·word(SB), NOSPLIT, $0-16
 	MOVD	(R0), R0
 	MOVD	R0, ret+8(FP)
 	RET
+
+// func selfAndWord(offset uintptr) (self, word uintptr)
+TEXT ·selfAndWord(SB), NOSPLIT, $0-24
+	MOVD	offset+0(FP), R0
+	MOVD	g, R1
+	MOVD	R1, self+8(FP)
+	ADD	g, R0
+	MOVD	(R0), R0
+	MOVD	R0, word+16(FP)
+	RET

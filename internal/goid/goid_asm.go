@@ -7,3 +7,6 @@ func Self() uintptr
 
 // word is the word at offset of the runtime's descriptor of the goroutine that calls it.
 func word(offset uintptr) uintptr
+
+// selfAndWord is both at once.
+func selfAndWord(offset uintptr) (self, word uintptr)

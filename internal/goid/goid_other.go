@@ -27,5 +27,8 @@ func CanTellLock() bool { return false }
 // ThreadLock is 0: without assembly nobody knows whether a goroutine is locked.
 func ThreadLock() uintptr { return 0 }
 
+// SelfAndLock is Self and ThreadLock in one call.
+func SelfAndLock() (self, lock uintptr) { return Self(), 0 }
+
 // FindThreadLock has nothing to find.
 func FindThreadLock() {}
