@@ -26,6 +26,7 @@ var ownFiles = map[string]string{
 	"goproactor/gate.go":            "a goroutine reads, and has to be stopped",
 	"goproactor/options_other.go":   "package net has no SO_REUSEPORT and no backlog",
 	"goproactor/options_unix.go":    "package net has no SO_REUSEPORT and no backlog",
+	"goproactor/poller.go":          "the runtime has a poller, and ends the process if it cannot make it",
 	"goproactor/queue.go":           "goroutines tell the loop what has happened; uv has its records in C",
 	"goproactor/socket_portable.go": "the calls of systems that can only wait",
 	"goproactor/socket_unix.go":     "the calls of systems with non-blocking descriptors",

@@ -44,6 +44,9 @@ type driver struct {
 
 // New returns a proactor that needs neither cgo nor libuv.
 func New() (proactor.Proactor, error) {
+	if err := makePoller(); err != nil {
+		return nil, err
+	}
 	d := &driver{
 		bell:      make(chan struct{}, 1),
 		timer:     time.NewTimer(time.Hour),
