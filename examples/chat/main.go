@@ -36,12 +36,9 @@ import (
 )
 
 const (
-	backlog = 1024 // clients that may wait to be accepted
-	// greetTimeMax is how long a client may take to say its name.
-	greetTimeMax = 10 * time.Second
-	// stopTimeMax is how long a client may take to read its last lines when the house is
-	// closed.
-	stopTimeMax = 2 * time.Second
+	backlog      = 1024             // clients that may wait to be accepted
+	greetTimeMax = 10 * time.Second // for a client to say its name
+	stopTimeMax  = 2 * time.Second  // for a client to read its last lines when the house is closed
 )
 
 func main() {
@@ -166,8 +163,7 @@ type house struct {
 	waitMax time.Duration
 }
 
-// room is where everybody hears everybody. It says no more to those of another room than
-// a wall does.
+// room is where everybody hears everybody.
 type room struct {
 	name    string
 	house   *house
@@ -250,12 +246,10 @@ func (r *room) say(ctx context.Context, line string) error {
 // is stuck, and the end.
 
 const (
-	// The flood: more than the kernel keeps for a connection, so that a client that does
-	// not read is noticed.
+	// The flood is more than the kernel keeps for a connection that does not read.
 	floodLines     = 2000
 	floodLineBytes = 16 << 10
-	// demoWaitMax is short because somebody in the demo tries it to its end.
-	demoWaitMax = 2 * time.Second
+	demoWaitMax    = 2 * time.Second // short, because somebody tries it to its end
 )
 
 // demo lets clients talk, flood their room while one of them is slow and another one is
@@ -274,17 +268,12 @@ func demo() error {
 			}
 		}
 		ann, bob, dan := clients[0], clients[1], clients[2]
-		if err := talk(ctx, ann, bob, dan); err != nil {
-			return fmt.Errorf("talk: %w", err)
-		}
-		if err := otherRoom(ctx, address, ann, bob, dan); err != nil {
-			return fmt.Errorf("other room: %w", err)
-		}
-		if err := slowReader(ctx, ann, bob, dan); err != nil {
-			return fmt.Errorf("slow reader: %w", err)
-		}
-		if err := stuckReader(ctx, address, ann, bob, dan); err != nil {
-			return fmt.Errorf("stuck reader: %w", err)
+		for _, act := range []func(ctx context.Context, address string, ann, bob, dan *client) error{
+			talk, otherRoom, slowReader, stuckReader,
+		} {
+			if err := act(ctx, address, ann, bob, dan); err != nil {
+				return err
+			}
 		}
 		return goodbye(ctx, h, server, clients[:])
 	}))
@@ -315,10 +304,11 @@ func join(ctx context.Context, address, name, where string) (*client, error) {
 
 // say sends a line.
 func (c *client) say(ctx context.Context, line string) error {
-	if _, err := io.WriteString(c.w, line+"\n"); err != nil {
-		return fmt.Errorf("%s speaks: %w", c.name, err)
+	_, err := io.WriteString(c.w, line+"\n")
+	if err == nil {
+		err = c.w.Drain(ctx)
 	}
-	if err := c.w.Drain(ctx); err != nil {
+	if err != nil {
 		return fmt.Errorf("%s speaks: %w", c.name, err)
 	}
 	return nil
@@ -339,7 +329,7 @@ func (c *client) hear(ctx context.Context, want string) error {
 
 // talk is how it goes when everybody listens. Those who came first have heard the others
 // come.
-func talk(ctx context.Context, ann, bob, dan *client) error {
+func talk(ctx context.Context, _ string, ann, bob, dan *client) error {
 	for _, step := range []struct {
 		who  *client
 		line string
@@ -382,14 +372,11 @@ func otherRoom(ctx context.Context, address string, ann, bob, dan *client) (err 
 	return exchange(ctx, ann, "where is fay?", ann, bob, dan)
 }
 
-// floodTail is what all lines of the flood end with.
-var floodTail = strings.Repeat("x", floodLineBytes)
+// floodTail is what all lines of the flood end with, behind their number.
+var floodTail = strings.Repeat("x", floodLineBytes-len("000000 "))
 
 // floodLine is line i of the flood.
-func floodLine(i int) string {
-	number := fmt.Sprintf("%06d ", i)
-	return number + floodTail[len(number):]
-}
+func floodLine(i int) string { return fmt.Sprintf("%06d ", i) + floodTail }
 
 // flood is a coroutine that says all lines of the flood.
 func (c *client) flood(ctx context.Context) error {
@@ -423,7 +410,7 @@ func (c *client) listen(sender *client) asyncio.Coro[asyncio.None] {
 }
 
 // slowReader has ann flood the room while dan does not read at first.
-func slowReader(ctx context.Context, ann, bob, dan *client) error {
+func slowReader(ctx context.Context, _ string, ann, bob, dan *client) error {
 	// A task group awaits its tasks when its body has ended, and cancels them if one of
 	// them fails.
 	err := asyncio.WithTaskGroup(ctx, func(ctx context.Context, group *asyncio.TaskGroup) error {
@@ -447,8 +434,7 @@ func slowReader(ctx context.Context, ann, bob, dan *client) error {
 	return nil
 }
 
-// standstill waits until somebody has received something, and then nothing more for a
-// while.
+// standstill waits until somebody has received something, and then no more for a while.
 func standstill(ctx context.Context, c *client) error {
 	for before := -1; c.received == 0 || c.received != before; {
 		before = c.received
