@@ -58,7 +58,7 @@ func (s *Stream) listen(backlog int, opt ListenOptions, f func(Handle, error)) e
 	if err := s.check("Stream.Listen"); err != nil {
 		return err
 	}
-	if opt.MaxConns < 0 || opt.KeepAlive < 0 || s.flags&streamConnected != 0 {
+	if opt.MaxConns < 0 || opt.KeepAlive < 0 || s.flags&(streamConnected|streamConnecting) != 0 {
 		return s.fail("listen", int(EINVAL))
 	}
 	if s.requests != nil && s.requests.listener != nil {

@@ -161,3 +161,27 @@ func TestPipe(t *testing.T) {
 		require.ErrorIs(t, failed, syscall.EPIPE)
 	})
 }
+
+// A handle connects or listens, not both.
+func TestPipeListenWhileConnecting(t *testing.T) {
+	l := newLoop(t)
+	path := shortDir(t) + "/socket"
+	p := newPipe(t, l)
+	require.NoError(t, p.Bind(path))
+	var connects []error
+	require.NoError(t, p.Connect(path+"-nobody", func(err error) { connects = append(connects, err) }))
+	accepted := 0
+	onConn := func(c *uv.Pipe, err error) {
+		require.NoError(t, err)
+		accepted++
+	}
+	require.ErrorIs(t, p.Listen(8, onConn), uv.EINVAL)
+	until(t, l, "the failure", func() bool { return len(connects) == 1 })
+	require.ErrorIs(t, connects[0], uv.ENOENT)
+	require.NoError(t, p.Listen(8, onConn))
+	c, err := net.Dial("unix", path)
+	require.NoError(t, err)
+	defer c.Close()
+	until(t, l, "a connection", func() bool { return accepted == 1 })
+	require.NoError(t, p.AcceptStop())
+}
