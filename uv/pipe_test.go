@@ -4,6 +4,7 @@ package uv_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"os"
@@ -184,4 +185,31 @@ func TestPipeListenWhileConnecting(t *testing.T) {
 	defer c.Close()
 	until(t, l, "a connection", func() bool { return accepted == 1 })
 	require.NoError(t, p.AcceptStop())
+}
+
+// The context of a connect that is over has no say in the next one.
+func TestPipeConnectAfterContext(t *testing.T) {
+	l := newLoop(t)
+	path := shortDir(t) + "/socket"
+	ln := newPipe(t, l)
+	require.NoError(t, ln.Bind(path))
+	require.NoError(t, ln.Listen(8, func(*uv.Pipe, error) {}))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	p := newPipe(t, l)
+	var first, second []error
+	fd := backend(t, l)
+	require.NoError(t, l.Poll(0)) // from here on a post makes it readable
+	require.NoError(t, p.ConnectContext(ctx, path+"-nobody", func(err error) {
+		first = append(first, err)
+		require.NoError(t, p.Connect(path, func(err error) { second = append(second, err) }))
+	}))
+	require.NoError(t, p.CloseWrite(func(error) {}))
+	cancel()
+	require.True(t, readable(t, fd, patience), "the end of the context does not reach the loop")
+	require.NoError(t, l.Poll(0))
+	require.Len(t, first, 1)
+	require.ErrorIs(t, first[0], uv.ENOENT)
+	until(t, l, "the second connect", func() bool { return len(second) == 1 })
+	require.NoError(t, second[0])
 }

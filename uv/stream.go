@@ -146,16 +146,17 @@ func (s *Stream) connectEnd(err error) {
 	if r == nil || r.connected == nil {
 		return
 	}
-	done, stopWatch, addr := r.connected, r.stopWatch, r.connectTo
-	r.connected, r.stopWatch, r.connectTo = nil, nil, nil
+	done := r.connected
+	r.connected = nil
+	s.requests = nil // r is the old connect's: the end of its context must not find a later one
+	if r.shutdown != nil {
+		s.reqs().shutdown = r.shutdown
+	}
 	if e, ok := err.(*Error); ok {
-		e.Addr = addr.String()
+		e.Addr = r.connectTo.String()
 	}
-	if r.shutdown == nil {
-		s.requests = nil
-	}
-	if stopWatch != nil {
-		stopWatch()
+	if r.stopWatch != nil {
+		r.stopWatch()
 	}
 	if err != nil { // the callback may connect anew, and panic
 		s.queued = 0
