@@ -4,6 +4,9 @@
 // take is copied, into blocks, and libuv writes the blocks when the descriptor is
 // writable. A stream has at most one libuv request outstanding: first a connect, then
 // writes of a few blocks each, then the shutdown.
+//
+// A stream whose connect has failed drops what comes until Go has read so: its bytes
+// count as left, which they are until the record, and its shutdown is not told.
 #include "internal.h"
 
 #include <string.h>
@@ -112,10 +115,10 @@ static void on_shutdown(uv_shutdown_t *req, int status) {
 static void start_shutdown(br_loop *l, br_stream *s) {
   br_out *o = br_out_of(l, s);
   uv_stream_t *u = br_uv_stream(s);
-  s->h.flags |= BR_SHUTTING;
-  int err = s->h.flags & BR_LISTENING ? UV_ENOTCONN : br_watch_io(l, &u->io_watcher);
+  int err = br_watch_io(l, &u->io_watcher);
   if (err == 0) err = uv_shutdown(br_req_uv(&o->req), u, on_shutdown);
   if (err == 0) {
+    s->h.flags |= BR_SHUTTING;
     br_watched(&u->io_watcher);
     return;
   }
@@ -153,9 +156,18 @@ void br_out_next(br_loop *l, br_stream *s) {
   }
 }
 
+static int64_t total(const uv_buf_t *iov, unsigned n) {
+  int64_t bytes = 0;
+  for (unsigned i = 0; i < n; i++) bytes += (int64_t)iov[i].len;
+  return bytes;
+}
+
+static int unconnected(const br_stream *s) { return !(s->h.flags & (BR_CONNECTED | BR_CONNECTING)); }
+
 // offer gives the kernel iov[0..n) and keeps the rest. It returns the number of bytes
 // kept, or an error.
 static int64_t offer(br_loop *l, br_stream *s, uv_buf_t *iov, unsigned n) {
+  if (unconnected(s)) return total(iov, n);
   int64_t taken = 0;
   if (s->out == NULL && !(s->h.flags & BR_CONNECTING)) {
     l->sh.write_calls++;
@@ -216,9 +228,9 @@ static int64_t gather(br_loop *l, br_stream *s, const br_op *op, const char *p, 
 }
 
 // start lets libuv write the blocks, unless a request is outstanding: its end starts the
-// next one.
+// next one. There are none if they were dropped.
 static void start(br_loop *l, br_stream *s) {
-  if (s->out->held == NULL && !(s->h.flags & BR_CONNECTING)) br_out_next(l, s);
+  if (s->out != NULL && s->out->held == NULL && !(s->h.flags & BR_CONNECTING)) br_out_next(l, s);
 }
 
 void br_write_op(br_loop *l, const br_op *op) {
@@ -258,6 +270,7 @@ int64_t br_try_write(br_loop *l, uint64_t id, const char *p, size_t len) {
 }
 
 void br_shutdown(br_loop *l, br_stream *s) {
+  if (unconnected(s)) return;
   if (s->h.flags & BR_SHUTTING || (s->out != NULL && s->out->shutdown)) {
     br_push(l, BR_REC_SHUTDOWN, &s->h, UV_ENOTCONN);
     return;

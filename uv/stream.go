@@ -159,6 +159,7 @@ func (s *Stream) connectEnd(err error) {
 		r.stopWatch()
 	}
 	if err != nil { // the callback may connect anew, and panic
+		s.dropGathered()
 		s.queued = 0
 		s.cancelRequests()
 		s.flags &^= streamShutdown
@@ -276,10 +277,7 @@ func (s *Stream) Abort() {
 	if s.check("Stream.Abort") != nil {
 		return
 	}
-	if s.hasOp() {
-		s.loop.ops[s.op].Kind = cbridge.OpNop
-		s.seq = 0
-	}
+	s.dropGathered()
 	s.CloseWith(nil)
 }
 

@@ -133,6 +133,14 @@ func (s *Stream) alone() bool {
 // written alone has none.
 func (s *Stream) hasOp() bool { return s.seq == s.loop.seq && s.gathered > 0 }
 
+// dropGathered takes back what the stream has gathered for the coming flush.
+func (s *Stream) dropGathered() {
+	if s.hasOp() {
+		s.loop.ops[s.op].Kind = cbridge.OpNop
+		s.seq = 0
+	}
+}
+
 // gather copies p into the arena, as part of this stream's operation in the coming flush.
 func (s *Stream) gather(p []byte) {
 	l := s.loop

@@ -363,7 +363,7 @@ static void scenario_reset(void) {
   submit(BR_OP_READ_START, ln);
   submit(BR_OP_SHUTDOWN, ln);
   turn(0);
-  CHECK(of(ln)->failed == UV_EINVAL && of(ln)->shut == 1);
+  CHECK(of(ln)->failed == UV_EINVAL && of(ln)->shut == 0);
   end();
 }
 
@@ -439,6 +439,38 @@ static void scenario_pipe(void) {
     CHECK(br_write(loop, c, -1, "hello", 5) == 0);
     UNTIL(of(of(ln)->child)->in == 5);
   }
+  end();
+}
+
+// What is to be written and shut down behind a connect that has failed is dropped, until
+// the next connect.
+static void scenario_failed_connect(void) {
+  begin();
+  static const char name[] = "/tmp/asyncio-bridge-harness", nobody[] = "/tmp/asyncio-bridge-nobody";
+  unlink(name);
+  uint64_t ln, c;
+  CHECK(br_pipe_new(loop, &ln) == 0);
+  know(ln);
+  CHECK(br_pipe_bind(loop, ln, name, sizeof name - 1) == 0);
+  CHECK(br_listen(loop, ln, 8, 0, 0, -1, 0) == 0);
+  CHECK(br_pipe_new(loop, &c) == 0);
+  know(c);
+  CHECK(br_pipe_connect(loop, c, nobody, sizeof nobody - 1) == 0);
+  CHECK(br_write(loop, c, -1, "hello", 5) == 5);
+  gather(c, "old", 3, 2);
+  submit(BR_OP_SHUTDOWN, c);
+  turn(0);
+  CHECK(of(c)->connected == 1 && of(c)->connect_status == UV_ENOENT);
+  CHECK(of(c)->left == 6 && of(c)->shut == 0 && of(c)->failed == 0);
+  CHECK(br_pipe_connect(loop, c, name, sizeof name - 1) == 0);
+  gather(c, "new", 3, 1);
+  submit(BR_OP_SHUTDOWN, c);
+  UNTIL(of(c)->connected == 2 && of(c)->shut && of(ln)->accepted);
+  CHECK(of(c)->connect_status == 0 && of(c)->failed == 0 && of(c)->left == 6);
+  uint64_t child = of(ln)->child;
+  submit(BR_OP_READ_START, child);
+  UNTIL(of(child)->eof);
+  CHECK(of(child)->in == 3);
   end();
 }
 
@@ -618,6 +650,7 @@ int main(void) {
       {"share the slab", scenario_share_slab},
       {"accept", scenario_accept},
       {"pipe", scenario_pipe},
+      {"failed connect", scenario_failed_connect},
 #ifdef __linux__
       {"refused watches", scenario_refused_watches},
 #endif
