@@ -89,7 +89,8 @@ func (s *Stream) listening(method string) (*listener, error) {
 }
 
 // AcceptStop leaves new connections in the kernel's backlog. It ends the pause after an
-// error too: AcceptStart then accepts at once. The errors are ErrClosed, and EINVAL if
+// error too: AcceptStart then accepts at once. An error that is found after it is not
+// told. The errors are ErrClosed, and EINVAL if
 // the handle does not listen.
 func (s *Stream) AcceptStop() error {
 	ls, err := s.listening("Stream.AcceptStop")
@@ -183,6 +184,9 @@ func (s *Stream) acceptFailed(err error) {
 		return
 	}
 	ls := s.requests.listener
+	if ls.stopped { // AcceptStart tries anew
+		return
+	}
 	if ls.retry == nil {
 		ls.retry = &Timer{local: local{handle{loop: s.loop, kind: TimerHandle, unreferenced: true}}}
 		ls.retry.node.t = ls.retry

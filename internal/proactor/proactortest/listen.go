@@ -339,6 +339,30 @@ var listenCases = []testCase{
 		require.NoError(r.t, ln.Start(h))
 		r.until("the connection", func() bool { return accepted == 1 })
 	}},
+	{name: "no descriptors left, and stopped by another listener's failure", run: func(r *rig) {
+		a, b := r.listen(r.freeAddr("tcp"), listenOptions), r.listen(r.freeAddr("tcp"), listenOptions)
+		r.do("dial", func() { r.dial(a.Addr()); r.dial(b.Addr()) })
+		accepted, failed := 0, 0
+		h := &acceptor{r: r, accepted: func(s proactor.Stream) { accepted++; r.record(s) }}
+		h.failed = func(error) {
+			failed++
+			a.Stop()
+			b.Stop()
+		}
+		withoutDescriptors(r.t, func() {
+			require.NoError(r.t, a.Start(h))
+			require.NoError(r.t, b.Start(h))
+			r.until("a failure", func() bool { return failed > 0 })
+			r.pollFor(time.Millisecond)
+		})
+		require.Equal(r.t, 1, failed)
+		require.NoError(r.t, a.Start(h))
+		require.NoError(r.t, b.Start(h))
+		for n := 0; accepted < 2; n++ {
+			require.Less(r.t, n, 50, "the driver makes a pause of its own")
+			r.settle()
+		}
+	}},
 	{name: "ListenOn a socket that listens", run: func(r *rig) {
 		for _, addr := range r.freeAddrs() {
 			for _, keepAlive := range []bool{false, true} {
