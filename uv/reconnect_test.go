@@ -79,8 +79,8 @@ func TestReconnect(t *testing.T) {
 						}
 					}
 					if !early {
-						other, _ := peerOf(t, l)
-						require.NoError(t, other.Write([]byte("x"), func(error) { drop() })) // called after the poll, before the records
+						other, _ := peerOf(t, l) // it is called after the poll, before the records
+						require.NoError(t, other.Write([]byte("x"), func(error) { drop() }))
 					}
 					connected := false
 					require.NoError(t, c.nobody(func(err error) {

@@ -4,7 +4,9 @@ package goproactor
 //
 // Invariants:
 //   - At most acceptAheadMax connections are accepted and not handed over yet. They wait
-//     in the driver's queue, or in kept while the listener is stopped.
+//     in the driver's queue, and in kept when the listener is stopped.
+//   - While kept holds any, others go behind them, so that they keep their order. Start
+//     makes the next Poll hand over all of them.
 //   - While stopped, a deadline in the past keeps the goroutine from accepting:
 //     connections stay in the backlog. The one that it was accepting at the moment of
 //     Stop is kept.
@@ -58,6 +60,9 @@ type accepted struct {
 	conn net.Conn
 	err  error
 }
+
+// keptEvent hands over what is kept after a Start.
+type keptEvent listener
 
 func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Listener, error) {
 	if d.closed {
@@ -149,10 +154,9 @@ func (l *listener) Start(h proactor.AcceptHandler) error {
 		l.d.goroutines.Add(1)
 		go l.acceptAll()
 	}
-	for _, a := range l.kept {
-		l.d.later(a)
+	if len(l.kept) > 0 {
+		l.d.later((*keptEvent)(l))
 	}
-	l.kept = nil
 	select {
 	case l.resume <- struct{}{}:
 	default: // the goroutine has not seen the Start before
@@ -238,10 +242,33 @@ func (a *accepted) complete() {
 		l.started = false
 		l.failed(a.err)
 		return
-	case !l.active:
+	case !l.active || len(l.kept) > 0:
 		l.kept = append(l.kept, a)
 		return
 	}
+	a.handOver()
+}
+
+// complete hands over until the listener is stopped or closed. If a handler panics, the
+// next Poll goes on.
+func (k *keptEvent) complete() {
+	l := (*listener)(k)
+	defer func() {
+		if l.active && len(l.kept) > 0 {
+			l.d.later(k)
+		}
+	}()
+	for l.active && len(l.kept) > 0 {
+		a := l.kept[0]
+		l.kept = l.kept[1:]
+		a.handOver()
+	}
+}
+
+func (k *keptEvent) discard() {} // release does
+
+func (a *accepted) handOver() {
+	l := a.l
 	<-l.slots
 	if tcp, ok := a.conn.(*net.TCPConn); ok && l.foreign {
 		// A connection that was reset meanwhile refuses options; its read says so.

@@ -86,6 +86,59 @@ var listenCases = []testCase{
 			}
 		}
 	}},
+	{name: "what was kept comes before what is accepted later", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.listen(r.freeAddr(network), listenOptions)
+			send := func(b byte) { _, _ = r.dial(ln.Addr()).Write([]byte{b}) }
+			const dials = 4
+			r.do("dial", func() {
+				for i := range dials {
+					send(byte(i))
+				}
+			})
+			var recs []*recorder
+			r.start(ln, func(s proactor.Stream) { recs = append(recs, r.record(s)); ln.Stop() })
+			r.until("one connection", func() bool { return len(recs) == 1 })
+			r.settle() // some of the others may be accepted by now
+			r.start(ln, func(s proactor.Stream) { recs = append(recs, r.record(s)) })
+			send(dials)
+			for range 1000 {
+				runtime.Gosched() // for drivers that accept on a goroutine
+			}
+			r.until("all connections", func() bool { return len(recs) == dials+1 })
+			for i, rec := range recs {
+				rec.readStart()
+				r.until("its byte", func() bool { return len(rec.got) > 0 })
+				require.Equal(r.t, []byte{byte(i)}, rec.got, "connections came out of order")
+			}
+			ln.Close()
+		}
+	}},
+	{name: "a panic in Accepted loses no other connection", run: func(r *rig) {
+		for _, network := range networks {
+			ln := r.listen(r.freeAddr(network), listenOptions)
+			const dials = 4
+			r.do("dial", func() {
+				for range dials {
+					r.dial(ln.Addr())
+				}
+			})
+			n := 0
+			r.start(ln, func(s proactor.Stream) { n++; r.record(s); ln.Stop() })
+			r.until("one connection", func() bool { return n == 1 })
+			r.settle()
+			r.start(ln, func(s proactor.Stream) {
+				n++
+				r.record(s)
+				if n == 2 {
+					panic("in Accepted")
+				}
+			})
+			require.PanicsWithValue(r.t, "in Accepted", func() { r.until("the panic", func() bool { return false }) })
+			r.until("all connections", func() bool { return n == dials })
+			ln.Close()
+		}
+	}},
 	{name: "Stop while waiting, then Start with another handler", run: func(r *rig) {
 		for _, network := range networks {
 			ln := r.listen(r.freeAddr(network), listenOptions)
@@ -361,93 +414,6 @@ var listenCases = []testCase{
 		for n := 0; accepted < 2; n++ {
 			require.Less(r.t, n, 50, "the driver makes a pause of its own")
 			r.settle()
-		}
-	}},
-	{name: "ListenOn a socket that listens", run: func(r *rig) {
-		for _, addr := range r.freeAddrs() {
-			for _, keepAlive := range []bool{false, true} {
-				theirs, err := net.Listen(addr.Network(), addr.String())
-				require.NoError(r.t, err)
-				r.own(theirs)
-				_ = theirs.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Unix(1, 0))
-				addr := theirs.Addr()
-				r.do("dial", func() { r.dial(addr) })
-				ln, err := r.p.ListenOn(theirs, proactor.ListenOptions{Backlog: 7, KeepAlive: keepAlive})
-				require.NoError(r.t, err)
-				require.Equal(r.t, addr.String(), ln.Addr().String())
-				requireOpen(r.t, ln.FD(), true)
-				var recs []*recorder
-				r.settle()
-				r.start(ln, func(s proactor.Stream) { recs = append(recs, r.record(s)) })
-				r.until("the connection that waited", func() bool { return len(recs) == 1 })
-				var peer net.Conn
-				r.do("dial", func() { peer = r.dial(addr) })
-				r.until("another one", func() bool { return len(recs) == 2 })
-				if addr.Network() == "tcp" {
-					requireBacklog(r.t, ln.FD(), 7)
-					requireNoDelay(r.t, recs[1].s.FD())
-					requireKeepAlive(r.t, recs[1].s.FD(), keepAlive)
-				}
-				recs[1].readStart()
-				r.do("a byte", func() { _, _ = peer.Write([]byte{42}) })
-				r.until("the byte", func() bool { return len(recs[1].got) == 1 })
-				ln.Close()
-				require.Equal(r.t, -1, ln.FD())
-				_, err = net.Dial(addr.Network(), addr.String())
-				require.ErrorIs(r.t, err, syscall.ECONNREFUSED, "the last descriptor of the socket is closed")
-				if name := addr.String(); addr.Network() == "unix" && name[0] != '@' {
-					require.NoError(r.t, os.Remove(name), "the path is not the driver's")
-				}
-			}
-		}
-	}},
-	{name: "ListenOn, and Close of the proactor", run: func(r *rig) {
-		for _, network := range networks {
-			theirs, err := net.Listen(network, r.freeAddr(network).String())
-			require.NoError(r.t, err)
-			_, err = r.p.ListenOn(theirs, listenOptions)
-			require.NoError(r.t, err)
-			_ = theirs.Close() // a habit that does no harm
-		}
-	}},
-	{name: "ListenOn what it cannot serve leaves it alone", run: func(r *rig) {
-		theirs, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(r.t, err)
-		_, err = r.p.ListenOn(struct{ net.Listener }{theirs}, listenOptions)
-		require.ErrorIs(r.t, err, errors.ErrUnsupported)
-		r.close()
-		_, err = r.p.ListenOn(theirs, listenOptions)
-		require.ErrorIs(r.t, err, net.ErrClosed)
-		r.spawn(func() { r.dial(theirs.Addr()) })
-		c, err := theirs.Accept()
-		require.NoError(r.t, err)
-		require.NoError(r.t, c.Close())
-		require.NoError(r.t, theirs.Close())
-		r.peers.Wait()
-	}},
-	{name: "ListenOn a closed listener", run: func(r *rig) {
-		for _, network := range networks {
-			theirs, err := net.Listen(network, r.freeAddr(network).String())
-			require.NoError(r.t, err)
-			require.NoError(r.t, theirs.Close())
-			_, err = r.p.ListenOn(theirs, listenOptions)
-			require.Error(r.t, err)
-		}
-	}},
-	{name: "ListenOn without descriptors leaves it alone", run: func(r *rig) {
-		for _, network := range networks {
-			theirs, err := net.Listen(network, r.freeAddr(network).String())
-			require.NoError(r.t, err)
-			var ln proactor.Listener
-			withoutDescriptors(r.t, func() { ln, err = r.p.ListenOn(theirs, listenOptions) })
-			if err != nil { // a driver may need none
-				ln, err = r.p.ListenOn(theirs, listenOptions)
-				require.NoError(r.t, err)
-			}
-			n := 0
-			r.start(ln, func(s proactor.Stream) { n++; r.record(s) })
-			r.do("dial", func() { r.dial(ln.Addr()) })
-			r.until("the connection", func() bool { return n == 1 })
 		}
 	}},
 	{name: "Close leaves the path of a Unix socket", run: func(r *rig) {

@@ -47,6 +47,7 @@ func Run(t *testing.T, newProactor New) {
 	for _, g := range []group{
 		{"Poll", pollCases},
 		{"Listen", listenCases},
+		{"ListenOn", listenOnCases},
 		{"Connect", connectCases},
 		{"Read", readCases},
 		{"Pull", pullCases},
