@@ -2,6 +2,7 @@ package proactortest
 
 import (
 	"net"
+	"os"
 	"syscall"
 	"testing"
 
@@ -34,6 +35,19 @@ func requireWaiting(t *testing.T, fd, atLeast int) {
 		waiting, _ := listenInfo(t, fd)
 		require.GreaterOrEqual(t, waiting, atLeast)
 	}
+}
+
+// spoil puts a file in the place of the socket fd, where there is one, so that what the
+// kernel is asked about the socket fails.
+func spoil(t *testing.T, fd int) {
+	t.Helper()
+	if fd == -1 {
+		return
+	}
+	f, err := os.CreateTemp(t.TempDir(), "")
+	require.NoError(t, err)
+	require.NoError(t, syscall.Dup3(int(f.Fd()), fd, syscall.O_CLOEXEC))
+	require.NoError(t, f.Close())
 }
 
 // makeDeaf lets ln's backlog hold no connection but one.

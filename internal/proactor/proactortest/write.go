@@ -214,6 +214,34 @@ var writeCases = []testCase{
 		r.until("the end", rec.isEOF)
 		require.Equal(r.t, "still here", string(rec.got))
 	}},
+	{name: "Write after CloseWrite fails", eachLink: func(r *rig, l link) {
+		for _, large := range []bool{false, true} {
+			rec, peer := r.pair(l, true)
+			rec.s.CloseWrite()
+			rec.write(nil)
+			rec.writeV(nil, nil)
+			r.settle()
+			require.NoError(r.t, rec.err, "nothing was written")
+			for range 3 {
+				if large {
+					rec.writeV(patternAt(0, 3), make([]byte, largeBytes))
+				} else {
+					rec.write([]byte("x"))
+				}
+			}
+			require.GreaterOrEqual(r.t, rec.s.Buffered(), 3)
+			r.until("the failure", rec.isClosed)
+			require.ErrorIs(r.t, rec.err, syscall.EPIPE)
+			requireRest(r.t, peer, "")
+		}
+	}},
+	{name: "CloseWrite that fails", eachLink: func(r *rig, l link) {
+		rec, _ := r.pair(l, false)
+		spoil(r.t, rec.s.FD())
+		rec.s.CloseWrite()
+		r.until("the failure", rec.isClosed)
+		require.Error(r.t, rec.err)
+	}},
 	{name: "CloseWrite after both ends", eachLink: func(r *rig, l link) {
 		rec, peer := r.pair(l, true)
 		require.NoError(r.t, peer.Close())

@@ -16,8 +16,9 @@ type stream struct {
 	d      *driver
 	h      proactor.Handler
 	names  *names
-	ended  bool // EOF was told: there is nothing to read
-	broken bool // Failed was told: only Closed follows
+	lost   int32 // bytes written after CloseWrite
+	ended  bool  // EOF was told: there is nothing to read
+	broken bool  // Failed was told: only Closed follows
 }
 
 // names are the addresses, kept from the first question on because a closed socket does
