@@ -32,14 +32,17 @@ static void on_alloc(uv_handle_t *u, size_t hint, uv_buf_t *buf) {
   l->slab_used += n;
 }
 
-// end_of is the end of a stream as the kernel has it. libuv does not ask: it takes a read
-// that does not fill its buffer, and a hang-up that came with the bytes, for the end of
-// the stream. Behind the bytes may be a reset, which only the next read tells.
+// end_of is the end of a stream as the kernel has it, or 1 if that is not reached. libuv
+// does not ask: it takes a read that does not fill its buffer, and a hang-up that came
+// with the bytes, for the end of the stream. Behind the bytes may be a reset, which only
+// the next read tells, or more bytes: on a Unix socket a read ends with a message that
+// brings descriptors.
 static int end_of(uv_stream_t *u) {
   uv_os_fd_t fd;
   char c;
   if (uv_fileno((uv_handle_t *)u, &fd) != 0) return UV_EOF;
-  if (recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) >= 0) return UV_EOF;
+  ssize_t n = recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (n >= 0) return n > 0 ? 1 : UV_EOF;
   if (errno == ENOTSOCK || errno == EAGAIN || errno == EWOULDBLOCK) return UV_EOF;
   return uv_translate_sys_error(errno);
 }
@@ -62,7 +65,12 @@ static void on_read(uv_stream_t *u, ssize_t nread, const uv_buf_t *buf) {
   }
   if (nread == 0) return;
   if (nread == UV_EOF && buf->base == NULL) nread = end_of(u);
-  br_read_stop(br_stream_of(h));
+  br_stream *s = br_stream_of(h);
+  br_read_stop(s);
+  if (nread > 0) {
+    br_read_start(l, s);
+    return;
+  }
   br_push(l, nread == UV_EOF ? BR_REC_EOF : BR_REC_READ_ERROR, h, (int)nread);
 }
 

@@ -125,6 +125,24 @@ func TestEndBehindData(t *testing.T) {
 		require.Equal(t, 5000, got.Len())
 		require.ErrorIs(t, *end, uv.EOF)
 	})
+	t.Run("Unix socket", func(t *testing.T) { // a read ends with a message that brings a descriptor
+		l := newLoop(t)
+		fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		p := newPipe(t, l)
+		require.NoError(t, p.OpenFD(uintptr(fds[0])))
+		for range 3 {
+			require.NoError(t, syscall.Sendmsg(fds[1], []byte("abc"), syscall.UnixRights(0), nil, 0))
+			_, err = syscall.Write(fds[1], []byte("def"))
+			require.NoError(t, err)
+		}
+		require.NoError(t, syscall.Close(fds[1]))
+		h := new(readAll)
+		require.NoError(t, p.ReadStart(h.OnRead))
+		until(t, l, "the end", func() bool { return h.end != nil })
+		require.Equal(t, 18, h.got)
+		require.ErrorIs(t, h.end, uv.EOF)
+	})
 	t.Run("pipe", func(t *testing.T) {
 		l := newLoop(t)
 		r, w, err := os.Pipe()
