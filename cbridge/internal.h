@@ -162,7 +162,7 @@ struct br_kind {
   void (*closed)(br_loop *l, br_handle *h);           // frees what it has besides
   uv_handle_t *(*acts)(br_handle *h);                 // the libuv handle that keeps the loop alive for it
   int (*open)(br_handle *h, int fd);                  // gives it a descriptor
-  int (*any)(br_handle *h);                           // gives it a socket to listen on, NULL if it must have one
+  int (*bound)(br_handle *h);                         // before listening: tells a failed bind, or makes a socket
 };
 
 int br_handle_new(br_loop *l, int kind, unsigned arg, br_handle **out);

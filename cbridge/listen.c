@@ -135,13 +135,12 @@ static int listener_new(br_loop *l, br_stream *s, int fd) {
   return 0;
 }
 
-// listen_fd gives the descriptor to listen on. A handle without one gets one if its kind
-// has an address for it.
+// listen_fd gives the descriptor to listen on.
 static int listen_fd(br_loop *l, br_handle *h, uv_os_fd_t *fd) {
-  if (uv_fileno(br_uv(h), fd) == 0) return 0;
-  int (*any)(br_handle *) = br_kind_of(l, h)->any;
-  int err = any == NULL ? UV_EINVAL : any(h);
-  return err != 0 ? err : uv_fileno(br_uv(h), fd);
+  int (*bound)(br_handle *) = br_kind_of(l, h)->bound;
+  int err = bound != NULL ? bound(h) : 0;
+  if (err != 0) return err;
+  return uv_fileno(br_uv(h), fd) == 0 ? 0 : UV_EINVAL;
 }
 
 int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped) {

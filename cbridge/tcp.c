@@ -33,10 +33,19 @@ static int tcp_init(br_loop *l, br_handle *h, unsigned family) { return uv_tcp_i
 
 static int tcp_open(br_handle *h, int fd) { return uv_tcp_open(uv_tcp(h), fd); }
 
-// tcp_any is for a listener that was not bound: any address, and a port of the system's.
-static int tcp_any(br_handle *h) {
-  struct sockaddr_in any = {.sin_family = AF_INET};
+// bind_failed brings out the EADDRINUSE of a bind, which libuv keeps for uv_listen or
+// uv_tcp_connect to report.
+static int bind_failed(br_handle *h) {
+  struct sockaddr_storage name;
+  int n = sizeof name;
+  return uv_tcp_getsockname(uv_tcp(h), (struct sockaddr *)&name, &n);
+}
+
+// tcp_bound gives a listener that was not bound any address, and a port of the system's.
+static int tcp_bound(br_handle *h) {
   uv_os_fd_t fd;
+  if (uv_fileno(br_uv(h), &fd) == 0) return bind_failed(h);
+  struct sockaddr_in any = {.sin_family = AF_INET};
   int err = tcp_socket(h, AF_INET, &fd);
   return err != 0 ? err : uv_tcp_bind(uv_tcp(h), (struct sockaddr *)&any, 0);
 }
@@ -49,7 +58,7 @@ const br_kind br_tcp_kind = {
     .closed = br_stream_closed,
     .acts = br_stream_acts,
     .open = tcp_open,
-    .any = tcp_any,
+    .bound = tcp_bound,
 };
 
 int br_tcp_new(br_loop *l, unsigned family, uint64_t *id) {
@@ -79,15 +88,18 @@ static int set_option(int fd, int option) {
   return setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) != 0 ? uv_translate_sys_error(errno) : 0;
 }
 
-// libuv always sets SO_REUSEADDR before it binds; this binds without it.
-static int bind_exclusive(int fd, const struct sockaddr *a, unsigned len, unsigned flags) {
+// libuv always sets SO_REUSEADDR before it binds; this binds without it, and keeps
+// EADDRINUSE as libuv does.
+static int bind_exclusive(uv_tcp_t *u, int fd, const struct sockaddr *a, unsigned len, unsigned flags) {
 #ifdef IPV6_V6ONLY
   if (a->sa_family == AF_INET6) {
     int only = (flags & BR_BIND_V6ONLY) != 0;
     if (setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0) return uv_translate_sys_error(errno);
   }
 #endif
-  return bind(fd, a, len) != 0 ? uv_translate_sys_error(errno) : 0;
+  int err = bind(fd, a, len) != 0 ? uv_translate_sys_error(errno) : 0;
+  u->delayed_error = err == UV_EADDRINUSE ? err : 0;
+  return err;
 }
 
 int br_tcp_bind(br_loop *l, uint64_t id, const void *addr, unsigned len, unsigned flags) {
@@ -100,14 +112,9 @@ int br_tcp_bind(br_loop *l, uint64_t id, const void *addr, unsigned len, unsigne
   int err = tcp_socket(h, a->sa_family, &fd);
   if (err == 0 && flags & BR_BIND_REUSEPORT) err = set_option(fd, SO_REUSEPORT);
   if (err != 0) return err;
-  if (flags & BR_BIND_EXCLUSIVE) return bind_exclusive(fd, a, len, flags);
+  if (flags & BR_BIND_EXCLUSIVE) return bind_exclusive(uv_tcp(h), fd, a, len, flags);
   err = uv_tcp_bind(uv_tcp(h), a, flags & BR_BIND_V6ONLY ? UV_TCP_IPV6ONLY : 0);
-  if (err != 0) return err;
-  // libuv keeps EADDRINUSE for uv_listen or uv_tcp_connect to report; asking for the name
-  // brings it out now.
-  struct sockaddr_storage name;
-  int n = sizeof name;
-  return uv_tcp_getsockname(uv_tcp(h), (struct sockaddr *)&name, &n);
+  return err != 0 ? err : bind_failed(h);
 }
 
 static void on_connect(uv_connect_t *req, int status) {

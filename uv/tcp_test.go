@@ -55,6 +55,18 @@ func TestBindAndListen(t *testing.T) {
 		require.ErrorIs(t, err, syscall.EADDRINUSE)
 		require.ErrorContains(t, err, addr.String())
 	})
+	t.Run("a port in use stays in use", func(t *testing.T) { // Listen does not take another one
+		for _, flags := range []uv.BindFlags{0, uv.BindExclusive} {
+			l := newLoop(t)
+			taken := addrOf(t, listen(t, l, func(*uv.TCP, error) {}))
+			ln := newTCP(t, l)
+			require.ErrorIs(t, ln.Bind(taken, flags), uv.EADDRINUSE)
+			require.ErrorIs(t, ln.Listen(8, func(*uv.TCP, error) {}), uv.EADDRINUSE)
+			require.NoError(t, ln.Bind(loopback, flags))
+			require.NoError(t, ln.Listen(8, func(*uv.TCP, error) {}))
+			require.NotEqual(t, taken, addrOf(t, ln))
+		}
+	})
 	t.Run("UV-046", func(t *testing.T) { // addresses that cannot be bound
 		l := newLoop(t)
 		c := newTCP(t, l)
