@@ -56,8 +56,9 @@ func (l *Loop) register(s *Stream) {
 
 // OpenFD takes ownership of a socket; uv_tcp_open. The kernel is asked what it is: one
 // that is connected can be read and written, one that listens or is bound can Listen,
-// another one Connect. The errors are ErrClosed, EBUSY if there is a socket already,
-// EEXIST if a handle of this loop has fd, ENOTSOCK and EBADF.
+// another one Connect. The numbers 0 to 2 are the program's: Close leaves them open, as
+// libuv does. The errors are ErrClosed, EBUSY if there is a socket already, EEXIST if a
+// handle of this loop has fd, ENOTSOCK and EBADF.
 func (t *TCP) OpenFD(fd uintptr) error { return t.open("TCP.OpenFD", fd) }
 
 // BindFlags change what Bind does.

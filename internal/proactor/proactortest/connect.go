@@ -145,6 +145,20 @@ var connectCases = []testCase{
 		require.ErrorIs(r.t, again.err, syscall.EADDRINUSE)
 		require.NoError(r.t, os.Remove(local.String()))
 	}},
+	{name: "a local path without standard input", run: func(r *rig) {
+		ln, err := net.Listen("unix", r.freeAddr("unix").String())
+		require.NoError(r.t, err)
+		r.own(ln)
+		local := r.freeAddr("unix")
+		withoutStdin(r.t, func() {
+			a := r.connect(ln.Addr(), proactor.ConnectOptions{Local: local})
+			a.wait()
+			require.NoError(r.t, a.err)
+			a.rec.close()
+			r.until("closed", a.rec.isClosed)
+			requireOpen(r.t, 0, false)
+		})
+	}},
 	{name: "a local address of another machine", run: func(r *rig) {
 		local := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}
 		a := r.connect(r.peerListener("tcp").Addr(), proactor.ConnectOptions{Local: local})

@@ -48,6 +48,14 @@ var listenCases = []testCase{
 			}
 		}
 	}},
+	{name: "without standard input", run: func(r *rig) {
+		for _, addr := range r.freeAddrs() {
+			withoutStdin(r.t, func() {
+				r.listen(addr, listenOptions).Close()
+				requireOpen(r.t, 0, false)
+			})
+		}
+	}},
 	{name: "connections before Start wait", run: func(r *rig) {
 		for _, network := range networks {
 			ln := r.listen(r.freeAddr(network), listenOptions)

@@ -53,6 +53,18 @@ var listenOnCases = []testCase{
 			}
 		}
 	}},
+	{name: "ListenOn without standard input", run: func(r *rig) {
+		for _, addr := range r.freeAddrs() {
+			theirs, err := net.Listen(addr.Network(), addr.String())
+			require.NoError(r.t, err)
+			withoutStdin(r.t, func() {
+				ln, err := r.p.ListenOn(theirs, listenOptions)
+				require.NoError(r.t, err)
+				ln.Close()
+				requireOpen(r.t, 0, false)
+			})
+		}
+	}},
 	{name: "ListenOn, and Close of the proactor", run: func(r *rig) {
 		for _, network := range networks {
 			theirs, err := net.Listen(network, r.freeAddr(network).String())

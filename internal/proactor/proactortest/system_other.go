@@ -14,6 +14,8 @@ func requireKeepAlive(*testing.T, int, bool)                 {}
 func setReceiveBuffer(*testing.T, int, int)                  {}
 func shrinkBuffers(t *testing.T, _ *recorder, peer peerConn) { _ = peer.SetReadBuffer(128 << 10) }
 
+func withoutStdin(_ *testing.T, f func()) { f() }
+
 func withoutDescriptors(t *testing.T, f func()) { withDescriptors(t, 0, f) }
 
 // withDescriptors has no limit to lower here.

@@ -63,6 +63,23 @@ func requireKeepAlive(t *testing.T, fd int, on bool) {
 	requireOption(t, fd, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, on, "SO_KEEPALIVE")
 }
 
+// withoutStdin runs f while the lowest number of a descriptor is free.
+func withoutStdin(t *testing.T, f func()) {
+	t.Helper()
+	stdin, err := syscall.Dup(0)
+	require.NoError(t, err)
+	syscall.CloseOnExec(stdin)
+	require.NoError(t, syscall.Close(0))
+	defer func() {
+		_ = syscall.Close(0) // a driver that fails the case has left it open
+		again, err := syscall.Dup(stdin)
+		require.NoError(t, err)
+		require.Zero(t, again)
+		require.NoError(t, syscall.Close(stdin))
+	}()
+	f()
+}
+
 // withoutDescriptors runs f while the process can open no descriptor.
 func withoutDescriptors(t *testing.T, f func()) {
 	t.Helper()

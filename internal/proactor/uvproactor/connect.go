@@ -100,12 +100,9 @@ func bindUnix(p *uv.Pipe, name string) error {
 	}
 	err = os.NewSyscallError("bind "+name, syscall.Bind(fd, &syscall.SockaddrUnix{Name: name}))
 	if err == nil {
-		err = p.OpenFD(uintptr(fd))
+		err = openDup(uintptr(fd), p.OpenFD)
 	}
-	if err != nil {
-		return errors.Join(err, syscall.Close(fd))
-	}
-	return nil
+	return errors.Join(err, syscall.Close(fd))
 }
 
 // finish reports the end of the attempt, unless the driver is closing.

@@ -48,25 +48,26 @@ func (d *driver) ListenOn(ln net.Listener, opt proactor.ListenOptions) (proactor
 	return nil, unsupportedListener(ln)
 }
 
-// openDup gives a duplicate of c's descriptor to open, which owns it unless it fails.
-func openDup(c syscall.Conn, open func(fd uintptr) error) error {
+// openConn gives a duplicate of c's descriptor to open, which owns it unless it fails.
+func openConn(c syscall.Conn, open func(fd uintptr) error) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return err
 	}
-	fd, failed := -1, error(nil)
-	err = raw.Control(func(own uintptr) {
-		syscall.ForkLock.RLock()
-		defer syscall.ForkLock.RUnlock()
-		if fd, failed = syscall.Dup(int(own)); failed == nil {
-			syscall.CloseOnExec(fd)
-		}
-	})
-	if err = errors.Join(err, os.NewSyscallError("dup", failed)); err != nil {
-		return err
+	var failed error
+	err = raw.Control(func(own uintptr) { failed = openDup(own, open) })
+	return errors.Join(err, failed)
+}
+
+// openDup gives a duplicate of own to open. Its number is above those of the standard
+// files, which libuv does not close.
+func openDup(own uintptr, open func(fd uintptr) error) error {
+	fd, _, errno := syscall.Syscall(syscall.SYS_FCNTL, own, syscall.F_DUPFD_CLOEXEC, 3)
+	if errno != 0 {
+		return os.NewSyscallError("dup", errno)
 	}
-	if err = open(uintptr(fd)); err != nil {
-		return errors.Join(err, syscall.Close(fd))
+	if err := open(fd); err != nil {
+		return errors.Join(err, syscall.Close(int(fd)))
 	}
 	return nil
 }
@@ -89,7 +90,7 @@ func (d *driver) adoptTCP(from *net.TCPListener, opt proactor.ListenOptions) (pr
 	if err != nil {
 		return nil, err
 	}
-	if err := openDup(from, t.OpenFD); err != nil {
+	if err := openConn(from, t.OpenFD); err != nil {
 		t.Close()
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func (d *driver) adoptUnix(from *net.UnixListener, opt proactor.ListenOptions) (
 		return nil, err
 	}
 	ln := &listener{d: d, s: &p.Stream, addr: from.Addr()}
-	err = openDup(from, p.OpenFD)
+	err = openConn(from, p.OpenFD)
 	if err == nil {
 		err = p.ListenWith(cmp.Or(opt.Backlog, proactor.BacklogMax), uv.ListenOptions{Stopped: true}, func(c *uv.Pipe, err error) {
 			if err != nil {
