@@ -33,6 +33,7 @@ type Proactor interface {
 	// Close closes every stream and listener that is left, without calling their handlers
 	// or the done of pending connects, and releases all resources. It does not wait for
 	// functions of Work. Idempotent. Poll and Listen then return an error that is
-	// net.ErrClosed.
+	// net.ErrClosed. A handler may call it: the Poll that has called the handler calls no
+	// other one and releases what is left.
 	Close() error
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -153,6 +154,53 @@ var closeCases = []testCase{
 		require.False(r.t, rec.closed)
 		requireEnd(r.t, peer)
 	}},
+	{name: "proactor in Data", eachLink: func(r *rig, l link) {
+		// The recorder sees that only one of the two hears of its bytes.
+		a, peerA := r.pair(l, true)
+		b, peerB := r.pair(l, true)
+		ln := r.listen(r.freeAddr(l.network), listenOptions)
+		r.do("dial", func() { r.dial(ln.Addr()) })
+		r.start(ln, func(s proactor.Stream) { r.record(s) })
+		a.onData = func([]byte) { a.write([]byte("unheard")); r.closeInside() }
+		b.onData = a.onData
+		r.spawn(func() { _, _ = peerA.Write([]byte{1}); _, _ = peerB.Write([]byte{2}) })
+		for !r.closed {
+			r.poll(time.Until(r.deadline))
+		}
+		require.ErrorIs(r.t, r.p.Poll(0), net.ErrClosed)
+		require.NoError(r.t, r.p.Close())
+		requireEnd(r.t, peerA)
+		requireEnd(r.t, peerB)
+	}},
+	{name: "proactor in Accepted", eachLink: func(r *rig, l link) {
+		ln := r.listen(r.freeAddr(l.network), listenOptions)
+		r.do("dial", func() { r.dial(ln.Addr()); r.dial(ln.Addr()) })
+		r.start(ln, func(s proactor.Stream) { r.record(s); r.closeInside() })
+		for !r.closed {
+			r.poll(time.Until(r.deadline))
+		}
+		require.ErrorIs(r.t, r.p.Poll(0), net.ErrClosed)
+	}},
+	{name: "proactor in done", eachLink: func(r *rig, l link) {
+		theirs := r.peerListener(l.network)
+		r.p.Connect(theirs.Addr(), proactor.ConnectOptions{}, func(s proactor.Stream, err error) {
+			defer r.handler("done")()
+			require.NoError(r.t, err)
+			r.closeInside()
+		})
+		for !r.closed {
+			r.poll(time.Until(r.deadline))
+		}
+		require.ErrorIs(r.t, r.p.Poll(0), net.ErrClosed)
+	}},
+	{name: "proactor in a handler that panics", eachLink: func(r *rig, l link) {
+		rec, peer := r.pair(l, true)
+		rec.onData = func([]byte) { r.closeInside(); panic("in Data") }
+		r.spawn(func() { _, _ = peer.Write([]byte{1}) })
+		require.PanicsWithValue(r.t, "in Data", func() { r.until("the panic", func() bool { return false }) })
+		require.ErrorIs(r.t, r.p.Poll(proactor.Forever), net.ErrClosed)
+		requireEnd(r.t, peer)
+	}},
 	{name: "proactor in the middle of everything", eachLink: func(r *rig, l link) {
 		var peers []net.Conn
 		heard := 0
@@ -191,6 +239,15 @@ var closeCases = []testCase{
 		}
 		require.Equal(r.t, before, heard)
 	}},
+}
+
+// closeInside closes the driver in a handler.
+func (r *rig) closeInside() {
+	r.t.Helper()
+	r.close()
+	_, err := r.p.Listen(r.freeAddr("tcp"), listenOptions)
+	require.ErrorIs(r.t, err, net.ErrClosed)
+	r.p.Connect(r.freeAddr("tcp"), proactor.ConnectOptions{}, func(proactor.Stream, error) { r.t.Error("done after Close") })
 }
 
 // requireEnd requires that the driver's side is gone: the peer reads the end or a reset,

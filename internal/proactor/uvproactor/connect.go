@@ -27,6 +27,9 @@ type connect struct {
 
 func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(proactor.Stream, error)) (cancel func()) {
 	c := &connect{d: d, done: done}
+	if d.closed {
+		return func() {}
+	}
 	var err error
 	switch a := addr.(type) {
 	case *net.TCPAddr:

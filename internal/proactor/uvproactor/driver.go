@@ -6,6 +6,8 @@ package uvproactor
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"time"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
@@ -36,7 +38,19 @@ func New(lockedThread bool) (proactor.Proactor, error) {
 	return &driver{loop: l}, nil
 }
 
-func (d *driver) Poll(timeout time.Duration) error { return d.loop.Poll(timeout) }
+func (d *driver) Poll(timeout time.Duration) error {
+	if d.closed {
+		if err := d.Close(); err != nil {
+			return err
+		}
+		return uv.ErrClosed
+	}
+	err := d.loop.Poll(timeout)
+	if d.closed { // by a handler
+		err = d.Close()
+	}
+	return err
+}
 
 func (d *driver) Wake() { d.loop.Wake() }
 
@@ -44,12 +58,23 @@ func (d *driver) Now() time.Duration { return d.loop.Clock() }
 
 func (d *driver) Waited() (total, until time.Duration) { return d.loop.Waited() }
 
+// Close in a handler closes the streams and listeners. The rest is left to the end of the
+// Poll that has called the handler or, if the handler panics, to the next Poll or Close.
 func (d *driver) Close() error {
-	if d.closed {
+	d.closed = true
+	err := d.loop.Shutdown(context.Background())
+	if err == uv.ErrClosed || err == uv.ErrLoopRunning {
 		return nil
 	}
-	d.closed = true
-	return d.loop.Shutdown(context.Background())
+	return err
+}
+
+// check tells why op cannot begin.
+func (d *driver) check(op string, addr net.Addr) error {
+	if d.closed {
+		return fmt.Errorf("%s %v: the proactor is closed: %w", op, addr, net.ErrClosed)
+	}
+	return nil
 }
 
 // later calls f from a later Poll.

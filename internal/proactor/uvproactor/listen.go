@@ -27,6 +27,9 @@ type listener struct {
 }
 
 func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Listener, error) {
+	if err := d.check("listen on", addr); err != nil {
+		return nil, err
+	}
 	switch a := addr.(type) {
 	case *net.TCPAddr:
 		return d.listenTCP(a, opt)
@@ -39,6 +42,9 @@ func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Lis
 // ListenOn goes on with a duplicate of ln's descriptor, so that package net's poller
 // knows nothing of it any more. Until that listens, ln is left alone.
 func (d *driver) ListenOn(ln net.Listener, opt proactor.ListenOptions) (proactor.Listener, error) {
+	if err := d.check("listen on", ln.Addr()); err != nil {
+		return nil, err
+	}
 	switch ln := ln.(type) {
 	case *net.TCPListener:
 		return d.adoptTCP(ln, opt)
