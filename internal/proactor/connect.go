@@ -5,7 +5,9 @@ package proactor
 //   - done is called exactly once, by a later Poll, however the attempt ends.
 //   - A stream that done is given has TCP_NODELAY set. It is done's to give a handler or
 //     to close.
-//   - An address without a host is this machine's own.
+//   - An address without a host is this machine's own. A Local without one is any of this
+//     machine's, of the peer's family.
+//   - A Local of another type than the address is an error, as is a port that is none.
 //   - Bind makes the file of a Local that is a *net.UnixAddr. No driver removes it.
 
 import "net"

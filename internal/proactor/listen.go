@@ -33,8 +33,10 @@ type Binder interface {
 
 	// ListenOn takes over ln (*net.TCPListener or *net.UnixListener), a socket that
 	// listens already: one that was inherited, or bound with options of its own. The
-	// driver owns it unless there is an error: then it is as it was. Of opt, Backlog and
-	// KeepAlive count; the others belong to bind.
+	// driver owns it unless there is an error: then it is as it was. The caller may close
+	// ln afterwards: that leaves the path of a Unix socket alone, and may or may not end
+	// the listener, in silence; Listener.Close stays due. Of opt, Backlog and KeepAlive
+	// count; the others belong to bind.
 	ListenOn(ln net.Listener, opt ListenOptions) (Listener, error)
 }
 

@@ -7,6 +7,9 @@ package proactor
 //     exactly once for every stream.
 //   - Close of a stream drops what it had not written; who wants it flushed waits until
 //     Buffered is 0.
+//   - The addresses stay from the first question on. Those that are asked for only after
+//     a failure or Close may be nil: the kernel has forgotten them, and to ask for them
+//     on every Close would cost each connection a system call.
 
 import "net"
 
@@ -34,8 +37,8 @@ type Stream interface {
 	// CloseWrite sends the end of the stream after what is buffered.
 	CloseWrite()
 	// Close closes the descriptor at once and drops what is buffered. Only Handler.Closed
-	// follows; every method does nothing then, Buffered is 0 and FD is -1; the addresses
-	// stay. Idempotent.
+	// follows; every method does nothing then, Buffered is 0 and FD is -1; addresses that
+	// were asked for before stay. Idempotent.
 	Close()
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr

@@ -129,6 +129,44 @@ var connectCases = []testCase{
 		require.NoError(r.t, a.err)
 		require.True(r.t, a.rec.s.LocalAddr().(*net.TCPAddr).IP.Equal(local.IP))
 	}},
+	{name: "a local address without a host", run: func(r *rig) {
+		for _, network := range []string{"tcp4", "tcp6"} {
+			ln, err := net.Listen(network, "localhost:0")
+			if err != nil {
+				continue // no IPv6 here
+			}
+			r.own(ln)
+			a := r.connect(ln.Addr(), proactor.ConnectOptions{Local: &net.TCPAddr{}})
+			a.wait()
+			require.NoError(r.t, a.err)
+			require.Equal(r.t, ln.Addr().(*net.TCPAddr).IP, a.rec.s.LocalAddr().(*net.TCPAddr).IP)
+		}
+	}},
+	{name: "a local address of another kind", run: func(r *rig) {
+		locals := map[string]net.Addr{
+			"tcp":  &net.UnixAddr{Net: "unix", Name: "127.0.0.1:1"},
+			"unix": &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1},
+		}
+		for _, network := range networks {
+			a := r.connect(r.peerListener(network).Addr(), proactor.ConnectOptions{Local: locals[network]})
+			a.wait()
+			require.ErrorContains(r.t, a.err, "mismatched local address type")
+			require.NoFileExists(r.t, "127.0.0.1:1")
+		}
+	}},
+	{name: "a port that is none", run: func(r *rig) {
+		for _, port := range []int{-1, 1 << 16, 70000} {
+			none := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
+			a := r.connect(none, proactor.ConnectOptions{})
+			a.wait()
+			require.ErrorContains(r.t, a.err, "invalid port")
+			a = r.connect(r.peerListener("tcp").Addr(), proactor.ConnectOptions{Local: none})
+			a.wait()
+			require.Error(r.t, a.err)
+			_, err := r.p.Listen(none, listenOptions)
+			require.ErrorContains(r.t, err, "invalid port")
+		}
+	}},
 	{name: "a local path, which stays", run: func(r *rig) {
 		local, ln := r.freeAddr("unix"), r.peerListener("unix")
 		a := r.connect(ln.Addr(), proactor.ConnectOptions{Local: local})

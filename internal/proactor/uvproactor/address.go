@@ -7,6 +7,7 @@ package uvproactor
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"time"
@@ -25,14 +26,21 @@ func unsupportedListener(ln net.Listener) error {
 	return fmt.Errorf("listener on %v of type %T: use *net.TCPListener or *net.UnixListener: %w", ln.Addr(), ln, errors.ErrUnsupported)
 }
 
-// addrPort converts an address, an IPv4 one in its short form. anyIP tells that it names
-// no host; that is [::] then.
-func addrPort(a *net.TCPAddr) (ap netip.AddrPort, anyIP bool) {
-	if len(a.IP) == 0 {
-		return netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(a.Port)), true
+// mismatched is for a local address of another type than the peer's.
+func mismatched(local net.Addr) error {
+	return fmt.Errorf("connect from %w", &net.AddrError{Err: "mismatched local address type", Addr: local.String()})
+}
+
+// addrPort converts an address, an IPv4 one in its short form. One that names no host is
+// host.
+func addrPort(a *net.TCPAddr, host netip.Addr) (netip.AddrPort, error) {
+	if a.Port < 0 || a.Port > math.MaxUint16 {
+		return netip.AddrPort{}, &net.AddrError{Err: "invalid port", Addr: a.String()}
 	}
-	ap = a.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), false
+	if len(a.IP) > 0 {
+		host = a.AddrPort().Addr().Unmap()
+	}
+	return netip.AddrPortFrom(host, uint16(a.Port)), nil
 }
 
 // addresses are those of a stream. A socket that is gone has none.

@@ -46,34 +46,46 @@ func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(p
 }
 
 func (c *connect) tcp(a *net.TCPAddr, opt proactor.ConnectOptions) error {
+	peer, err := addrPort(a, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
+	if err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
 	t, err := c.d.loop.NewTCP()
 	if err != nil {
 		return err
 	}
 	c.conn = &t.Stream
 	if opt.Local != nil {
-		local, ok := opt.Local.(*net.TCPAddr)
-		if !ok {
-			return fmt.Errorf("connect from %w", unsupported(opt.Local))
-		}
-		ap, _ := addrPort(local)
-		if err := t.Bind(ap, 0); err != nil {
+		if err := bindTCP(t, opt.Local, peer.Addr()); err != nil {
 			return err
 		}
 	}
 	if err := t.SetNoDelay(true); err != nil {
 		return err
 	}
-	ap, anyIP := addrPort(a)
-	if anyIP {
-		ap = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), ap.Port())
-	}
-	return t.Connect(ap, func(err error) {
+	return t.Connect(peer, func(err error) {
 		if err == nil && opt.KeepAlive {
 			err = t.SetKeepAlive(true, keepAliveDelay)
 		}
 		c.finish(err)
 	})
+}
+
+// bindTCP binds to an address of peer's family.
+func bindTCP(t *uv.TCP, addr net.Addr, peer netip.Addr) error {
+	local, ok := addr.(*net.TCPAddr)
+	if !ok {
+		return mismatched(addr)
+	}
+	host := netip.IPv6Unspecified()
+	if peer.Is4() {
+		host = netip.IPv4Unspecified()
+	}
+	ap, err := addrPort(local, host)
+	if err != nil {
+		return fmt.Errorf("connect from %w", err)
+	}
+	return t.Bind(ap, 0)
 }
 
 func (c *connect) unix(a *net.UnixAddr, opt proactor.ConnectOptions) error {
@@ -83,7 +95,7 @@ func (c *connect) unix(a *net.UnixAddr, opt proactor.ConnectOptions) error {
 	}
 	c.conn = &p.Stream
 	if opt.Local != nil {
-		if err := bindUnix(p, opt.Local.String()); err != nil {
+		if err := bindUnix(p, opt.Local); err != nil {
 			return err
 		}
 	}
@@ -91,7 +103,11 @@ func (c *connect) unix(a *net.UnixAddr, opt proactor.ConnectOptions) error {
 }
 
 // bindUnix binds without libuv, which would remove the path at the end.
-func bindUnix(p *uv.Pipe, name string) error {
+func bindUnix(p *uv.Pipe, addr net.Addr) error {
+	local, ok := addr.(*net.UnixAddr)
+	if !ok {
+		return mismatched(addr)
+	}
 	syscall.ForkLock.RLock()
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err == nil {
@@ -101,7 +117,7 @@ func bindUnix(p *uv.Pipe, name string) error {
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	err = os.NewSyscallError("bind "+name, syscall.Bind(fd, &syscall.SockaddrUnix{Name: name}))
+	err = os.NewSyscallError("bind "+local.Name, syscall.Bind(fd, &syscall.SockaddrUnix{Name: local.Name}))
 	if err == nil {
 		err = openDup(uintptr(fd), p.OpenFD)
 	}

@@ -79,9 +79,12 @@ func openDup(own uintptr, open func(fd uintptr) error) error {
 }
 
 func (d *driver) listenTCP(a *net.TCPAddr, opt proactor.ListenOptions) (proactor.Listener, error) {
-	ap, anyIP := addrPort(a)
+	ap, err := addrPort(a, netip.IPv6Unspecified())
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
 	t, err := d.bindTCP(ap, opt)
-	if anyIP && errors.Is(err, syscall.EAFNOSUPPORT) { // a system without IPv6
+	if len(a.IP) == 0 && errors.Is(err, syscall.EAFNOSUPPORT) { // a system without IPv6
 		ap = netip.AddrPortFrom(netip.IPv4Unspecified(), ap.Port())
 		t, err = d.bindTCP(ap, opt)
 	}
