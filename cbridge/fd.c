@@ -11,10 +11,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-// DESCRIPTORS is how many descriptors a loop takes: libuv seven with the first loop, and
-// package uv and the poller of Go's runtime, which ends the process without, four. Others
-// may take some meanwhile.
-enum { DESCRIPTORS = 12 };
+// DESCRIPTORS is how many descriptors a loop takes: libuv seven with the first loop, from
+// 1.45 on two more for its rings, and package uv and the poller of Go's runtime, which
+// ends the process without, four. Others may take some meanwhile.
+enum { DESCRIPTORS = 16 };
 
 static int any_fd(void) {
 #ifdef SOCK_CLOEXEC
@@ -54,14 +54,14 @@ int br_fd_up(int fd) {
 
 void br_stdio_take(br_stdio *s) {
   s->n = 0;
-  for (;;) {
+  while (s->n <= STDERR_FILENO) {
     int fd = any_fd();
-    if (fd >= 0 && fd <= STDERR_FILENO) {
-      s->fds[s->n++] = fd;
-      continue;
+    if (fd < 0) return;
+    if (fd > STDERR_FILENO) {
+      close(fd);
+      return;
     }
-    if (fd >= 0) close(fd);
-    return;
+    s->fds[s->n++] = fd;
   }
 }
 

@@ -63,6 +63,28 @@ static void accept_failed(br_loop *l, br_stream *s, int err) {
   br_push(l, BR_REC_ACCEPT_ERROR, &s->h, err);
 }
 
+// of_one reports whether an error of accept(2) is that of one connection, which is gone
+// with it, and not the listener's. Linux passes on what the network has told.
+static int of_one(int err) {
+  switch (err) {
+    case EINTR:
+    case ECONNABORTED:
+#ifdef __linux__
+    case EPROTO:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH:
+#endif
+      return 1;
+    default:
+      return 0;
+  }
+}
+
 static void on_acceptable(uv_poll_t *p, int status, int events) {
   (void)events;
   br_loop *l = br_loop_of((uv_handle_t *)p);
@@ -82,7 +104,7 @@ static void on_acceptable(uv_poll_t *p, int status, int events) {
     socklen_t len = sizeof name;
     int fd = accept_fd(ls->fd, &name, &len);
     if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
-    if (fd < 0 && (errno == EINTR || errno == ECONNABORTED)) continue;
+    if (fd < 0 && of_one(errno)) continue;
     int err = fd < 0 ? uv_translate_sys_error(errno) : adopt(l, s, fd, (struct sockaddr *)&name);
     if (err != 0) {
       accept_failed(l, s, err);

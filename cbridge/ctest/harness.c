@@ -496,6 +496,41 @@ static void tell(int64_t err) {
   if (err < 0) told++;
 }
 
+// accept(2) tells an error of a connection, which is gone with it.
+static int accept_error;
+
+int __real_accept4(int fd, struct sockaddr *name, socklen_t *len, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *name, socklen_t *len, int flags) {
+  int c = __real_accept4(fd, name, len, flags);
+  if (c < 0 || accept_error == 0) return c;
+  close(c);
+  errno = accept_error;
+  accept_error = 0;
+  return -1;
+}
+
+// The error of one connection is not the listener's: the next connection is accepted.
+static void scenario_accept_errors(void) {
+  static const int gone[] = {EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH};
+  begin();
+  struct sockaddr_in addr;
+  uint64_t ln = listener(&addr, -1);
+  for (int i = 0; i < (int)(sizeof gone / sizeof gone[0]); i++) {
+    uint64_t c[2];
+    accept_error = gone[i];
+    for (int k = 0; k < 2; k++) {
+      CHECK(br_tcp_new(loop, 0, &c[k]) == 0);
+      know(c[k]);
+      CHECK(br_tcp_connect(loop, c[k], &addr, sizeof addr) == 0);
+      UNTIL(of(c[k])->connected);
+    }
+    UNTIL(of(ln)->accepted == i + 1);
+    CHECK(of(ln)->accept_errors == 0);
+  }
+  end();
+}
+
 // submit_all submits an operation for all connections.
 static void submit_all(int kind, uint64_t but) {
   for (uint32_t i = 0; i < SLOTS_MAX; i++) {
@@ -652,6 +687,7 @@ int main(void) {
       {"pipe", scenario_pipe},
       {"failed connect", scenario_failed_connect},
 #ifdef __linux__
+      {"accept errors", scenario_accept_errors},
       {"refused watches", scenario_refused_watches},
 #endif
       {"anything", scenario_anything},
