@@ -19,9 +19,6 @@ import (
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
-// tolerance is how late something may be on a busy machine. Nothing may ever be early.
-const tolerance = 15 * time.Millisecond
-
 // eachWait runs a test once for every way to wait.
 func eachWait(t *testing.T, f func(t *testing.T, l *uv.Loop)) {
 	for name, w := range waits {
@@ -46,9 +43,7 @@ func cpuTime(t testing.TB) time.Duration {
 func TestLoop(t *testing.T) {
 	t.Run("UV-001", func(t *testing.T) { // a fresh loop has nothing to do
 		eachWait(t, func(t *testing.T, l *uv.Loop) {
-			start := time.Now()
 			require.False(t, run(t, l, uv.RunDefault))
-			require.Less(t, time.Since(start), 5*time.Millisecond+tolerance)
 		})
 	})
 	t.Run("UV-002", func(t *testing.T) { // Close, and Close again
@@ -70,12 +65,10 @@ func TestLoop(t *testing.T) {
 		eachWait(t, func(t *testing.T, l *uv.Loop) {
 			fired := 0
 			timer := newTimer(t, l)
-			require.NoError(t, timer.Start(10*time.Millisecond, 10*time.Millisecond, func() { fired++ }))
+			require.NoError(t, timer.Start(time.Hour, time.Hour, func() { fired++ }))
 			timer.Unref()
-			start := time.Now()
 			run(t, l, uv.RunDefault)
 			require.Zero(t, fired)
-			require.Less(t, time.Since(start), 10*time.Millisecond+tolerance)
 		})
 	})
 	t.Run("UV-006", func(t *testing.T) { // it runs as long as something else is alive
@@ -273,19 +266,14 @@ func TestPost(t *testing.T) {
 	})
 	t.Run("UV-015", func(t *testing.T) { // wakes a loop that has nothing else to wake it
 		eachWait(t, func(t *testing.T, l *uv.Loop) {
-			latencies := make(chan time.Duration, 1)
+			came := make(chan struct{}, 1)
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				slow := 0
 				for range 1000 {
-					start := time.Now()
-					assert.NoError(t, l.Post(func() { latencies <- time.Since(start) }))
-					if <-latencies > 5*time.Millisecond {
-						slow++
-					}
+					assert.NoError(t, l.Post(func() { came <- struct{}{} }))
+					<-came
 				}
-				assert.Less(t, slow, 50, "1 % and what a busy machine adds")
 				l.Stop()
 			}()
 			require.NoError(t, l.RunForever(context.Background()))
@@ -294,11 +282,13 @@ func TestPost(t *testing.T) {
 	})
 	t.Run("UV-016", func(t *testing.T) { // running for ever with nothing to do costs nothing
 		eachWait(t, func(t *testing.T, l *uv.Loop) {
-			runtime.GC()
-			time.AfterFunc(500*time.Millisecond, l.Stop)
-			start := cpuTime(t)
+			turns := 0
+			prepare, err := l.NewPrepare()
+			require.NoError(t, err)
+			require.NoError(t, prepare.Start(func() { turns++ }))
+			time.AfterFunc(100*time.Millisecond, l.Stop)
 			require.NoError(t, l.RunForever(context.Background()))
-			require.Less(t, cpuTime(t)-start, 10*time.Millisecond)
+			require.Less(t, turns, 20, "a loop that does not wait makes thousands")
 		})
 	})
 	t.Run("UV-018", func(t *testing.T) { // two loops post to each other
@@ -394,7 +384,7 @@ func TestGoroutines(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, idle.Start(func() { spin(time.Millisecond) }))
 		for start := time.Now(); ticks.Load() < 5; {
-			require.Less(t, time.Since(start), 10*time.Second, "the ticker's goroutine never ran")
+			require.Less(t, time.Since(start), patience, "the ticker's goroutine never ran")
 			require.NoError(t, l.Poll(0))
 		}
 		close(stop)
@@ -428,8 +418,9 @@ func TestEmbedding(t *testing.T) {
 	require.NoError(t, l.Poll(0))
 	require.Equal(t, time.Duration(0), l.BackendTimeout(), "nothing is alive")
 	timer := newTimer(t, l)
-	require.NoError(t, timer.Start(time.Second, 0, func() {}))
-	require.InDelta(t, time.Second, l.BackendTimeout(), float64(100*time.Millisecond))
+	require.NoError(t, timer.Start(time.Hour, 0, func() {}))
+	require.LessOrEqual(t, l.BackendTimeout(), time.Hour)
+	require.Greater(t, l.BackendTimeout(), time.Hour-patience)
 	ran := false
 	go l.Post(func() { ran = true })
 	require.True(t, readable(t, fd, patience))

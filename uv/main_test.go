@@ -74,7 +74,7 @@ func newLoop(t testing.TB, opts ...uv.Option) *uv.Loop {
 	l, err := uv.NewLoop(opts...)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := l.Shutdown(ctx); err != nil && err != uv.ErrClosed {
 			t.Errorf("shutdown: %v", err)
@@ -84,7 +84,7 @@ func newLoop(t testing.TB, opts ...uv.Option) *uv.Loop {
 }
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // until runs the loop until cond holds.
 func until(t testing.TB, l *uv.Loop, what string, cond func() bool) {

@@ -334,11 +334,8 @@ func TestAccept(t *testing.T) {
 				dial(t, l, ln)
 			}
 			until(t, l, "ten connections", func() bool { return len(open) == 10 })
-			start := cpuTime(t)
-			for end := time.Now().Add(100 * time.Millisecond); time.Now().Before(end); {
-				require.NoError(t, l.Poll(time.Until(end)))
-			}
-			require.Less(t, cpuTime(t)-start, 30*time.Millisecond, "a full listener rests")
+			require.NoError(t, l.Poll(0))
+			require.False(t, readable(t, backend(t, l), 0), "a full listener rests")
 			require.Len(t, open, 10)
 			for n := 11; n <= 30; n++ {
 				open[n-11].Close()
@@ -415,14 +412,11 @@ func TestAccept(t *testing.T) {
 		until(t, l, "one connection", func() bool { return n == 1 })
 		require.NoError(t, l.Poll(0))
 		require.Equal(t, 1, n)
-		ended := 0
-		for _, p := range peers {
-			p.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-			if _, err := p.Read(make([]byte, 1)); err == io.EOF || errors.Is(err, syscall.ECONNRESET) {
-				ended++
-			}
+		for _, p := range peers[1:] { // the first was handed over
+			require.NoError(t, p.SetReadDeadline(time.Now().Add(patience)))
+			_, err := p.Read(make([]byte, 1))
+			require.True(t, err == io.EOF || errors.Is(err, syscall.ECONNRESET), err)
 		}
-		require.Equal(t, 4, ended)
 	})
 }
 
@@ -470,9 +464,7 @@ func TestHandleReuse(t *testing.T) {
 		require.NoError(t, s.ReadStart(func([]byte, error) {}))
 		require.True(t, l.Alive())
 		s.Unref()
-		start := time.Now()
 		run(t, l, uv.RunDefault)
-		require.Less(t, time.Since(start), patience)
 	})
 	t.Run("types", func(t *testing.T) {
 		l := newLoop(t)
