@@ -285,7 +285,7 @@ func (s *Server) isGone() bool { return s.state == serverClosed && s.clients == 
 // transports is those of the connections that the server has accepted.
 func (s *Server) transports() []*streamTransport {
 	var found []*streamTransport
-	for _, o := range s.loop.owned {
+	for _, o := range s.loop.owned.all() {
 		if t, ok := o.(*streamTransport); ok && t.server == s {
 			found = append(found, t)
 		}

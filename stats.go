@@ -50,7 +50,7 @@ func (l *Loop) Stats() LoopStats {
 
 // outside counts what may wake the loop from outside, other goroutines left aside:
 // handles, and what ends by itself.
-func (l *Loop) outside() int { return len(l.owned) + l.counters.pending }
+func (l *Loop) outside() int { return l.owned.count + l.counters.pending }
 
 // publishStats makes the copy that other goroutines see. now is only for the share of
 // time that was busy.
@@ -70,7 +70,7 @@ func (l *Loop) publishStats(now time.Duration) {
 		Tasks:     l.tasks.count,
 		Ready:     l.ready.len(),
 		Timers:    l.timers.Len(),
-		Handles:   len(l.owned),
+		Handles:   l.owned.count,
 		Busy:      max(0, ran-idle),
 		Idle:      idle,
 	}

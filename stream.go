@@ -62,19 +62,29 @@ type streamProtocol struct {
 	server *streamServer // nil: OpenConnection has made it
 	task   *Task[None]   // that runs the server's handler
 	waits  *streamWaits  // nil: nobody has waited yet
-	err    error         // of ConnectionLost
 	paused bool          // by PauseWriting
 	lost   bool
 }
 
-// streamWaits is the tasks in Drain and in WaitClosed.
-type streamWaits struct{ drains, closes waitQueue }
+// streamWaits is the tasks in Drain and in WaitClosed, and what they are told.
+type streamWaits struct {
+	drains, closes waitQueue
+	failure        error // of ConnectionLost
+}
 
 func (p *streamProtocol) waiting() *streamWaits {
 	if p.waits == nil {
 		p.waits = new(streamWaits)
 	}
 	return p.waits
+}
+
+// failure is what has broken the connection; nil: nothing, so far.
+func (p *streamProtocol) failure() error {
+	if p.waits == nil {
+		return nil
+	}
+	return p.waits.failure
 }
 
 func newStreamProtocol(l *Loop, limit int, s *streamServer) *streamProtocol {
@@ -147,10 +157,11 @@ func (p *streamProtocol) ResumeWriting() {
 
 // ConnectionLost implements BaseProtocol.
 func (p *streamProtocol) ConnectionLost(err error) {
-	p.lost, p.err = true, err
+	p.lost = true
 	if err == nil {
 		p.reader.FeedEOF()
 	} else {
+		p.waiting().failure = err
 		p.reader.SetException(err)
 	}
 	if p.waits != nil {

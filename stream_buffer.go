@@ -17,10 +17,22 @@ var bufferSizes = [...]int{4 << 10, 16 << 10, 64 << 10, 256 << 10}
 // bufferKeepBytes bounds what a pool keeps of each size.
 const bufferKeepBytes = 1 << 20
 
-// bufferPool is the idle buffers of a loop, by size: a feature of the loop.
+// bufferPool is the idle buffers of a loop, by size.
 type bufferPool [len(bufferSizes)][][]byte
 
-func (p *bufferPool) loopClosed(*Loop) { *p = bufferPool{} }
+// streamsOfLoop is what the streams of a loop share: a feature of the loop.
+type streamsOfLoop struct {
+	loop    *Loop
+	buffers bufferPool
+}
+
+func streamsOf(l *Loop) *streamsOfLoop {
+	s := featureOf[streamsOfLoop](l)
+	s.loop = l
+	return s
+}
+
+func (s *streamsOfLoop) loopClosed(*Loop) { s.buffers = bufferPool{} }
 
 // get returns an empty buffer with room for at least n bytes.
 func (p *bufferPool) get(n int) []byte {

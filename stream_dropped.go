@@ -24,7 +24,7 @@ func newStreamWriter(p *streamProtocol) *StreamWriter {
 	return w
 }
 
-func (w *StreamWriter) dropped() { w.protocol.reader.loop.post((*droppedWriter)(w.protocol)) }
+func (w *StreamWriter) dropped() { w.protocol.reader.shared.loop.post((*droppedWriter)(w.protocol)) }
 
 // droppedWriter is a stream whose writer the garbage collector has found.
 type droppedWriter streamProtocol

@@ -77,8 +77,7 @@ func (e *LimitOverrunError) Error() string {
 // ErrNotCurrentTask. One task reads at a time; another one that tries gets
 // ErrConcurrentRead.
 type StreamReader struct {
-	loop      *Loop
-	pool      *bufferPool
+	shared    *streamsOfLoop
 	transport Transport       // nil: none to pause
 	source    proactor.Source // what Reads may pull from
 	buf       readBuffer
@@ -108,7 +107,7 @@ func NewStreamReader(l *Loop, limit int) *StreamReader {
 }
 
 func (r *StreamReader) init(l *Loop, limit int) {
-	r.loop, r.limit, r.pool = l, limit, featureOf[bufferPool](l)
+	r.shared, r.limit = streamsOf(l), limit
 }
 
 // FeedData adds bytes that have come: feed_data. It takes no hold of b. After FeedEOF it
@@ -127,7 +126,7 @@ func (r *StreamReader) FeedData(b []byte) {
 		return
 	}
 	r.reserve(len(b))
-	r.buf.write(r.pool, b)
+	r.buf.write(&r.shared.buffers, b)
 	r.fed()
 }
 
@@ -180,7 +179,7 @@ func (r *StreamReader) readable(src proactor.Source) bool {
 			return false // there is just enough memory, and little to copy
 		}
 	}
-	if n := r.buf.fill(r.pool, src, room); n > 0 {
+	if n := r.buf.fill(&r.shared.buffers, src, room); n > 0 {
 		r.recent = int32(n)
 		r.fed()
 	}
@@ -240,7 +239,7 @@ func (r *StreamReader) AtEOF() bool { return r.eof && r.buf.len() == 0 }
 
 // begin is the start of every read.
 func (r *StreamReader) begin(ctx context.Context, method string) (awaiter, error) {
-	a, err := r.loop.enterOn(ctx, method)
+	a, err := r.shared.loop.enterOn(ctx, method)
 	if err == nil {
 		err = r.refusal(method)
 	}
@@ -276,13 +275,13 @@ func (r *StreamReader) expect(want int) {
 
 // consume drops n bytes of the buffer.
 func (r *StreamReader) consume(n int) {
-	r.buf.consume(r.pool, n)
+	r.buf.consume(&r.shared.buffers, n)
 	r.resumeIfLow()
 }
 
 // take removes n bytes from the buffer and returns them.
 func (r *StreamReader) take(n int) []byte {
-	b := r.buf.take(r.pool, n)
+	b := r.buf.take(&r.shared.buffers, n)
 	r.resumeIfLow()
 	return b
 }
@@ -300,7 +299,7 @@ func (r *StreamReader) resumeIfLow() {
 func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
 	// Neither begin nor wait: a task that has to read deep in its stack had better fit 2
 	// KiB.
-	a, err := r.loop.enterOn(ctx, "Read")
+	a, err := r.shared.loop.enterOn(ctx, "Read")
 	if err == nil {
 		err = r.refusal("Read")
 	}
@@ -321,7 +320,7 @@ func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
 		n := r.got
 		r.direct, r.got = nil, 0
 		if err != nil {
-			r.buf.unread(r.pool, p[:n])
+			r.buf.unread(&r.shared.buffers, p[:n])
 			return 0, err
 		}
 		if n > 0 {

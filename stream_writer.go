@@ -55,7 +55,7 @@ func (w *StreamWriter) Close() error {
 // Suspends, if need be. Cancelled: nothing is lost, what was written is sent.
 func (w *StreamWriter) Drain(ctx context.Context) error {
 	p := w.protocol
-	a, err := p.reader.loop.enterOn(ctx, "Drain")
+	a, err := p.reader.shared.loop.enterOn(ctx, "Drain")
 	if err != nil {
 		return err
 	}
@@ -83,12 +83,12 @@ func (w *StreamWriter) Drain(ctx context.Context) error {
 // Suspends. Cancelled: nothing changes.
 func (w *StreamWriter) WaitClosed(ctx context.Context) error {
 	p := w.protocol
-	a, err := p.reader.loop.enterOn(ctx, "WaitClosed")
+	a, err := p.reader.shared.loop.enterOn(ctx, "WaitClosed")
 	switch {
 	case err != nil:
 		return err
 	case p.lost:
-		return p.err
+		return p.failure()
 	}
 	return p.waitIn(&p.waiting().closes, a)
 }
@@ -99,5 +99,5 @@ func (p *streamProtocol) waitIn(q *waitQueue, a awaiter) error {
 	if _, err := q.wait(a); err != nil {
 		return err
 	}
-	return p.err
+	return p.failure()
 }

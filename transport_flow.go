@@ -19,7 +19,7 @@ const (
 
 func (t *streamTransport) Write(p []byte) (int, error) {
 	t.use("Transport.Write")
-	if t.wroteEOF || t.state == transportLost {
+	if t.state == transportLost || t.rare != nil && t.rare.wroteEOF {
 		return 0, t.refuseWrite(len(p))
 	}
 	if t.rare != nil && len(p) > 0 {
@@ -32,7 +32,7 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 
 func (t *streamTransport) WriteV(bufs [][]byte) error {
 	t.use("Transport.WriteV")
-	if t.wroteEOF || t.state == transportLost {
+	if t.state == transportLost || t.rare != nil && t.rare.wroteEOF {
 		return t.refuseWrite(sizeOf(bufs))
 	}
 	if t.rare != nil && sizeOf(bufs) > 0 {
@@ -64,15 +64,15 @@ func (t *streamTransport) written() {
 // lost connection hears of it in the log too, for few look at the error of every write.
 func (t *streamTransport) refuseWrite(n int) error {
 	switch {
-	case t.wroteEOF:
+	case t.look().wroteEOF:
 		return fmt.Errorf("%w: write to %v after WriteEOF; write first, then send the end", ErrInvalidState, t.RemoteAddr())
 	case n == 0:
 		return nil
 	}
-	if t.lostWrites >= lostWritesLogged {
+	if t.look().lostWrites >= lostWritesLogged {
 		t.loop.log().Warn("write to a connection that is lost; stop at the first net.ErrClosed", "transport", t.String())
 	} else {
-		t.lostWrites++
+		t.change().lostWrites++
 	}
 	return &net.OpError{Op: "write", Net: t.network(), Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
 }
@@ -159,8 +159,8 @@ func (t *streamTransport) WriteBufferSize() int {
 
 func (t *streamTransport) WriteEOF() error {
 	t.use("Transport.WriteEOF")
-	if t.state == transportOpen && !t.wroteEOF {
-		t.wroteEOF = true
+	if t.state == transportOpen && !t.look().wroteEOF {
+		t.change().wroteEOF = true
 		t.stream.CloseWrite()
 		t.loop.pollNextTurn()
 	}

@@ -33,7 +33,7 @@ const (
 
 func (s transportState) String() string { return [...]string{"", " closing", " lost"}[s] }
 
-// streamTransport is small: a server holds one for every idle connection.
+// streamTransport is small, 64 bytes: a server holds one for every idle connection.
 type streamTransport struct {
 	loop     *Loop
 	stream   proactor.Stream
@@ -43,19 +43,19 @@ type streamTransport struct {
 
 	at            ownedPlace
 	state         transportState
-	lostWrites    uint8 // writes to a lost connection
-	fillsBuffers  bool  // protocol is a BufferedProtocol
-	wroteEOF      bool
+	fillsBuffers  bool // protocol is a BufferedProtocol
 	readingPaused bool
 	writingPaused bool // PauseWriting was called, and ResumeWriting not yet
 }
 
 // rareTransport is what few transports have, or only at their end.
 type rareTransport struct {
-	high, low int        // water marks
-	leftover  *leftover  // read, but not delivered since reading was paused
-	idle      *idleWatch // WithIdleTimeout; nil: no limit
-	err       error      // what ConnectionLost will tell
+	high, low  int        // water marks
+	leftover   *leftover  // read, but not delivered since reading was paused
+	idle       *idleWatch // WithIdleTimeout; nil: no limit
+	err        error      // what ConnectionLost will tell
+	wroteEOF   bool
+	lostWrites int // writes to a lost connection
 }
 
 // commonTransport is a rareTransport without anything rare.
