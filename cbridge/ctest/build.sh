@@ -7,4 +7,4 @@ cd "$(dirname "$0")"
 libuv=../../third_party/libuv
 [ "$(uname)" != Linux ] || set -- "$@" -Wl,--wrap=epoll_ctl,--wrap=accept4
 exec ${CC:-cc} -std=gnu11 -g -Wall -Wextra -Werror -fno-strict-aliasing -DBRIDGE_DEBUG -I"$libuv/include" "$@" \
-	-o "$out" harness.c ../*.c -L"$libuv/lib" -luv -lpthread -ldl -lrt
+	-o "$out" *.c ../*.c -L"$libuv/lib" -luv -lpthread -ldl -lrt

@@ -1,0 +1,69 @@
+// A scenario of random calls: whatever comes, nothing aborts and nothing is left.
+#include "rig.h"
+#include "scenarios.h"
+
+static uint32_t rnd(void) {
+  static uint64_t x = 148;
+  x ^= x << 13;
+  x ^= x >> 7;
+  x ^= x << 17;
+  return (uint32_t)(x >> 16);
+}
+
+// any_id is mostly an id that was given out, sometimes a stale or invented one.
+static uint64_t any_id(void) {
+  uint32_t slot = rnd() % 24;
+  return (uint64_t)(slots[slot].gen + (rnd() % 16 == 0)) << 32 | slot;
+}
+
+static void any_call(struct sockaddr_in *addr) {
+  static char bytes[100000];
+  uint64_t id = any_id(), other;
+  int value = (int)(rnd() % 3) * 1000;
+  switch (rnd() % 20) {
+    case 0:
+      if (sh->handles < 20 && br_tcp_new(loop, rnd() % 4 == 0 ? rnd() % 300 : 0, &other) == 0) know(other);
+      break;
+    case 1:
+      if (sh->handles < 20 && br_pipe_new(loop, &other) == 0) know(other);
+      break;
+    case 2: br_tcp_bind(loop, id, addr, rnd() % 8 ? sizeof *addr : 4, rnd() % 8); break;
+    case 3: br_listen(loop, id, 8, 1, (int)(rnd() % 2), (int)(rnd() % 3) - 1, (int)(rnd() % 2)); break;
+    case 4: br_tcp_connect(loop, id, addr, sizeof *addr); break;
+    case 5:
+      if (br_tcp_name(loop, id, (int)(rnd() % 2), addr) != (int)sizeof *addr) addr->sin_family = AF_INET;
+      break;
+    case 6: br_write(loop, id, -1, bytes, rnd() % sizeof bytes); break;
+    case 7: br_try_write(loop, id, bytes, rnd() % 1000); break;
+    case 8: br_close_reset(loop, id); break;
+    case 9: br_buffer_size(loop, id, (int)(rnd() % 2), &value); break;
+    case 10: br_pipe_connect(loop, id, "/tmp/asyncio-bridge-nobody", 26); break;
+    case 11: br_open(loop, id, br_fileno(loop, any_id())); break;
+    case 12: br_tcp_keepalive(loop, id, (int)(rnd() % 2), rnd() % 3); break;
+    case 13: br_read(loop, id, bytes, rnd() % sizeof bytes); break;
+    default: turn(0);
+  }
+}
+
+void scenario_anything(void) {
+  for (int round = 0; round < 200; round++) {
+    begin();
+    memset(br_loop_arena(loop), 'a', BR_ARENA_BYTES);
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (int step = 0; step < 200; step++) {
+      if (rnd() % 2) {
+        any_call(&addr);
+        continue;
+      }
+      // Acknowledgements are Go's alone to send: it never sends one for a handle that is
+      // not closed.
+      int kind = (int)(rnd() % (BR_OP_ACCEPT_ROOM + 3));
+      if (kind == BR_OP_ACK || nops > BR_OPS_MAX - 64) continue;
+      br_op *op = submit(kind, any_id());
+      op->arg = (int32_t)(rnd() % 4) - 1;
+      op->off = rnd() % 1000;
+      op->len = rnd() % 1000;
+    }
+    end();
+  }
+}

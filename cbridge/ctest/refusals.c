@@ -1,0 +1,138 @@
+// Scenarios in which the kernel refuses something.
+#ifdef __linux__
+#include "rig.h"
+#include "scenarios.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+// The kernel refuses to watch one descriptor, or that one and all that come behind it.
+// Every handle hears of it, or none was refused, and nothing aborts.
+static int refuse_at, refuse_once, refuse_code, adds, refused;
+
+int __real_epoll_ctl(int set, int op, int fd, struct epoll_event *e);
+
+int __wrap_epoll_ctl(int set, int op, int fd, struct epoll_event *e) {
+  int r = __real_epoll_ctl(set, op, fd, e);
+  if (refuse_at == 0 || op != EPOLL_CTL_ADD || r != 0) return r;
+  adds++;
+  if (adds < refuse_at || (adds > refuse_at && refuse_once)) return 0;
+  refused++;
+  CHECK(__real_epoll_ctl(set, EPOLL_CTL_DEL, fd, e) == 0);
+  errno = refuse_code;
+  return -1;
+}
+
+static void tell(int64_t err) {
+  if (err < 0) told++;
+}
+
+// accept(2) tells an error of a connection, which is gone with it.
+static int accept_error;
+
+int __real_accept4(int fd, struct sockaddr *name, socklen_t *len, int flags);
+
+int __wrap_accept4(int fd, struct sockaddr *name, socklen_t *len, int flags) {
+  int c = __real_accept4(fd, name, len, flags);
+  if (c < 0 || accept_error == 0) return c;
+  close(c);
+  errno = accept_error;
+  accept_error = 0;
+  return -1;
+}
+
+// The error of one connection is not the listener's: the next connection is accepted.
+void scenario_accept_errors(void) {
+  static const int gone[] = {EINTR, ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH};
+  begin();
+  struct sockaddr_in addr;
+  uint64_t ln = listener(&addr, -1);
+  for (int i = 0; i < (int)(sizeof gone / sizeof gone[0]); i++) {
+    uint64_t c[2];
+    accept_error = gone[i];
+    for (int k = 0; k < 2; k++) {
+      CHECK(br_tcp_new(loop, 0, &c[k]) == 0);
+      know(c[k]);
+      CHECK(br_tcp_connect(loop, c[k], &addr, sizeof addr) == 0);
+      UNTIL(of(c[k])->connected);
+    }
+    UNTIL(of(ln)->accepted == i + 1);
+    CHECK(of(ln)->accept_errors == 0);
+  }
+  end();
+}
+
+// submit_all submits an operation for all connections.
+static void submit_all(int kind, uint64_t but) {
+  for (uint32_t i = 0; i < SLOTS_MAX; i++) {
+    uint64_t id = (uint64_t)slots[i].gen << 32 | i;
+    if (slots[i].gen != 0 && !slots[i].closed && id != but) submit(kind, id);
+  }
+}
+
+static void turns(int n) {
+  while (n-- > 0) turn(0);
+}
+
+// use_watches makes everything of a loop that the kernel watches.
+static void use_watches(void) {
+  static char large[4 << 20];
+  struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  uint64_t ln = tcp(), c[4];
+  tell(br_loop_tick_fd(loop));
+  CHECK(br_tcp_bind(loop, ln, &addr, sizeof addr, 0) == 0);
+  tell(br_listen(loop, ln, 8, 0, 0, -1, 0));
+  CHECK(br_tcp_name(loop, ln, 0, &addr) == sizeof addr);
+  for (int i = 0; i < 4; i++) {
+    c[i] = tcp();
+    tell(br_tcp_connect(loop, c[i], &addr, sizeof addr));
+  }
+  turns(10);
+  submit(BR_OP_ACCEPT_STOP, ln);
+  turns(2);
+  submit(BR_OP_ACCEPT_START, ln);
+  turns(10);
+  submit(BR_OP_READ_START, c[0]);
+  tell(br_write(loop, c[1], -1, large, sizeof large));
+  submit(BR_OP_SHUTDOWN, c[1]);
+  submit(BR_OP_SHUTDOWN, c[2]);
+  turns(10);
+  submit_all(BR_OP_READ_START, ln);
+  turns(10);
+  submit_all(BR_OP_READ_STOP, ln);
+  turns(10);
+  submit_all(BR_OP_READ_START, ln);
+  turns(10);
+}
+
+// refuse_watch runs all that with the at'th descriptor refused. It reports whether there
+// were so many.
+static int refuse_watch(int at, int once, int code) {
+  adds = refused = told = 0;
+  refuse_once = once;
+  refuse_code = code;
+  refuse_at = at;
+  int err = br_loop_new(&loop);
+  if (err == 0) {
+    sh = br_loop_shared(loop);
+    nops = consumed = 0;
+    use_watches();
+    CHECK(refused == 0 || told > 0);
+  }
+  refuse_at = 0;
+  CHECK(err == 0 || err == uv_translate_sys_error(code));
+  if (err == 0) end();
+  CHECK(br_live_allocations() == 0);
+  return refused > 0;
+}
+
+void scenario_refused_watches(void) {
+  for (int once = 0; once <= 1; once++) {
+    int at = 1;
+    while (refuse_watch(at, once, at % 2 ? ENOSPC : ENOMEM)) at++;
+    CHECK(at > 10);
+  }
+}
+#endif

@@ -1,0 +1,139 @@
+#include "rig.h"
+
+#include <unistd.h>
+
+br_loop *loop;
+br_shared *sh;
+uint32_t nops, consumed;
+seen slots[SLOTS_MAX];
+int told;  // errors in records
+
+seen *of(uint64_t id) { return &slots[(uint32_t)id]; }
+
+br_op *submit(int kind, uint64_t id) {
+  CHECK(nops < BR_OPS_MAX);
+  br_op *op = &br_loop_ops(loop)[nops++];
+  memset(op, 0, sizeof *op);
+  op->kind = (uint8_t)kind;
+  op->slot = (uint32_t)id;
+  op->gen = (uint32_t)(id >> 32);
+  return op;
+}
+
+void know(uint64_t id) {
+  CHECK((uint32_t)id < SLOTS_MAX);
+  *of(id) = (seen){.gen = (uint32_t)(id >> 32)};
+}
+
+static void digest(seen *s, const unsigned char *p, size_t n) {
+  s->in += n;
+  for (size_t i = 0; i < n; i++) s->sum = s->sum * 31 + p[i];
+}
+
+// pull reads a stream that brings much.
+static void pull(seen *s, uint64_t id) {
+  static unsigned char buf[100000];
+  int64_t n = br_read(loop, id, (char *)buf, sizeof buf);
+  if (n < 0) {
+    s->failed = (int)n;
+  } else {
+    digest(s, buf, (size_t)n);
+  }
+}
+
+static void take(const br_rec *r) {
+  CHECK(r->slot < SLOTS_MAX);
+  seen *s = &slots[r->slot];
+  CHECK(r->gen == s->gen);
+  CHECK(!s->closed);
+  if (r->status < 0 && r->kind != BR_REC_EOF) told++;
+  switch (r->kind) {
+    case BR_REC_READ: digest(s, (unsigned char *)br_loop_slab(loop) + r->value, (size_t)r->status); break;
+    case BR_REC_READABLE: pull(s, (uint64_t)r->gen << 32 | r->slot); break;
+    case BR_REC_EOF: s->eof++; break;
+    case BR_REC_READ_ERROR: s->failed = r->status; break;
+    case BR_REC_LEFT: s->left += r->value; break;
+    case BR_REC_WRITTEN: s->written += r->value; break;
+    case BR_REC_WRITE_ERROR: s->failed = r->status; break;
+    case BR_REC_CONNECT:
+      s->connected++;
+      s->connect_status = r->status;
+      break;
+    case BR_REC_SHUTDOWN: s->shut++; break;
+    case BR_REC_ACCEPT:
+      s->accepted++;
+      s->child = r->value;
+      know(r->value);
+      break;
+    case BR_REC_ACCEPT_ERROR: s->accept_errors++; break;
+    case BR_REC_CLOSED:
+      s->closed = 1;
+      submit(BR_OP_ACK, (uint64_t)r->gen << 32 | r->slot);
+      break;
+    default: CHECK(!"a kind of record");
+  }
+}
+
+void turn(int64_t timeout_ms) {
+  br_turn(loop, nops, consumed, timeout_ms, 0);
+  nops = 0;
+  for (consumed = 0; consumed < sh->nrec; consumed++) {
+    br_rec r = sh->recs[consumed];
+    if (r.kind == BR_REC_CLOSED && nops == BR_OPS_MAX) {
+      br_flush(loop, nops);
+      nops = 0;
+    }
+    take(&r);
+  }
+}
+
+void begin(void) {
+  CHECK(br_loop_new(&loop) == 0);
+  sh = br_loop_shared(loop);
+  nops = consumed = 0;
+}
+
+static void close_fds(void) {
+  int rd, wr;
+  br_loop_wake_fds(loop, &rd, &wr);
+  CHECK(br_loop_close(loop) == 0);
+  close(rd);
+  if (wr != rd) close(wr);
+}
+
+void end(void) {
+  for (uint32_t i = 0; i < SLOTS_MAX; i++) {
+    if (slots[i].gen != 0 && !slots[i].closed) submit(BR_OP_CLOSE, (uint64_t)slots[i].gen << 32 | i);
+  }
+  UNTIL(sh->handles == 0);
+  close_fds();
+  memset(slots, 0, sizeof slots);
+  CHECK(br_live_allocations() == 0);
+}
+
+uint64_t tcp(void) {
+  uint64_t id;
+  CHECK(br_tcp_new(loop, 0, &id) == 0);
+  know(id);
+  return id;
+}
+
+uint64_t listener(struct sockaddr_in *addr, int room) {
+  uint64_t id = tcp();
+  *addr = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  CHECK(br_tcp_bind(loop, id, addr, sizeof *addr, 0) == 0);
+  CHECK(br_listen(loop, id, 128, 1, 0, room, 0) == 0);
+  CHECK(br_tcp_name(loop, id, 0, addr) == sizeof *addr);
+  return id;
+}
+
+void pair(uint64_t *client, uint64_t *server) {
+  struct sockaddr_in addr;
+  uint64_t ln = listener(&addr, -1);
+  *client = tcp();
+  CHECK(br_tcp_connect(loop, *client, &addr, sizeof addr) == 0);
+  UNTIL(of(*client)->connected && of(ln)->accepted);
+  CHECK(of(*client)->connect_status == 0);
+  *server = of(ln)->child;
+  submit(BR_OP_CLOSE, ln);
+}

@@ -1,0 +1,56 @@
+// The rig of the harness: what every scenario stands on. It submits operations and takes
+// records as package uv does, and keeps what it has heard of every slot.
+#ifndef ASYNCIO_BRIDGE_RIG_H
+#define ASYNCIO_BRIDGE_RIG_H
+
+#include "../bridge.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(x)                                                        \
+  do {                                                                  \
+    if (!(x)) {                                                         \
+      fprintf(stderr, "%s:%d: failed: %s\n", __FILE__, __LINE__, #x);   \
+      abort();                                                          \
+    }                                                                   \
+  } while (0)
+
+enum { SLOTS_MAX = 1024 };
+
+// What is known of a slot.
+typedef struct {
+  uint32_t gen;
+  int closed, connected, connect_status, eof, failed, shut, accepted, accept_errors;
+  size_t in, left, written;
+  uint64_t child;  // the last connection accepted
+  uint32_t sum;    // of the bytes read
+} seen;
+
+extern br_loop *loop;
+extern br_shared *sh;
+extern uint32_t nops, consumed;  // operations submitted, records taken
+extern seen slots[SLOTS_MAX];
+extern int told;  // errors in records
+
+seen *of(uint64_t id);
+br_op *submit(int kind, uint64_t id);
+void know(uint64_t id);
+void turn(int64_t timeout_ms);
+void begin(void);
+void end(void);
+uint64_t tcp(void);
+uint64_t listener(struct sockaddr_in *addr, int room);
+void pair(uint64_t *client, uint64_t *server);
+
+#define UNTIL(cond)                                       \
+  do {                                                    \
+    for (int turns = 0; !(cond); turns++) {               \
+      CHECK(turns < 3000);                              \
+      turn(turns < 100 ? 0 : 1);                          \
+    }                                                     \
+  } while (0)
+
+#endif

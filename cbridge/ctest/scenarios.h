@@ -1,0 +1,25 @@
+// Every scenario ends with all handles closed, all slots given back, and every allocation
+// freed.
+#ifndef ASYNCIO_BRIDGE_SCENARIOS_H
+#define ASYNCIO_BRIDGE_SCENARIOS_H
+
+void scenario_empty(void);
+void scenario_wait(void);
+void scenario_tick(void);
+void scenario_stream(void);
+void scenario_close_with_writes(void);
+void scenario_shutdown_that_fails(void);
+void scenario_reset(void);
+void scenario_share_slab(void);
+void scenario_accept(void);
+void scenario_pipe(void);
+void scenario_failed_connect(void);
+
+#ifdef __linux__
+void scenario_accept_errors(void);
+void scenario_refused_watches(void);
+#endif
+
+void scenario_anything(void);
+
+#endif
