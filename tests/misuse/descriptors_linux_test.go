@@ -36,13 +36,15 @@ func init() {
 // and says what came of it.
 func fewDescriptors(opts ...asyncio.Option) {
 	free, err := strconv.Atoi(os.Getenv(freeVariable))
+	restore := func() {}
 	if err == nil {
-		err = leaveFree(free)
+		restore, err = leaveFree(free)
 	}
 	if err != nil {
 		testkit.Say("not begun: %v", err)
 		return
 	}
+	defer restore() // a sanitizer needs some at the end
 	switch err := serveAClient(opts); {
 	case err == nil:
 		testkit.Say("served")
@@ -53,11 +55,15 @@ func fewDescriptors(opts ...asyncio.Option) {
 	}
 }
 
-// leaveFree takes all descriptors but a number of them.
-func leaveFree(free int) error {
-	limit := syscall.Rlimit{Cur: descriptorLimit, Max: descriptorLimit}
+// leaveFree takes all descriptors but a number of them, until restore.
+func leaveFree(free int) (restore func(), err error) {
+	var was syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &was); err != nil {
+		return nil, err
+	}
+	limit := syscall.Rlimit{Cur: descriptorLimit, Max: was.Max}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return err
+		return nil, err
 	}
 	var taken []int
 	for {
@@ -66,16 +72,16 @@ func leaveFree(free int) error {
 			break
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		taken = append(taken, fd)
 	}
 	for _, fd := range taken[:min(free, len(taken))] {
 		if err := syscall.Close(fd); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return func() { _ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &was) }, nil
 }
 
 func serveAClient(opts []asyncio.Option) error {
