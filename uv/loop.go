@@ -11,6 +11,8 @@ package uv
 import (
 	"context"
 	"iter"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,9 +31,10 @@ type Loop struct {
 	waiter wait.Waiter
 	sleep  wait.Sleep // wake-ups, the clock, and how long the loop has waited
 
-	streams []*Stream // by slot: what the bridge's records are for
-	locals  []Handle  // handles without a slot, in no order; each knows its index
-	refs    int       // handles that are active in Go and referenced
+	streams []*Stream                // by slot: what the bridge's records are for
+	bridged map[uint32]bridgedHandle // by slot: handles of libuv's that are no streams
+	locals  []Handle                 // handles without a slot, in no order; each knows its index
+	refs    int                      // handles that are active in Go and referenced
 
 	counted map[uint32]*Stream // by slot: the listener, of connections whose number it limits
 
@@ -264,6 +267,9 @@ func (l *Loop) Handles() iter.Seq[Handle] {
 			if s != nil {
 				all = append(all, s.Handle())
 			}
+		}
+		for _, slot := range slices.Sorted(maps.Keys(l.bridged)) {
+			all = append(all, l.bridged[slot])
 		}
 		all = append(all, l.locals...)
 		for _, h := range all {

@@ -166,6 +166,8 @@ func (l *Loop) dispatch() {
 		}
 		if s := l.stream(r.Slot); s != nil {
 			s.record(r)
+		} else if h := l.bridged[r.Slot]; h != nil {
+			l.recordBridged(h, r)
 		} else if r.Kind == cbridge.RecClosed { // a connection that failed while it was accepted
 			l.submit(cbridge.OpAck, r.Slot, r.Gen, 0)
 		}
