@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,6 +28,21 @@ func unixPathMax(path string) int {
 	return longest
 }
 
+// Networks, by what they carry.
+var (
+	streamNetworks   = []string{"tcp", "tcp4", "tcp6", "unix"}
+	datagramNetworks = []string{"udp", "udp4", "udp6", "unixgram"}
+)
+
+// checkNetwork refuses a network that is none of those that fit.
+func checkNetwork(network string, fit []string) error {
+	if slices.Contains(fit, network) {
+		return nil
+	}
+	last := len(fit) - 1
+	return fmt.Errorf("asyncio: network %q: use %s or %s: %w", network, strings.Join(fit[:last], ", "), fit[last], net.UnknownNetworkError(network))
+}
+
 // checkAddress refuses what cannot be an address of the network.
 func checkAddress(network, address string) error {
 	refuse := func(why string, errno syscall.Errno) error {
@@ -35,7 +51,7 @@ func checkAddress(network, address string) error {
 	if strings.ContainsRune(address, 0) {
 		return refuse("it has a NUL byte", syscall.EINVAL)
 	}
-	if network != "unix" {
+	if network != "unix" && network != "unixgram" {
 		return nil
 	}
 	switch {

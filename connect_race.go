@@ -17,6 +17,9 @@ import (
 
 // dial connects to the first of the addresses that answers. The stream is the caller's.
 func (l *Loop) dial(ctx context.Context, a awaiter, network, address string, c connectConfig) (proactor.Stream, error) {
+	if err := checkNetwork(network, streamNetworks); err != nil {
+		return nil, err
+	}
 	remotes, err := resolve(ctx, network, address, thisHost)
 	if err != nil {
 		return nil, err
@@ -36,8 +39,13 @@ func (l *Loop) dial(ctx context.Context, a awaiter, network, address string, c c
 
 // isIPv4 tells the families apart.
 func isIPv4(a net.Addr) bool {
-	t, ok := a.(*net.TCPAddr)
-	return ok && t.IP.To4() != nil
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.IP.To4() != nil
+	case *net.UDPAddr:
+		return a.IP.To4() != nil
+	}
+	return false
 }
 
 // interleave takes the first n addresses of the first family, and then one of each family

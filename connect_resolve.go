@@ -5,11 +5,11 @@ package asyncio
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
@@ -22,31 +22,27 @@ var (
 
 // familyOf is what net.Resolver calls the addresses of a network; "" for those that are
 // not resolved.
-func familyOf(network string) (string, error) {
+func familyOf(network string) string {
 	switch network {
-	case "tcp":
-		return "ip", nil
-	case "tcp4":
-		return "ip4", nil
-	case "tcp6":
-		return "ip6", nil
-	case "unix":
-		return "", nil
+	case "tcp", "udp":
+		return "ip"
+	case "tcp4", "udp4":
+		return "ip4"
+	case "tcp6", "udp6":
+		return "ip6"
 	}
-	return "", fmt.Errorf("asyncio: network %q: use tcp, tcp4, tcp6 or unix: %w", network, net.UnknownNetworkError(network))
+	return ""
 }
 
-// resolve finds the addresses that address stands for, at least one, each once. noHost is
-// what an empty host means.
+// resolve finds the addresses that address stands for, at least one, each once: of type
+// *net.TCPAddr, *net.UDPAddr or *net.UnixAddr, as network says. noHost is what an empty
+// host means.
 // Suspends, if there is a name. Cancelled: the lookup ends on its own.
 func resolve(ctx context.Context, network, address string, noHost []netip.Addr) ([]net.Addr, error) {
-	family, err := familyOf(network)
-	if err != nil {
-		return nil, err
-	}
 	if err := checkAddress(network, address); err != nil {
 		return nil, err
 	}
+	family := familyOf(network)
 	if family == "" {
 		return []net.Addr{&net.UnixAddr{Name: address, Net: network}}, nil
 	}
@@ -73,13 +69,13 @@ func resolve(ctx context.Context, network, address string, noHost []netip.Addr) 
 		if err != nil {
 			return nil, err
 		}
-		return socketAddrs(family, address, found)
+		return socketAddrs(network, address, found)
 	}
 	found := make([]netip.AddrPort, len(hosts))
 	for i, ip := range hosts {
 		found[i] = netip.AddrPortFrom(ip, uint16(port))
 	}
-	return socketAddrs(family, address, found)
+	return socketAddrs(network, address, found)
 }
 
 // lookup blocks: it asks for the port's number, and for the host's addresses unless they
@@ -101,8 +97,9 @@ func lookup(ctx context.Context, names proactor.Resolver, network, family, host,
 	return found, nil
 }
 
-// socketAddrs keeps what is of the family, once each.
-func socketAddrs(family, address string, found []netip.AddrPort) ([]net.Addr, error) {
+// socketAddrs keeps what is of the network's family, once each.
+func socketAddrs(network, address string, found []netip.AddrPort) ([]net.Addr, error) {
+	family := familyOf(network)
 	var addrs []net.Addr
 	var seen []netip.AddrPort
 	for _, a := range found {
@@ -112,10 +109,17 @@ func socketAddrs(family, address string, found []netip.AddrPort) ([]net.Addr, er
 			continue
 		}
 		seen = append(seen, a)
-		addrs = append(addrs, net.TCPAddrFromAddrPort(a))
+		addrs = append(addrs, socketAddr(network, a))
 	}
 	if len(addrs) == 0 {
 		return nil, &net.AddrError{Err: "no address of the network's family", Addr: address}
 	}
 	return addrs, nil
+}
+
+func socketAddr(network string, a netip.AddrPort) net.Addr {
+	if strings.HasPrefix(network, "udp") {
+		return net.UDPAddrFromAddrPort(a)
+	}
+	return net.TCPAddrFromAddrPort(a)
 }

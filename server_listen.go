@@ -35,6 +35,9 @@ func (l *Loop) createServer(ctx context.Context, factory func() Protocol, networ
 	if err != nil {
 		return nil, err
 	}
+	if err := checkNetwork(network, streamNetworks); err != nil {
+		return nil, err
+	}
 	addrs, err := resolve(ctx, network, address, everyHost)
 	if err != nil {
 		return nil, err
