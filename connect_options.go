@@ -8,7 +8,8 @@ package asyncio
 //	ConnectOption   CreateConnection, OpenConnection
 //	ServerOption    CreateServer, StartServer, ServeListener
 //	DatagramOption  datagram endpoints
-//	StreamOption    whatever makes connections: a ConnectOption and a ServerOption
+//	StreamOption    whatever has connections, ConnectAccepted too: a ConnectOption and a
+//	                ServerOption
 //	BindOption      whatever binds an address: a ServerOption and a DatagramOption
 
 import (
@@ -30,7 +31,7 @@ type ServerOption interface{ serve(*serverConfig) }
 // DatagramOption is an option of datagram endpoints.
 type DatagramOption interface{ datagram(*bindConfig) }
 
-// StreamOption is an option of both ends of a stream.
+// StreamOption is an option of both ends of a stream, and of ConnectAccepted.
 type StreamOption interface {
 	ConnectOption
 	ServerOption
@@ -90,6 +91,15 @@ func newConnectConfig(opts []ConnectOption) connectConfig {
 		opt.connect(&c)
 	}
 	return c
+}
+
+func newStreamConfig(opts []StreamOption) streamConfig {
+	c := connectConfig{streamConfig: streamConfig{limit: streamLimitDefault}}
+	for i, opt := range opts {
+		mustBeOption(i, opt)
+		opt.connect(&c)
+	}
+	return c.streamConfig
 }
 
 func newServerConfig(opts []ServerOption) serverConfig {

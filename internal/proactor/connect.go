@@ -2,6 +2,7 @@ package proactor
 
 // Connecting: streams to peers.
 //
+//   - Adopt takes a connection that exists. The rest is about Connect.
 //   - done is called exactly once, by a later Poll, however the attempt ends.
 //   - A stream that done is given has TCP_NODELAY set. It is done's to give a handler or
 //     to close.
@@ -19,6 +20,16 @@ type Connector interface {
 	// idempotent and does nothing once done was called, done gets context.Canceled and no
 	// descriptor is left open.
 	Connect(addr net.Addr, opt ConnectOptions, done func(Stream, error)) (cancel func())
+
+	// Adopt takes over conn (*net.TCPConn, or *net.UnixConn of network "unix"), which is
+	// connected already: one that was accepted elsewhere, inherited, or an end of a pair.
+	// Deadlines that were set on it end. The driver owns it unless there is an error:
+	// then it is as it was. ENOTCONN is the error of a socket of which package net knows
+	// no peer; one that was reset meanwhile is taken, and its Handler hears of that. The
+	// caller may close conn afterwards: that may or may not end the stream, in silence;
+	// Stream.Close stays due.
+	// The stream does not read. It has TCP_NODELAY set, and keeps alive if it shall.
+	Adopt(conn net.Conn, keepAlive bool) (Stream, error)
 }
 
 // ConnectOptions says how Connect connects.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 )
 
 // networkOf names the network of addr for package net, so that an IPv4 address stays
@@ -28,6 +29,26 @@ func networkOf(addr net.Addr, v6Only bool) (string, error) {
 
 func unsupported(addr net.Addr) error {
 	return fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
+}
+
+// checkConn refuses what is no connected socket that brings a stream of bytes.
+func checkConn(c net.Conn) error {
+	stream := false
+	switch c := c.(type) {
+	case *net.TCPConn:
+		stream = true
+	case *net.UnixConn:
+		a := c.LocalAddr()
+		stream = a == nil || a.Network() == "unix"
+	}
+	if !stream {
+		return fmt.Errorf("adopt %T on %v: a stream socket was expected, *net.TCPConn or *net.UnixConn of network \"unix\": %w",
+			c, c.LocalAddr(), errors.ErrUnsupported)
+	}
+	if c.RemoteAddr() == nil {
+		return fmt.Errorf("adopt %T on %v: %w", c, c.LocalAddr(), syscall.ENOTCONN)
+	}
+	return nil
 }
 
 func unsupportedListener(ln net.Listener) error {

@@ -45,6 +45,32 @@ func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(p
 	return c.cancel
 }
 
+func (d *driver) Adopt(theirs net.Conn, keepsAlive bool) (proactor.Stream, error) {
+	if d.closed {
+		return nil, fmt.Errorf("adopt the connection to %v: the proactor is closed: %w", theirs.RemoteAddr(), net.ErrClosed)
+	}
+	if err := checkConn(theirs); err != nil {
+		return nil, err
+	}
+	own, err := takeOver(theirs.(conn))
+	if err != nil {
+		return nil, fmt.Errorf("adopt: %w", err)
+	}
+	s, err := newStream(d, own)
+	if err != nil {
+		return nil, fmt.Errorf("adopt: %w", err)
+	}
+	if tcp, ok := own.(*net.TCPConn); ok {
+		// A connection that was reset meanwhile refuses options; its read says so.
+		_ = tcp.SetNoDelay(true)
+		_ = tcp.SetKeepAliveConfig(keepAlive(keepsAlive))
+	}
+	if own != theirs {
+		_ = theirs.Close()
+	}
+	return s, nil
+}
+
 func (c *connect) cancel() {
 	c.cancelled = true
 	c.stop()

@@ -9,6 +9,7 @@ package goproactor
 import (
 	"net"
 	"runtime"
+	"time"
 )
 
 // reader reads for one stream, on the stream's goroutine.
@@ -45,6 +46,11 @@ func (r *reader) read() ([]byte, error) {
 	}
 	r.size = nextSize(len(buf), n)
 	return buf[:n], nil
+}
+
+// takeOver takes c itself: Windows has no duplicates that package net takes.
+func takeOver(c conn) (net.Conn, error) {
+	return c, c.SetDeadline(time.Time{})
 }
 
 // tryWrite cannot try without waiting here.

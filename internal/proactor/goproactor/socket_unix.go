@@ -7,8 +7,10 @@ package goproactor
 // socket_portable.go.
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -82,6 +84,17 @@ func (r *reader) try(fd uintptr) bool {
 		r.result = result{err: err}
 	}
 	return true
+}
+
+// takeOver goes on with a duplicate of c's descriptor, so that c can be closed, as the
+// caller may do at any time. Until there is one, c is left alone.
+func takeOver(c conn) (net.Conn, error) {
+	f, err := c.(interface{ File() (*os.File, error) }).File()
+	if err != nil {
+		return nil, err
+	}
+	own, err := net.FileConn(f)
+	return own, errors.Join(err, f.Close())
 }
 
 // tryWrite writes as much of v as the kernel takes without waiting, which may be nothing.

@@ -120,6 +120,9 @@ func (s *stream) release() error {
 	s.fd = -1
 	s.gate.close()
 	err := s.conn.Close()
+	if errors.Is(err, net.ErrClosed) { // by the caller of Adopt
+		err = nil
+	}
 	s.dropKept()
 	s.dropOutput()
 	return err

@@ -49,6 +49,7 @@ func Run(t *testing.T, newProactor New) {
 		{"Listen", listenCases},
 		{"ListenOn", listenOnCases},
 		{"Connect", connectCases},
+		{"Adopt", adoptCases},
 		{"Read", readCases},
 		{"Pull", pullCases},
 		{"Write", writeCases},

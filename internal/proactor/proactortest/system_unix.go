@@ -5,6 +5,7 @@ package proactortest
 // What the cases ask the kernel.
 
 import (
+	"net"
 	"os"
 	"syscall"
 	"testing"
@@ -41,6 +42,22 @@ func requireOpen(t *testing.T, fd int, open bool) {
 		var stat syscall.Stat_t
 		require.Equal(t, open, syscall.Fstat(fd, &stat) == nil, "descriptor %d", fd)
 	}
+}
+
+// socketPair is two connected sockets that have no names.
+func socketPair(t *testing.T) (a, b net.Conn) {
+	t.Helper()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	conns := make([]net.Conn, 2)
+	for i, fd := range fds {
+		syscall.CloseOnExec(fd)
+		f := os.NewFile(uintptr(fd), "socketpair")
+		conns[i], err = net.FileConn(f)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	return conns[0], conns[1]
 }
 
 func requireOption(t *testing.T, fd, level, option int, on bool, name string) {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/seed-a026a017/asyncio/uv"
@@ -20,6 +21,26 @@ const keepAliveDelay = 60 * time.Second
 
 func unsupported(addr net.Addr) error {
 	return fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
+}
+
+// checkConn refuses what is no connected socket that brings a stream of bytes.
+func checkConn(c net.Conn) error {
+	stream := false
+	switch c := c.(type) {
+	case *net.TCPConn:
+		stream = true
+	case *net.UnixConn:
+		a := c.LocalAddr()
+		stream = a == nil || a.Network() == "unix"
+	}
+	if !stream {
+		return fmt.Errorf("adopt %T on %v: a stream socket was expected, *net.TCPConn or *net.UnixConn of network \"unix\": %w",
+			c, c.LocalAddr(), errors.ErrUnsupported)
+	}
+	if c.RemoteAddr() == nil {
+		return fmt.Errorf("adopt %T on %v: %w", c, c.LocalAddr(), syscall.ENOTCONN)
+	}
+	return nil
 }
 
 func unsupportedListener(ln net.Listener) error {

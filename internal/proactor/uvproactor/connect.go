@@ -45,6 +45,56 @@ func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(p
 	return c.cancel
 }
 
+// Adopt goes on with a duplicate of theirs' descriptor, as ListenOn does.
+func (d *driver) Adopt(theirs net.Conn, keepAlive bool) (proactor.Stream, error) {
+	if err := d.check("adopt the connection to", theirs.RemoteAddr()); err != nil {
+		return nil, err
+	}
+	if err := checkConn(theirs); err != nil {
+		return nil, err
+	}
+	var s *uv.Stream
+	var err error
+	switch c := theirs.(type) {
+	case *net.TCPConn:
+		s, err = d.openTCP(c, keepAlive)
+	case *net.UnixConn:
+		s, err = d.openUnix(c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("adopt: %w", err)
+	}
+	_ = theirs.Close()
+	return newStream(d, s), nil
+}
+
+func (d *driver) openTCP(c *net.TCPConn, keepAlive bool) (*uv.Stream, error) {
+	t, err := d.loop.NewTCP()
+	if err != nil {
+		return nil, err
+	}
+	if err := openConn(c, t.OpenFD); err != nil {
+		t.Close()
+		return nil, err
+	}
+	// A connection that was reset meanwhile refuses options; its read says so.
+	_ = t.SetNoDelay(true)
+	_ = t.SetKeepAlive(keepAlive, keepAliveDelay)
+	return &t.Stream, nil
+}
+
+func (d *driver) openUnix(c *net.UnixConn) (*uv.Stream, error) {
+	p, err := d.loop.NewPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := openConn(c, p.OpenFD); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return &p.Stream, nil
+}
+
 func (c *connect) tcp(a *net.TCPAddr, opt proactor.ConnectOptions) error {
 	peer, err := addrPort(a, netip.AddrFrom4([4]byte{127, 0, 0, 1}))
 	if err != nil {
