@@ -24,10 +24,11 @@ import (
 var ErrInterrupted = errors.New("asyncio: interrupted")
 
 // WithInterrupt says whether the first SIGINT cancels the main task of Run and RunIn, and
-// so ends the run with ErrInterrupted. A second SIGINT has the effect that the first
-// would have had without the run. The default is true in the program's main goroutine,
-// unless SIGINT is ignored or WithContext was given a context that can end. A program
-// that asks for SIGINT itself in another way wants false; else both hear of the first.
+// all those of RunLoops, and so ends the run with ErrInterrupted. A second SIGINT has the
+// effect that the first would have had without the run. The default is true in the
+// program's main goroutine, unless SIGINT is ignored or WithContext was given a context
+// that can end. A program that asks for SIGINT itself in another way wants false; else
+// both hear of the first.
 func WithInterrupt(on bool) Option {
 	rule := interruptNever
 	if on {
@@ -41,11 +42,9 @@ var mainGoroutine = goid.Self()
 
 // interruption is the watch of one run for SIGINT.
 type interruption struct {
-	main    *task
 	signals chan os.Signal
 	quit    chan struct{}
 	over    chan struct{} // closed at the end of watch
-	reached bool          // SIGINT has cancelled main
 }
 
 // applies reports whether the caller may run with a watch.
@@ -56,35 +55,33 @@ func (r interruptRule) applies(base context.Context) bool {
 	return goid.Self() == mainGoroutine && base.Done() == nil && !signal.Ignored(os.Interrupt)
 }
 
-// watchInterrupt begins to watch for SIGINT; nil if that is to be left alone.
-func (r *Runner) watchInterrupt(main *task) *interruption {
-	if c := newConfig(r.opts); !c.interrupt.applies(c.base) {
+// watchInterrupt begins to watch for SIGINT, which calls heard in another goroutine; nil
+// if that is to be left alone.
+func (c *config) watchInterrupt(heard func()) *interruption {
+	if !c.interrupt.applies(c.base) {
 		return nil
 	}
-	i := &interruption{main: main, signals: make(chan os.Signal, 1), quit: make(chan struct{}), over: make(chan struct{})}
+	i := &interruption{signals: make(chan os.Signal, 1), quit: make(chan struct{}), over: make(chan struct{})}
 	signal.Notify(i.signals, os.Interrupt)
-	go i.watch()
+	go i.watch(heard)
 	return i
 }
 
-func (i *interruption) watch() {
+func (i *interruption) watch(heard func()) {
 	defer close(i.over)
 	select {
 	case <-i.signals:
 		signal.Stop(i.signals) // before anybody can know of the first SIGINT
-		i.main.loop.post(callback(func() { i.reached = i.main.cancel(nil) }))
+		heard()
 	case <-i.quit:
 		signal.Stop(i.signals)
 	}
 }
 
-// end ends the watch when the run is over, and reports whether SIGINT has ended the run:
-// if somebody else has cancelled main as well, that stays a cancellation.
-func (i *interruption) end() bool {
-	if i == nil {
-		return false
+// end ends the watch when the run is over.
+func (i *interruption) end() {
+	if i != nil {
+		close(i.quit)
+		<-i.over
 	}
-	close(i.quit)
-	<-i.over
-	return i.reached && i.main.Cancelled() && i.main.Uncancel() == 0
 }

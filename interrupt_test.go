@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -129,6 +130,18 @@ var interruptPrograms = map[string]func(opts ...asyncio.Option){
 	"another goroutine that asks for it": func(opts ...asyncio.Option) {
 		testkit.OnGoroutine(func() { sayEnd(asyncio.Run(untilCancelled(giveUp), append(opts, asyncio.WithInterrupt(true))...)) })
 	},
+	"loops": func(opts ...asyncio.Option) {
+		interruptLoops(func(ctx context.Context, err error) error { return err }, opts...)
+	},
+	"loops that go on": func(opts ...asyncio.Option) {
+		interruptLoops(func(context.Context, error) error { return nil }, opts...)
+	},
+	"loops whose cleanup waits": func(opts ...asyncio.Option) {
+		interruptLoops(func(ctx context.Context, _ error) error {
+			testkit.Say("cleanup")
+			return asyncio.Sleep(ctx, time.Hour)
+		}, opts...)
+	},
 	"two runs": func(opts ...asyncio.Option) {
 		r := asyncio.NewRunner(opts...)
 		for range 2 {
@@ -141,6 +154,19 @@ var interruptPrograms = map[string]func(opts ...asyncio.Option){
 		testkit.Say("ready")
 		select {}
 	},
+}
+
+// interruptLoops runs two loops, whose mains wait to be cancelled and then do cleanup.
+func interruptLoops(cleanup func(ctx context.Context, err error) error, opts ...asyncio.Option) {
+	var waits atomic.Int32
+	sayEnd(0, asyncio.RunLoops(2, func(ctx context.Context, i int) error {
+		testkit.LoopOf(ctx).CallSoon(func() {
+			if waits.Add(1) == 2 {
+				testkit.Say("ready")
+			}
+		})
+		return cleanup(ctx, asyncio.Sleep(ctx, time.Hour))
+	}, opts...))
 }
 
 // ownHandler runs main in a program that hears of SIGINT itself.
@@ -270,6 +296,11 @@ func TestInterrupt(t *testing.T) {
 			t.Run("goroutines that are not main's", func(t *testing.T) {
 				start(t, "another goroutine").says("ready").interrupt().dies()
 				start(t, "another goroutine that asks for it").says("ready").interrupt().says("future cancelled=true", interrupted).exits()
+			})
+			t.Run("several loops", func(t *testing.T) {
+				start(t, "loops").says("ready").interrupt().says("end 0 interrupted=true cancelled=true").exits()
+				start(t, "loops that go on").says("ready").interrupt().says("end 0 interrupted=false cancelled=false").exits()
+				start(t, "loops whose cleanup waits").says("ready").interrupt().says("cleanup", "cleanup").interrupt().dies()
 			})
 			t.Run("every run of a Runner", func(t *testing.T) {
 				c := start(t, "two runs")

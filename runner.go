@@ -116,9 +116,14 @@ func RunIn[T any](r *Runner, main Coro[T]) (result T, err error) {
 		l.post(callback(func() { t.cancel(context.Cause(l.context)) }))
 	})
 	defer stop()
-	interrupt := r.watchInterrupt(&t.task)
+	config, interrupted := newConfig(r.opts), false // by SIGINT, which has cancelled main
+	interrupt := config.watchInterrupt(func() {
+		l.post(callback(func() { interrupted = t.cancel(nil) }))
+	})
 	defer func() { // also when main calls runtime.Goexit
-		if interrupt.end() {
+		interrupt.end()
+		// If somebody else has cancelled main as well, that stays a cancellation.
+		if interrupted && t.Cancelled() && t.Uncancel() == 0 {
 			var zero T
 			result, err = zero, fmt.Errorf("%w: SIGINT has cancelled the main task", ErrInterrupted)
 		}

@@ -29,7 +29,10 @@ const freeVariable = "ASYNCIO_TEST_FREE_DESCRIPTORS"
 const descriptorLimit = 64
 
 func init() {
-	testkit.RunChild(map[string]func(opts ...asyncio.Option){"few descriptors": fewDescriptors})
+	testkit.RunChild(map[string]func(opts ...asyncio.Option){
+		"few descriptors": fewDescriptors,
+		"many loops":      manyLoops,
+	})
 }
 
 // fewDescriptors makes a loop, a server and a connection when few descriptors are left,
@@ -116,4 +119,47 @@ func TestDescriptorsNearlyUsedUp(t *testing.T) {
 			}
 		}
 	})
+}
+
+// manyLoops asks for more loops than there are descriptors for, and says what came of it.
+func manyLoops(opts ...asyncio.Option) {
+	restore, err := leaveFree(30)
+	if err != nil {
+		testkit.Say("not begun: %v", err)
+		return
+	}
+	defer restore()
+	nothing := func(context.Context, int) error { return nil }
+	if err := asyncio.RunLoops(1, nothing, opts...); err != nil { // what a process opens once
+		testkit.Say("not begun: %v", err)
+		return
+	}
+	before := openDescriptors()
+	err = asyncio.RunLoops(descriptorLimit, func(ctx context.Context, _ int) error {
+		return testkit.SleepsLong(ctx)
+	}, opts...)
+	testkit.Say("refused=%v left=%d", errors.Is(err, syscall.EMFILE), openDescriptors()-before)
+}
+
+// openDescriptors counts the descriptors of this process below the limit.
+func openDescriptors() (n int) {
+	for fd := range descriptorLimit {
+		var stat syscall.Stat_t
+		if syscall.Fstat(fd, &stat) == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// A loop that cannot be made ends the others. The loop in Go needs no descriptors.
+func TestLoopsBeyondTheDescriptors(t *testing.T) {
+	if asyncio.LibuvVersion() == "" {
+		t.Skip("libuv is not linked in")
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = testkit.ChildEnv("many loops", asyncio.Libuv)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "refused=true left=0", strings.TrimSpace(string(out)))
 }

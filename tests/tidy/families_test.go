@@ -44,7 +44,7 @@ var families = []family{
 		"exception.go", "unretrieved.go", "describe.go", "traceback.go", "debug.go", "stats.go", "pproflabel.go",
 	}, []string{"kernel"}},
 	{"on the kernel", []string{
-		"gather.go", "wait.go", "waitfor.go", "ascompleted.go", "shield.go", "timeout.go", "taskgroup.go", "runner.go",
+		"gather.go", "wait.go", "waitfor.go", "ascompleted.go", "shield.go", "timeout.go", "taskgroup.go", "runner.go", "runloops.go",
 		"interrupt.go", "threads.go", "executor.go", "lock.go", "event.go", "condition.go", "semaphore.go", "barrier.go",
 		"queue.go", "waitqueue.go", "callgraph.go",
 	}, []string{"kernel", "reports"}},
