@@ -142,6 +142,24 @@ func TestExecutorEnds(t *testing.T) {
 				}
 			})
 		})
+		t.Run("nobody hears of a cancelled future whose loop was closed", func(t *testing.T) {
+			l := asynciotest.New(t, opts...)
+			rec := asynciotest.RecordReports(l)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				began, gate := make(chan struct{}), make(chan struct{})
+				f := asyncio.RunInExecutor(ctx, nil, func() (int, error) { close(began); <-gate; return 1, nil })
+				<-began
+				require.True(t, f.Cancel())
+				down := asyncio.CreateTask(ctx, asyncio.Do(l.ShutdownDefaultExecutor))
+				asynciotest.Yield(t, ctx, 1)
+				require.False(t, down.Done(), "the function still runs")
+				close(gate)
+				_, err := down.Await(ctx)
+				require.NoError(t, err)
+			})
+			require.NoError(t, l.Close())
+			rec.None(t)
+		})
 		t.Run("a pool goes on after a function that ended its goroutine", func(t *testing.T) {
 			asynciotest.VerifyNoLeaks(t)
 			pool := asyncio.NewThreadPool(1)

@@ -400,6 +400,8 @@ func TestLoopClose(t *testing.T) {
 			testkit.PanicsWith(t, asyncio.ErrLoopClosed, func() { l.CallSoon(nothing) })
 			testkit.PanicsWith(t, asyncio.ErrLoopClosed, func() { l.CallLater(time.Second, nothing) })
 			testkit.PanicsWith(t, asyncio.ErrLoopClosed, func() { l.CallAt(l.Time(), nothing) })
+			work := func() (int, error) { t.Error("it ran"); return 0, nil }
+			testkit.PanicsWith(t, asyncio.ErrLoopClosed, func() { asyncio.RunInExecutor(l.Context(), nil, work) })
 		})
 	})
 }
@@ -664,6 +666,18 @@ func TestLoopExceptionHandler(t *testing.T) {
 			require.Empty(t, handler.All()[0].SourceTraceback)
 			first, _, _ := strings.Cut(handler.All()[1].SourceTraceback, "\n")
 			require.Contains(t, first, "scheduleFailing", "the newest frame is where it was scheduled")
+			fails := func() { panic(testkit.ErrBoom) }
+			l.CallLater(0, fails)
+			l.CallAt(0, fails)
+			_, err := l.CallSoonThreadsafe(fails)
+			require.NoError(t, err)
+			l.CallLater(time.Millisecond, l.Stop)
+			require.NoError(t, l.RunForever())
+			require.Len(t, handler.All(), 5)
+			for _, c := range handler.All()[2:] {
+				first, _, _ := strings.Cut(c.SourceTraceback, "\n")
+				require.Contains(t, first, "TestLoopExceptionHandler")
+			}
 		})
 		t.Run("LOOP-22", func(t *testing.T) {
 			logged, logger := testkit.RecordLog()

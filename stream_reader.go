@@ -372,10 +372,11 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 var newlines = [][]byte{{'\n'}}
 
 // ReadUntil reads up to and with the first of the separators, which is a newline if none
-// is given: readuntil. Of several matches the one that ends first counts. If more than
-// the limit comes before it, the error is a *LimitOverrunError and all stays in the
-// buffer; if the stream ends first, it is an *IncompleteReadError with what there was. An
-// empty separator panics with ErrInvalidArgument.
+// is given: readuntil. Of several matches the one that ends first counts, and of those
+// the shortest. If more than the limit comes before it, the error is a
+// *LimitOverrunError and all stays in the buffer; if the stream ends first, it is an
+// *IncompleteReadError with what there was. An empty separator panics with
+// ErrInvalidArgument.
 // Suspends. Cancelled: nothing is consumed.
 func (r *StreamReader) ReadUntil(ctx context.Context, seps ...[]byte) ([]byte, error) {
 	for _, sep := range seps {
@@ -426,12 +427,17 @@ func (r *StreamReader) until(a awaiter, seps [][]byte) (int, error) {
 	}
 }
 
-// firstMatch is the match, from b[from:] on, that ends first; end is 0 if there is none.
+// firstMatch is the match, from b[from:] on, that ends first, and of those the shortest;
+// end is 0 if there is none.
 func firstMatch(b []byte, from int, seps [][]byte) (start, end int) {
 	for _, sep := range seps {
 		i := bytes.Index(b[from:], sep)
-		if i >= 0 && (end == 0 || from+i+len(sep) < end) {
-			start, end = from+i, from+i+len(sep)
+		if i < 0 {
+			continue
+		}
+		s, e := from+i, from+i+len(sep)
+		if end == 0 || e < end || e == end && s > start {
+			start, end = s, e
 		}
 	}
 	return start, end

@@ -91,6 +91,17 @@ func TestTimerHandles(t *testing.T) {
 				require.Equal(t, 3, v)
 			})
 		})
+		t.Run("short sleeps take few turns", func(t *testing.T) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				before := l.Stats().Turns
+				sleeps := []time.Duration{10 * time.Millisecond, 100 * time.Microsecond, time.Microsecond, 10, 1}
+				for _, d := range sleeps {
+					require.NoError(t, asyncio.Sleep(ctx, d))
+				}
+				require.LessOrEqual(t, l.Stats().Turns-before, uint64(20), "no turn in vain for a rest of time")
+			})
+		})
 		t.Run("never early", func(t *testing.T) {
 			l := asynciotest.New(t, opts...)
 			const timers = 200

@@ -135,6 +135,34 @@ func TestCreateConnection(t *testing.T) {
 			})
 		})
 	})
+	t.Run("a local name with addresses of both families", func(t *testing.T) {
+		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				ln := testkit.ListenNet(t)
+				port := testkit.UnusedPort(t)
+				local := asyncio.WithLocalAddr(fmt.Sprintf(":%d", port)) // ::1 and 127.0.0.1
+				p := testkit.NewTap(l)
+				tr, _, err := l.CreateConnection(ctx, p.Factory, "tcp", ln.Addr().String(), local)
+				require.NoError(t, err)
+				require.Equal(t, fmt.Sprintf("127.0.0.1:%d", port), tr.LocalAddr().String())
+				tr.Abort()
+				p.End(t, ctx)
+			})
+		})
+	})
+	t.Run("a local address that is taken", func(t *testing.T) {
+		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) {
+				addr := testkit.ListenNet(t).Addr().String()
+				_, _, err := l.CreateConnection(ctx, testkit.NewEchoes, "tcp", addr, asyncio.WithLocalAddr(addr))
+				require.ErrorIs(t, err, syscall.EADDRINUSE)
+				require.ErrorContains(t, err, addr)
+				require.Zero(t, l.Stats().Handles)
+			})
+		})
+	})
 	t.Run("the factory panics", func(t *testing.T) {
 		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 			l := asynciotest.New(t, opts...)

@@ -5,8 +5,10 @@ package streams_test
 import (
 	"context"
 	"io"
+	"net"
 	"runtime"
 	"testing"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -104,4 +106,34 @@ func TestAHandlerThatOnlyReads(t *testing.T) {
 			require.NoError(t, s.WaitClosed(ctx))
 		})
 	})
+}
+
+// The end of the loop has closed the connection: there is nothing to warn of.
+func TestAWriterThatOutlivesItsLoop(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		log, logger := testkit.RecordLog()
+		l := asynciotest.New(t, append(opts, logger)...)
+		dropped := outliving(t, l)
+		for dropped.Value() != nil {
+			runtime.GC()
+		}
+		finalized := make(chan struct{})
+		runtime.SetFinalizer(new([64]byte), func(*[64]byte) { close(finalized) }) // behind the writer's
+		runtime.GC()
+		asynciotest.Eventually(t, finalized)
+		require.Empty(t, log.Matching(""))
+	})
+}
+
+// outliving opens a stream, closes the loop, and forgets the writer.
+//
+//go:noinline
+func outliving(t *testing.T, l *asyncio.Loop) weak.Pointer[asyncio.StreamWriter] {
+	var w *asyncio.StreamWriter
+	asynciotest.InTask(t, l, func(ctx context.Context) { _, w, _ = testkit.StreamToNet(t, ctx) })
+	require.NoError(t, l.Close())
+	_, err := w.Write([]byte("late"))
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.NoError(t, w.Close())
+	return weak.Make(w)
 }

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -108,6 +111,14 @@ func TestStreamReaderLines(t *testing.T) {
 			gives(t, "tail\n")(r.ReadLine(ctx))
 		})
 	})
+	t.Run("a line in pieces", func(t *testing.T) {
+		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
+			feed(r, "chunk1 ")
+			feedLater(testkit.LoopOf(ctx), r, "chunk2 ", "chunk3 ", "\n chunk4")
+			gives(t, "chunk1 chunk2 chunk3 \n")(r.ReadLine(ctx))
+			require.Equal(t, " chunk4", rest(t, ctx, r))
+		})
+	})
 	t.Run("the last line may lack its newline", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
 			feed(r, "one\nlast")
@@ -149,11 +160,16 @@ func TestStreamReaderLines(t *testing.T) {
 func TestStreamReaderRead(t *testing.T) {
 	t.Run("STR-08", func(t *testing.T) {
 		eachReader(t, 4, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
-			n, err := r.Read(ctx, nil)
-			require.NoError(t, err)
-			require.Zero(t, n)
 			l := testkit.LoopOf(ctx)
-			feedLater(l, r, "chunk1", "chunk2")
+			nothing := func() {
+				n, err := r.Read(ctx, nil)
+				require.NoError(t, err)
+				require.Zero(t, n)
+			}
+			nothing()
+			feed(r, "chunk1")
+			nothing()
+			feedLater(l, r, "chunk2")
 			l.CallSoon(func() { l.CallSoon(func() { l.CallSoon(r.FeedEOF) }) })
 			gives(t, "chunk1chunk2")(r.ReadAll(ctx))
 			gives(t, "")(r.ReadAll(ctx))
@@ -188,6 +204,40 @@ func TestStreamReaderRead(t *testing.T) {
 			require.Equal(t, "cd", rest(t, ctx, r))
 		})
 	})
+	t.Run("a chunk without bytes wakes nobody", func(t *testing.T) {
+		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
+			task := asyncio.CreateTask(ctx, func(ctx context.Context) (int, error) { return r.Read(ctx, make([]byte, 10)) })
+			asynciotest.Yield(t, ctx, 1)
+			feed(r, "")
+			r.FeedData(nil)
+			asynciotest.Yield(t, ctx, 2)
+			require.False(t, task.Done())
+			feed(r, "ab")
+			n, err := task.Await(ctx)
+			require.NoError(t, err)
+			require.Equal(t, 2, n)
+			feed(r, "")
+			require.Empty(t, rest(t, ctx, r))
+		})
+	})
+	t.Run("the end wakes a Read that waits", func(t *testing.T) {
+		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
+			testkit.LoopOf(ctx).CallSoon(r.FeedEOF)
+			n, err := r.Read(ctx, make([]byte, 10))
+			require.Equal(t, io.EOF, err)
+			require.Zero(t, n)
+		})
+	})
+	t.Run("the limit is none for Read", func(t *testing.T) {
+		eachReader(t, 3, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
+			feed(r, "chunk", "s")
+			p := make([]byte, 5)
+			n, err := r.Read(ctx, p)
+			require.NoError(t, err)
+			require.Equal(t, "chunk", string(p[:n]))
+			require.Equal(t, "s", rest(t, ctx, r))
+		})
+	})
 	t.Run("STR-17", func(t *testing.T) {
 		eachReader(t, 3, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
 			feed(r, "12345")
@@ -217,6 +267,7 @@ func TestStreamReaderRead(t *testing.T) {
 			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { _, _ = r.ReadUntil(ctx, seps("a", "")...) })
 			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { r.SetException(nil) })
 			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewStreamReader(testkit.LoopOf(ctx), 0) })
+			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.NewStreamReader(testkit.LoopOf(ctx), -1) })
 			testkit.PanicsWith(t, asyncio.ErrInvalidState, func() { asyncio.WithLimit(-1) })
 			testkit.PanicsWith(t, asyncio.ErrNoRunningLoop, func() { asyncio.NewStreamReader(nil, 1) })
 			r.FeedEOF()
@@ -240,8 +291,25 @@ func TestStreamReaderUntil(t *testing.T) {
 			require.Empty(t, rest(t, ctx, r))
 		})
 	})
+	t.Run("a separator in pieces", func(t *testing.T) {
+		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
+			for _, chunks := range [][]string{
+				{"QWEaa", "XYaa", "a"}, {"QWEaa", "XYa", "aa"}, {"aaa"}, {"Xaaa"}, {"XXX", "a", "a", "a"},
+			} {
+				whole := strings.Join(chunks, "")
+				feed(r, chunks...)
+				gives(t, whole)(r.ReadUntil(ctx, seps("aaa")...))
+				feedLater(testkit.LoopOf(ctx), r, chunks...)
+				gives(t, whole)(r.ReadUntil(ctx, seps("aaa")...))
+			}
+			require.Empty(t, rest(t, ctx, r))
+		})
+	})
 	t.Run("STR-12", func(t *testing.T) {
 		eachReader(t, 100, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
+			feed(r, "line 1\nline 2\r")
+			gives(t, "line 1\n")(r.ReadUntil(ctx, seps("\r", "\n")...))
+			gives(t, "line 2\r")(r.ReadUntil(ctx, seps("\r", "\n")...))
 			feed(r, "ABCDEFG")
 			gives(t, "ABCDE")(r.ReadUntil(ctx, seps("DEF", "BCDE")...))
 			require.Equal(t, "FG", rest(t, ctx, r))
@@ -274,7 +342,23 @@ func TestStreamReaderUntil(t *testing.T) {
 			_, err = r.ReadUntil(ctx, seps("AAA")...)
 			require.ErrorAs(t, err, &overrun)
 			testkit.ErrorSays(t, err, "is not found, and")
-			require.Equal(t, "Asome dataAA", rest(t, ctx, r))
+			feed(r, "A")
+			_, err = r.ReadUntil(ctx, seps("AAA")...)
+			testkit.ErrorSays(t, err, "is found, but")
+			require.Equal(t, "Asome dataAAA", rest(t, ctx, r))
+		})
+	})
+	t.Run("of separators that end together the shortest counts for the limit", func(t *testing.T) {
+		eachReader(t, 3, func(t *testing.T, ctx context.Context, r *asyncio.StreamReader) {
+			feed(r, "some dataA")
+			for _, both := range [][][]byte{seps("A", "ome dataA"), seps("ome dataA", "A")} {
+				var overrun *asyncio.LimitOverrunError
+				_, err := r.ReadUntil(ctx, both...)
+				require.ErrorAs(t, err, &overrun)
+				require.Equal(t, 9, overrun.Consumed)
+				testkit.ErrorSays(t, err, "is found, but")
+			}
+			require.Equal(t, "some dataA", rest(t, ctx, r))
 		})
 	})
 	t.Run("the end of the stream empties the buffer", func(t *testing.T) {
@@ -374,6 +458,30 @@ func TestStreamReaderErrors(t *testing.T) {
 				}
 				require.NoError(t, w.Close())
 			})
+		})
+	})
+}
+
+func TestStreamReaderOfAUnixSocketThatIsReset(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		asynciotest.InTask(t, asynciotest.New(t, opts...), func(ctx context.Context) {
+			ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+			require.NoError(t, err)
+			r, w, err := asyncio.OpenConnection(ctx, "unix", ln.Addr().String())
+			require.NoError(t, err)
+			_, err = w.Write([]byte("nobody reads this"))
+			require.NoError(t, err)
+			require.NoError(t, w.Drain(ctx))
+			peer, err := ln.Accept()
+			require.NoError(t, err)
+			require.NoError(t, asyncio.Sleep(ctx, 0))
+			require.NoError(t, peer.Close())
+			_, err = r.ReadAll(ctx)
+			require.ErrorIs(t, err, syscall.ECONNRESET)
+			require.Equal(t, err, r.Exception())
+			require.Equal(t, err, w.WaitClosed(ctx))
+			require.NoError(t, w.Close())
+			require.NoError(t, ln.Close())
 		})
 	})
 }

@@ -237,31 +237,33 @@ func TestStreamWriterSends(t *testing.T) {
 }
 
 func TestStreamsBothWays(t *testing.T) {
-	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		asynciotest.InTask(t, asynciotest.New(t, opts...), func(ctx context.Context) {
-			key := testkit.CtxKey("greeting")
-			handler := func(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
-				defer w.Close()
-				for line, err := range r.Lines(ctx) {
-					if err != nil {
-						return err
-					}
-					fmt.Fprintf(w, "%v %s", ctx.Value(key), bytes.ToUpper(line))
+	eachNetwork(t, func(t *testing.T, ctx context.Context, network, address string) {
+		rec := asynciotest.RecordReports(testkit.LoopOf(ctx))
+		key := testkit.CtxKey("greeting")
+		handler := func(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+			defer w.Close()
+			for line, err := range r.Lines(ctx) {
+				if err != nil {
+					return err
 				}
-				return w.Drain(ctx)
+				fmt.Fprintf(w, "%v %s", ctx.Value(key), bytes.ToUpper(line))
 			}
-			server, err := asyncio.StartServer(context.WithValue(ctx, key, "hello"), handler, "tcp", "127.0.0.1:0")
-			require.NoError(t, err)
-			r, w, err := asyncio.OpenConnection(ctx, "tcp", testkit.ServerAddr(t, server))
-			require.NoError(t, err)
-			_, err = w.Write([]byte("ann\nbob\n"))
-			require.NoError(t, err)
-			require.NoError(t, w.WriteEOF())
-			gives(t, "hello ANN\nhello BOB\n")(r.ReadAll(ctx))
-			require.NoError(t, w.Close())
-			server.Close()
-			require.NoError(t, server.WaitClosed(ctx))
-		})
+			return w.Drain(ctx)
+		}
+		server, err := asyncio.StartServer(context.WithValue(ctx, key, "hello"), handler, network, address)
+		require.NoError(t, err)
+		r, w, err := asyncio.OpenConnection(ctx, network, testkit.ServerAddr(t, server))
+		require.NoError(t, err)
+		_, err = w.Write([]byte("ann\nbob\n"))
+		require.NoError(t, err)
+		gives(t, "hello ANN\n")(r.ReadLine(ctx))
+		require.NoError(t, w.WriteEOF())
+		gives(t, "hello BOB\n")(r.ReadAll(ctx))
+		require.NoError(t, w.Close())
+		require.NoError(t, w.WaitClosed(ctx))
+		server.Close()
+		require.NoError(t, server.WaitClosed(ctx))
+		rec.None(t)
 	})
 }
 
