@@ -43,7 +43,7 @@ type streamTransport struct {
 
 	at            ownedPlace
 	state         transportState
-	fillsBuffers  bool // protocol is a BufferedProtocol
+	filling       filling
 	readingPaused bool
 	writingPaused bool // PauseWriting was called, and ResumeWriting not yet
 }
@@ -172,7 +172,7 @@ func (h *streamHandler) Data(b []byte) {
 	if t.rare != nil {
 		t.touch()
 	}
-	if t.fillsBuffers {
+	if t.filling != fillsNone {
 		t.fillBuffers(b)
 		return
 	}
@@ -191,13 +191,16 @@ func (t *streamTransport) dataReceived(b []byte) {
 
 // Readable lets a protocol read for itself.
 func (h *streamHandler) Readable(src proactor.Source) bool {
-	p, ok := h.protocol.(pullProtocol)
-	if !ok {
+	t := (*streamTransport)(h)
+	p, pulls := h.protocol.(pullProtocol)
+	if !pulls && t.filling == fillsNone {
 		return false
 	}
-	t := (*streamTransport)(h)
 	if t.rare != nil {
 		t.touch()
+	}
+	if t.filling != fillsNone {
+		return t.pullBuffers(src)
 	}
 	return p.readable(src)
 }
@@ -340,7 +343,10 @@ func (t *streamTransport) SetProtocol(p Protocol) {
 		old.stopPulling()
 	}
 	t.protocol = p
-	_, t.fillsBuffers = p.(BufferedProtocol)
+	t.filling = fillsNone
+	if _, ok := p.(BufferedProtocol); ok {
+		t.filling = fillsNext
+	}
 }
 
 func (t *streamTransport) Protocol() Protocol   { return t.protocol }
