@@ -54,7 +54,7 @@ enum {
 };
 
 // Kinds of handles.
-enum { BR_KIND_TCP = 1, BR_KIND_PIPE = 2 };
+enum { BR_KIND_TCP = 1, BR_KIND_PIPE = 2, BR_KIND_POLL = 3 };
 
 // Operations. slot and gen say which handle; the other fields are named where they are
 // used.
@@ -108,7 +108,8 @@ enum {
   BR_REC_SHUTDOWN,
   BR_REC_ACCEPT,     // value: id of the accepted connection, aux: its kind
   BR_REC_ACCEPT_ERROR, // accepting is stopped until the next BR_OP_ACCEPT_START
-  BR_REC_CLOSED      // the last record of an id
+  BR_REC_CLOSED,     // the last record of an id
+  BR_REC_POLL        // aux: events, value: the epoch of the start; with an error the poll has stopped
 };
 
 typedef struct {
@@ -185,6 +186,7 @@ int br_pipe_new(br_loop *l, uint64_t *id);
 int br_open(br_loop *l, uint64_t id, int fd);
 int br_is_active(br_loop *l, uint64_t id);  // 1 or 0
 int br_fileno(br_loop *l, uint64_t id);     // a descriptor or an error
+uint64_t br_find_fd(br_loop *l, int fd);    // the open handle that has the descriptor, 0 if none has
 int br_buffer_size(br_loop *l, uint64_t id, int receive, int *value);
 int br_close_reset(br_loop *l, uint64_t id);
 
@@ -224,6 +226,14 @@ int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len);
 int br_pipe_connect(br_loop *l, uint64_t id, const void *path, unsigned len);
 // br_pipe_name returns the length of the path, or an error.
 int br_pipe_name(br_loop *l, uint64_t id, int peer, void *path, unsigned cap);
+
+// Polls watch descriptors of somebody else's. br_poll_new makes the descriptor
+// non-blocking; UV_EEXIST while another handle of the loop has it. br_poll_start changes
+// the events of one that is started; after an error it is stopped. epoch comes back in
+// the records.
+int br_poll_new(br_loop *l, int fd, uint64_t *id);
+int br_poll_start(br_loop *l, uint64_t id, int events, uint64_t epoch);
+int br_poll_stop(br_loop *l, uint64_t id);
 
 // br_errno_entry is the i'th error of libuv; the code is 0 behind the last one.
 int br_errno_entry(unsigned i, const char **name, const char **text);

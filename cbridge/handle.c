@@ -14,10 +14,11 @@ static void release(br_loop *l, br_handle *h) {
 }
 
 // init lets the kind make the libuv handle. With an argument that may open a descriptor,
-// and the first stream opens one that libuv keeps in reserve.
+// unless it is a descriptor, and the first stream opens one that libuv keeps in reserve.
 static int init(br_loop *l, br_handle *h, unsigned arg) {
   br_stdio s = {.n = 0};
-  if (arg != 0 || l->uv->emfile_fd < 0) br_stdio_take(&s);
+  int opens = br_kind_of(l, h)->lost == NULL;
+  if (opens && (arg != 0 || l->uv->emfile_fd < 0)) br_stdio_take(&s);
   int err = br_kind_of(l, h)->init(l, h, arg);
   br_stdio_give(&s);
   return err;
@@ -40,6 +41,13 @@ int br_handle_new(br_loop *l, int kind, unsigned arg, br_handle **out) {
   }
   *out = h;
   return 0;
+}
+
+int br_handle_open(br_loop *l, br_handle *h, int fd) {
+  br_own(l, h, fd);
+  int err = br_kind_of(l, h)->open(h, fd);
+  if (err != 0) br_unown(l, fd);
+  return err;
 }
 
 void br_handle_ack(br_loop *l, uint32_t slot, uint32_t gen) {
@@ -78,6 +86,7 @@ void br_handle_closing(br_loop *l, br_handle *h) {
 }
 
 void br_handle_close(br_loop *l, br_handle *h) {
+  br_disown(l, h);
   br_handle_closing(l, h);
   uv_close(br_uv(h), br_on_close);
 }
@@ -92,7 +101,13 @@ int br_fileno(br_loop *l, uint64_t id) {
   if (h == NULL) return UV_EBADF;
   uv_os_fd_t fd;
   int err = uv_fileno(br_uv(h), &fd);
-  return err != 0 ? err : fd;
+  if (err != 0) return err;
+  return br_owner(l, fd) == h ? fd : UV_EBADF;
+}
+
+uint64_t br_find_fd(br_loop *l, int fd) {
+  br_handle *h = br_owner(l, fd);
+  return h != NULL ? br_id(h) : 0;
 }
 
 int br_buffer_size(br_loop *l, uint64_t id, int receive, int *value) {

@@ -10,6 +10,8 @@ package cbridge
 #cgo nocallback br_is_active
 #cgo noescape br_fileno
 #cgo nocallback br_fileno
+#cgo noescape br_find_fd
+#cgo nocallback br_find_fd
 #cgo noescape br_buffer_size
 #cgo nocallback br_buffer_size
 #include "bridge.h"
@@ -20,6 +22,7 @@ import "C"
 const (
 	KindTCP  = C.BR_KIND_TCP
 	KindPipe = C.BR_KIND_PIPE
+	KindPoll = C.BR_KIND_POLL
 )
 
 // IsActive is uv_is_active.
@@ -27,6 +30,9 @@ func (l *Loop) IsActive(id uint64) bool { return C.br_is_active(l.c, C.uint64_t(
 
 // Fileno is the descriptor, or a libuv code.
 func (l *Loop) Fileno(id uint64) int { return int(C.br_fileno(l.c, C.uint64_t(id))) }
+
+// FindFD is the id of the open handle that has a descriptor, 0 if none has.
+func (l *Loop) FindFD(fd int) uint64 { return uint64(C.br_find_fd(l.c, C.int(fd))) }
 
 // BufferSize gets (value 0) or sets the size of the socket's send or receive buffer.
 func (l *Loop) BufferSize(id uint64, receive bool, value int) (int, int) {

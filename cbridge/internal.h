@@ -10,6 +10,7 @@
 //   slot      tables of slots with generations
 //   record    the records
 //   fd        numbers of descriptors
+//   owner     which handle has which descriptor
 //   handle    the life of a handle: its id, closing, the acknowledgement
 //   watch     what the kernel watches
 //   req       requests: what libuv does once and then tells
@@ -19,6 +20,7 @@
 //   listen    a stream's connections that come
 //   stream    what is common to the kinds of streams
 //   tcp, pipe a kind of handle each
+//   poll      another one
 //   loop      the making and the end of a loop
 //   turn      operations, and one run of libuv
 #ifndef ASYNCIO_BRIDGE_INTERNAL_H
@@ -83,6 +85,8 @@ struct br_loop {
   const br_kind *const *kinds;  // by number
   br_table handles;
   br_table reqs;
+  uint32_t *owners;  // by descriptor: the slot of its handle, plus one; 0: none
+  uint32_t owners_cap;
 
   uv_loop_t *uv;
   uv_timer_t *timer;
@@ -130,6 +134,18 @@ typedef struct {
 void br_stdio_take(br_stdio *s);
 void br_stdio_give(br_stdio *s);
 
+// owner.c
+
+// br_owner is the open handle that has a descriptor, or NULL.
+br_handle *br_owner(const br_loop *l, int fd);
+// br_own gives h a descriptor, before libuv hears of it; br_own_new one that libuv has
+// just made for it. br_disown takes it from h, before libuv closes it.
+void br_own(br_loop *l, br_handle *h, int fd);
+void br_own_new(br_loop *l, br_handle *h);
+void br_disown(br_loop *l, br_handle *h);
+// br_unown is for a descriptor that is no handle's: whoever had the number is told.
+void br_unown(br_loop *l, int fd);
+
 // handle.c
 
 // The states of a handle. open -> closing -> closed -> freed by the acknowledgement.
@@ -163,8 +179,11 @@ struct br_kind {
   uv_handle_t *(*acts)(br_handle *h);                 // the libuv handle that keeps the loop alive for it
   int (*open)(br_handle *h, int fd);                  // gives it a descriptor
   int (*bound)(br_handle *h);                         // before listening: tells a failed bind, or makes a socket
+  void (*lost)(br_loop *l, br_handle *h);             // its descriptor is another handle's by now, or NULL
 };
 
+// br_handle_open gives a handle a descriptor, which it owns from then on.
+int br_handle_open(br_loop *l, br_handle *h, int fd);
 int br_handle_new(br_loop *l, int kind, unsigned arg, br_handle **out);
 void br_handle_close(br_loop *l, br_handle *h);
 // br_handle_closing is for a kind that has begun to close the libuv handle itself, with
@@ -201,6 +220,8 @@ int br_watch(br_loop *l, int fd);
 // it was, lets libuv know.
 int br_watch_io(br_loop *l, const uv__io_t *w);
 void br_watched(uv__io_t *w);
+// br_watch_now does what libuv would do with a watcher in the coming turn.
+int br_watch_now(br_loop *l, uv__io_t *w);
 // br_watch_own does so with those that libuv has made for itself.
 int br_watch_own(br_loop *l);
 
@@ -317,5 +338,8 @@ uv_handle_t *br_stream_acts(br_handle *h);
 
 // tcp.c, pipe.c
 extern const br_kind br_tcp_kind, br_pipe_kind;
+
+// poll.c
+extern const br_kind br_poll_kind;
 
 #endif

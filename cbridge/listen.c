@@ -25,7 +25,7 @@ static int adopt(br_loop *l, br_stream *s, int fd, const struct sockaddr *name) 
     close(fd);
     return err;
   }
-  err = br_kind_of(l, c)->open(c, fd);
+  err = br_handle_open(l, c, fd);
   if (err != 0) {
     close(fd);
     br_handle_close(l, c);

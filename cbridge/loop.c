@@ -13,6 +13,7 @@
 static const br_kind *const kinds[] = {
     [BR_KIND_TCP] = &br_tcp_kind,
     [BR_KIND_PIPE] = &br_pipe_kind,
+    [BR_KIND_POLL] = &br_poll_kind,
 };
 
 // on_bell ends a wait. The descriptor's number is the handle's data.
@@ -104,6 +105,7 @@ static void loop_free(br_loop *l) {
   br_free(l->sh.recs);
   br_table_free(&l->handles);
   br_table_free(&l->reqs);
+  br_free(l->owners);
   br_free(l->slab);
   br_free(l->ops);
   br_free(l->pieces);
@@ -171,6 +173,7 @@ int br_loop_tick_fd(br_loop *l) {
 #ifdef __linux__
   int fd = br_fd_up(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (fd < 0) return uv_translate_sys_error(errno);
+  br_unown(l, fd);
   int err = bell_open(l, fd, &l->tick);
   if (err == 0) return l->tick_fd = fd;
   close(fd);

@@ -56,7 +56,7 @@ static int pipe_socket(br_handle *h) {
 #endif
   int fd = br_fd_up(socket(AF_UNIX, type, 0));
   if (fd < 0) return uv_translate_sys_error(errno);
-  int err = uv_pipe_open(uv_pipe_of(h), fd);
+  int err = br_handle_open(br_loop_of(br_uv(h)), h, fd);
   if (err == 0) return fd;
   close(fd);
   return err;
@@ -92,6 +92,7 @@ int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len) {
   br_stdio s;
   br_stdio_take(&s);
   err = uv_pipe_bind(uv_pipe_of(h), name);
+  if (err == 0) br_own_new(l, h);
   br_stdio_give(&s);
   return err;
 }

@@ -26,6 +26,7 @@ const (
 	RecAccept      = C.BR_REC_ACCEPT
 	RecAcceptError = C.BR_REC_ACCEPT_ERROR
 	RecClosed      = C.BR_REC_CLOSED
+	RecPoll        = C.BR_REC_POLL
 )
 
 // Record is one completion, br_rec.

@@ -34,12 +34,7 @@ static int open_check(br_loop *l, int kind, int fd) {
   if (fstat(fd, &st) != 0) return uv_translate_sys_error(errno);
   if (kind == BR_KIND_TCP && !S_ISSOCK(st.st_mode)) return UV_ENOTSOCK;
   if (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode)) return UV_EINVAL;
-  for (uint32_t i = 0; i < l->handles.n; i++) {
-    uv_os_fd_t other;
-    br_handle *h = l->handles.slots[i].p;
-    if (h != NULL && h->state == BR_OPEN && uv_fileno(br_uv(h), &other) == 0 && other == fd) return UV_EEXIST;
-  }
-  return 0;
+  return br_owner(l, fd) != NULL ? UV_EEXIST : 0;
 }
 
 // has_peer reports whether a descriptor reads and writes: the end of a pipe, or a socket
@@ -65,7 +60,7 @@ int br_open(br_loop *l, uint64_t id, int fd) {
   br_handle *h = &s->h;
   if (uv_fileno(br_uv(h), &old) == 0) return UV_EBUSY;
   int err = open_check(l, h->kind, fd);
-  if (err == 0) err = br_kind_of(l, h)->open(h, fd);
+  if (err == 0) err = br_handle_open(l, h, fd);
   if (err != 0) return err;
   if (!has_peer(fd)) return 0;
   h->flags |= BR_CONNECTED;

@@ -20,7 +20,7 @@ static int tcp_socket(br_handle *h, int family, uv_os_fd_t *fd) {
 #endif
   int s = br_fd_up(socket(family, type, 0));
   if (s < 0) return uv_translate_sys_error(errno);
-  int err = uv_tcp_open(uv_tcp(h), s);
+  int err = br_handle_open(br_loop_of(br_uv(h)), h, s);
   if (err == 0) {
     *fd = s;
   } else {
@@ -29,7 +29,11 @@ static int tcp_socket(br_handle *h, int family, uv_os_fd_t *fd) {
   return err;
 }
 
-static int tcp_init(br_loop *l, br_handle *h, unsigned family) { return uv_tcp_init_ex(l->uv, uv_tcp(h), family); }
+static int tcp_init(br_loop *l, br_handle *h, unsigned family) {
+  int err = uv_tcp_init_ex(l->uv, uv_tcp(h), family);
+  if (err == 0) br_own_new(l, h);
+  return err;
+}
 
 static int tcp_open(br_handle *h, int fd) { return uv_tcp_open(uv_tcp(h), fd); }
 
@@ -73,8 +77,13 @@ int br_close_reset(br_loop *l, uint64_t id) {
   br_handle *h = br_find_id(l, id);
   if (h == NULL) return UV_EBADF;
   if (h->kind != BR_KIND_TCP || h->flags & (BR_SHUTTING | BR_LISTENING)) return UV_EINVAL;
+  br_disown(l, h);
   int err = uv_tcp_close_reset(uv_tcp(h), br_on_close);
-  if (err == 0) br_handle_closing(l, h);
+  if (err == 0) {
+    br_handle_closing(l, h);
+  } else {
+    br_own_new(l, h);
+  }
   return err;
 }
 

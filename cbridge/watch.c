@@ -15,7 +15,8 @@
 //   async.c, thread.c, the rest of signal.c  nothing          a mistake of libuv's only
 //
 // A kind of handle with a watcher of libuv's calls br_watch_io before it starts it, and
-// br_watched after that.
+// br_watched after that; or br_watch_now, if the descriptor is not its own and may be
+// closed before the turn.
 //
 // A descriptor in the set of the kernel stays there until it is closed, until
 // uv_poll_stop, or until it has something to tell while nobody listens to it: then libuv
@@ -60,6 +61,27 @@ void br_watched(uv__io_t *w) {
 #else
   (void)w;
 #endif
+}
+
+// The queue of watchers that libuv has still to tell the kernel of is a ring of pairs of
+// pointers, to the next one and to the last.
+int br_watch_now(br_loop *l, uv__io_t *w) {
+#ifdef __linux__
+  struct epoll_event e = {.events = w->pevents, .data.fd = w->fd};
+  int set = uv_backend_fd(l->uv);
+  if (epoll_ctl(set, EPOLL_CTL_ADD, w->fd, &e) != 0 && (errno != EEXIST || epoll_ctl(set, EPOLL_CTL_MOD, w->fd, &e) != 0)) {
+    return uv_translate_sys_error(errno);
+  }
+  void **q = (void **)&w->watcher_queue;
+  ((void **)q[1])[0] = q[0];
+  ((void **)q[0])[1] = q[1];
+  q[0] = q[1] = q;
+  w->events = w->pevents;
+#else
+  (void)l;
+  (void)w;
+#endif
+  return 0;
 }
 
 int br_watch_own(br_loop *l) {

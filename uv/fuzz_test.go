@@ -33,6 +33,7 @@ type machine struct {
 	program []byte
 	handles [5]uv.Handle
 	peers   []int // descriptors of plain sockets at the other end
+	foreign []int // descriptors for Polls, which are closed at any moment
 	dir     string
 	depth   int
 	pending map[string]int // callbacks that must still come, by the call that was given them
@@ -136,6 +137,8 @@ func (m *machine) step() {
 				h.Stop()
 			}
 		})
+	case *uv.Poll:
+		m.anyHandle(op, h, func() { m.poll(h) })
 	case *uv.Async:
 		m.anyHandle(op, h, func() { h.Send() })
 	}
@@ -166,7 +169,7 @@ func (m *machine) anyHandle(op int, h uv.Handle, special func()) {
 
 func (m *machine) make(at int) {
 	var h uv.Handle
-	switch m.next() % 12 {
+	switch m.next() % 14 {
 	case 0, 1, 2, 3:
 		h, _ = m.l.NewTCP()
 	case 4, 5:
@@ -186,9 +189,60 @@ func (m *machine) make(at int) {
 		if t, err := m.l.NewTCPFamily(family); err == nil {
 			h = t
 		}
+	case 12, 13:
+		m.openForeign()
+		if p, err := m.l.NewPoll(uintptr(m.foreign[m.next()%len(m.foreign)])); err == nil {
+			h = p
+		}
 	}
 	if h != nil {
 		m.handles[at] = h
+	}
+}
+
+// openForeign opens a connection of somebody else's.
+func (m *machine) openForeign() {
+	if len(m.foreign) > 8 {
+		return
+	}
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
+	if err != nil {
+		panic(err)
+	}
+	m.foreign = append(m.foreign, fds[0], fds[1])
+}
+
+// closeForeign closes one end of such a connection, whether or not a Poll watches it.
+func (m *machine) closeForeign() {
+	if len(m.foreign) == 0 {
+		return
+	}
+	i := m.next() % len(m.foreign)
+	syscall.Close(m.foreign[i])
+	m.foreign = append(m.foreign[:i], m.foreign[i+1:]...)
+}
+
+func (m *machine) poll(p *uv.Poll) {
+	switch m.next() % 8 {
+	case 0, 1, 2:
+		p.Start(uv.PollEvents(m.next()%17), func(uv.PollEvents, error) { m.inside() })
+	case 3:
+		p.Stop()
+	case 4:
+		m.closeForeign()
+	case 5:
+		m.openForeign()
+	case 6:
+		if len(m.foreign) > 0 {
+			fd := m.foreign[m.next()%len(m.foreign)]
+			syscall.Write(fd, []byte("x"))
+			syscall.Read(m.foreign[0], make([]byte, 10))
+			m.l.HandleOf(uintptr(fd))
+		}
+	case 7:
+		if fd, err := p.Fd(); err == nil && m.l.HandleOf(fd) != uv.Handle(p) {
+			panic("a Poll has a descriptor that is another handle's")
+		}
 	}
 }
 
@@ -391,7 +445,7 @@ func runSequence(program []byte) error {
 	if err := l.Shutdown(ctx); err != nil {
 		return fmt.Errorf("shutdown: %w", err)
 	}
-	for _, fd := range m.peers {
+	for _, fd := range append(m.peers, m.foreign...) {
 		syscall.Close(fd)
 	}
 	for call, n := range m.pending {

@@ -30,9 +30,10 @@ const (
 	TCPHandle
 	PipeHandle
 	TimerHandle
+	PollHandle
 )
 
-var handleNames = [...]string{"unknown", "async", "check", "idle", "prepare", "tcp", "pipe", "timer"}
+var handleNames = [...]string{"unknown", "async", "check", "idle", "prepare", "tcp", "pipe", "timer", "poll"}
 
 // String is libuv's name of the kind; uv_handle_type_name.
 func (t HandleType) String() string {

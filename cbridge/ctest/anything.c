@@ -2,6 +2,9 @@
 #include "rig.h"
 #include "scenarios.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 static uint32_t rnd(void) {
   static uint64_t x = 148;
   x ^= x << 13;
@@ -16,11 +19,26 @@ static uint64_t any_id(void) {
   return (uint64_t)(slots[slot].gen + (rnd() % 16 == 0)) << 32 | slot;
 }
 
+// Sockets of somebody else's, which he closes when he likes.
+static int foreign[8];
+
+static void any_foreign(void) {
+  int *pair = &foreign[rnd() % 4 * 2];
+  if (pair[0] != 0) {
+    close(pair[0]);
+    close(pair[1]);
+    pair[0] = 0;
+    return;
+  }
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  CHECK(write(pair[1], "x", 1) == 1);
+}
+
 static void any_call(struct sockaddr_in *addr) {
   static char bytes[100000];
   uint64_t id = any_id(), other;
   int value = (int)(rnd() % 3) * 1000;
-  switch (rnd() % 20) {
+  switch (rnd() % 26) {
     case 0:
       if (sh->handles < 20 && br_tcp_new(loop, rnd() % 4 == 0 ? rnd() % 300 : 0, &other) == 0) know(other);
       break;
@@ -41,6 +59,13 @@ static void any_call(struct sockaddr_in *addr) {
     case 11: br_open(loop, id, br_fileno(loop, any_id())); break;
     case 12: br_tcp_keepalive(loop, id, (int)(rnd() % 2), rnd() % 3); break;
     case 13: br_read(loop, id, bytes, rnd() % sizeof bytes); break;
+    case 14: any_foreign(); break;
+    case 15:
+      if (sh->handles < 20 && br_poll_new(loop, foreign[rnd() % 8], &other) == 0) know(other);
+      break;
+    case 16:
+    case 17: br_poll_start(loop, id, (int)(rnd() % 16), rnd()); break;
+    case 18: br_poll_stop(loop, id); break;
     default: turn(0);
   }
 }
@@ -65,5 +90,12 @@ void scenario_anything(void) {
       op->len = rnd() % 1000;
     }
     end();
+    for (int i = 0; i < 8; i += 2) {
+      if (foreign[i] != 0) {
+        close(foreign[i]);
+        close(foreign[i + 1]);
+        foreign[i] = 0;
+      }
+    }
   }
 }

@@ -21,6 +21,7 @@ int main(void) {
       {"accept", scenario_accept},
       {"pipe", scenario_pipe},
       {"failed connect", scenario_failed_connect},
+      {"poll", scenario_poll},
 #ifdef __linux__
       {"accept errors", scenario_accept_errors},
       {"refused watches", scenario_refused_watches},

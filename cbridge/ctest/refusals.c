@@ -90,6 +90,22 @@ static void use_watches(void) {
     tell(br_tcp_connect(loop, c[i], &addr, sizeof addr));
   }
   turns(10);
+  int fds[2];
+  uint64_t p;
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+  int err = br_poll_new(loop, fds[0], &p);
+  tell(err);
+  if (err == 0) {
+    know(p);
+    tell(br_poll_start(loop, p, UV_READABLE, 1));
+    turn(0);
+    tell(br_poll_start(loop, p, UV_READABLE | UV_WRITABLE, 2));
+    turn(0);
+    submit(BR_OP_CLOSE, p);
+    turn(0);
+  }
+  close(fds[0]);
+  close(fds[1]);
   submit(BR_OP_ACCEPT_STOP, ln);
   turns(2);
   submit(BR_OP_ACCEPT_START, ln);

@@ -66,6 +66,12 @@ static void take(const br_rec *r) {
       know(r->value);
       break;
     case BR_REC_ACCEPT_ERROR: s->accept_errors++; break;
+    case BR_REC_POLL:
+      s->polled++;
+      s->events = r->aux;
+      s->epoch = r->value;
+      s->failed = r->status;
+      break;
     case BR_REC_CLOSED:
       s->closed = 1;
       submit(BR_OP_ACK, (uint64_t)r->gen << 32 | r->slot);

@@ -24,6 +24,8 @@ enum { SLOTS_MAX = 1024 };
 typedef struct {
   uint32_t gen;
   int closed, connected, connect_status, eof, failed, shut, accepted, accept_errors;
+  int polled, events;
+  uint64_t epoch;
   size_t in, left, written;
   uint64_t child;  // the last connection accepted
   uint32_t sum;    // of the bytes read

@@ -15,6 +15,8 @@ void scenario_accept(void);
 void scenario_pipe(void);
 void scenario_failed_connect(void);
 
+void scenario_poll(void);
+
 #ifdef __linux__
 void scenario_accept_errors(void);
 void scenario_refused_watches(void);
