@@ -40,6 +40,8 @@ type Stream interface {
 	// follows; every method does nothing then, Buffered is 0 and FD is -1; addresses that
 	// were asked for before stay. Idempotent.
 	Close()
+	// LocalAddr and RemoteAddr are those of the socket. The end of a Unix socket that was
+	// bound to no name is called "".
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
 	// FD is the socket's descriptor, borrowed; -1 if there is none.

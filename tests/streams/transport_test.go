@@ -521,6 +521,35 @@ func TestTransportInfo(t *testing.T) {
 	})
 }
 
+// The addresses of both ends of a connection are each other's. The end of a Unix socket
+// that was not bound has no name.
+func TestTransportInfoOfBothEnds(t *testing.T) {
+	eachNetwork(t, func(t *testing.T, ctx context.Context, network, address string) {
+		l := testkit.LoopOf(ctx)
+		client, accepted := testkit.NewTap(l), testkit.NewTap(l)
+		s, err := l.CreateServer(ctx, accepted.Factory, network, address)
+		require.NoError(t, err)
+		at := testkit.ServerAddr(t, s)
+		tr, _, err := l.CreateConnection(ctx, client.Factory, network, at)
+		require.NoError(t, err)
+		require.NoError(t, asynciotest.Until(ctx, func() bool { return accepted.Transport != nil }))
+		for _, key := range []string{"sockname", "peername"} {
+			require.Equal(t, network, tr.ExtraInfo(key).(net.Addr).Network())
+			require.Equal(t, network, accepted.Transport.ExtraInfo(key).(net.Addr).Network())
+		}
+		require.Equal(t, at, tr.RemoteAddr().String())
+		require.Equal(t, at, accepted.Transport.LocalAddr().String())
+		require.Equal(t, tr.LocalAddr(), accepted.Transport.RemoteAddr())
+		if network == "unix" {
+			require.Empty(t, tr.LocalAddr().(*net.UnixAddr).Name)
+		}
+		tr.Close()
+		require.NoError(t, client.End(t, ctx))
+		require.NoError(t, accepted.End(t, ctx))
+		s.Close()
+	})
+}
+
 // TestTransportCallbackPanics panics in each callback that is fatal.
 func TestTransportCallbackPanics(t *testing.T) {
 	boom := func() { panic(testkit.ErrBoom) }

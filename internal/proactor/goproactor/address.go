@@ -55,6 +55,15 @@ func unsupportedListener(ln net.Listener) error {
 	return fmt.Errorf("listener on %v of type %T: use *net.TCPListener or *net.UnixListener: %w", ln.Addr(), ln, errors.ErrUnsupported)
 }
 
+// addressOf is an address of package net's as the seam has it: the end of a Unix socket
+// without a name is called "", where package net says "@".
+func addressOf(a net.Addr) net.Addr {
+	if unix, ok := a.(*net.UnixAddr); ok && unix != nil && unix.Name == "@" {
+		return &net.UnixAddr{Net: unix.Net}
+	}
+	return a
+}
+
 // keepAlive switches SO_KEEPALIVE and leaves the system's times as they are.
 func keepAlive(on bool) net.KeepAliveConfig {
 	return net.KeepAliveConfig{Enable: on, Idle: -1, Interval: -1, Count: -1}

@@ -74,8 +74,8 @@ func (s *stream) Close() {
 	s.d.later((*closedEvent)(s))
 }
 
-func (s *stream) LocalAddr() net.Addr  { return s.conn.LocalAddr() }
-func (s *stream) RemoteAddr() net.Addr { return s.conn.RemoteAddr() }
+func (s *stream) LocalAddr() net.Addr  { return addressOf(s.conn.LocalAddr()) }
+func (s *stream) RemoteAddr() net.Addr { return addressOf(s.conn.RemoteAddr()) }
 func (s *stream) FD() int              { return s.fd }
 
 func (s *stream) usable() bool { return !s.broken && !s.closed }

@@ -79,6 +79,10 @@ var connectCases = []testCase{
 			a.wait()
 			require.NoError(r.t, a.err)
 			require.Equal(r.t, ln.Addr().String(), a.rec.s.RemoteAddr().String())
+			if unix, ok := a.rec.s.LocalAddr().(*net.UnixAddr); ok {
+				require.Empty(r.t, unix.Name, "it was bound to no name")
+			}
+			require.Equal(r.t, ln.Addr().String(), a.rec.s.RemoteAddr().String())
 			a.rec.readStart()
 			r.until("the greeting", a.rec.isEOF)
 			require.Equal(r.t, "hello", string(a.rec.got))
