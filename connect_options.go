@@ -203,7 +203,7 @@ func WithCleanupSocket(on bool) ServerOption {
 }
 
 // WithReusePort lets several sockets bind one port, SO_REUSEPORT: the kernel spreads what
-// comes.
+// comes. Over Unix it has no effect.
 func WithReusePort() BindOption { return bindOption(func(c *bindConfig) { c.reusePort = true }) }
 
 // checkLimit panics unless n is a limit.

@@ -1,12 +1,17 @@
 package asyncio
 
-// Whatever a loop waits for starts below the seam: a driver sees it all.
+// What a loop asks of its driver. Whatever it waits for starts below the seam: a driver
+// sees it all. And a driver may answer what a kernel seldom does.
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/netip"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -89,3 +94,220 @@ func (*idle) EOFReceived() bool        { return false }
 func (*idle) PauseWriting()            {}
 func (*idle) ResumeWriting()           {}
 func (*idle) ConnectionLost(error)     {}
+
+// bindingDriver has sockets that are none: of each Listen it is asked, a function says
+// what comes of it.
+type bindingDriver struct {
+	proactor.Proactor
+	bind   func(addr *net.TCPAddr) error
+	bound  []*boundListener
+	names  []netip.Addr
+	chosen int // the last port
+}
+
+func (d *bindingDriver) Listen(addr net.Addr, _ proactor.ListenOptions) (proactor.Listener, error) {
+	tcp := *addr.(*net.TCPAddr)
+	if tcp.Port == 0 {
+		d.chosen++
+		tcp.Port = d.chosen
+	}
+	if d.bind != nil {
+		if err := d.bind(&tcp); err != nil {
+			return nil, err
+		}
+	}
+	ln := &boundListener{addr: &tcp}
+	d.bound = append(d.bound, ln)
+	return ln, nil
+}
+
+func (d *bindingDriver) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return d.names, nil
+}
+
+// open is the addresses of the listeners that are not closed.
+func (d *bindingDriver) open() (addrs []string) {
+	for _, ln := range d.bound {
+		if !ln.closed {
+			addrs = append(addrs, ln.addr.String())
+		}
+	}
+	return addrs
+}
+
+// boundListener counts what it is asked for.
+type boundListener struct {
+	addr           *net.TCPAddr
+	h              proactor.AcceptHandler
+	starts         int
+	active, closed bool
+}
+
+func (l *boundListener) Start(h proactor.AcceptHandler) error {
+	l.starts++
+	l.h, l.active = h, true
+	return nil
+}
+func (l *boundListener) Stop()          { l.active = false }
+func (l *boundListener) Addr() net.Addr { return l.addr }
+func (l *boundListener) FD() int        { return -1 }
+func (l *boundListener) Close()         { l.active, l.closed = false, true }
+
+// fail tells an error, as a driver does: the listener has stopped.
+func (l *boundListener) fail(err error) {
+	l.active = false
+	l.h.AcceptFailed(err)
+}
+
+// onBindings runs body as a task of a loop on d.
+func onBindings(t *testing.T, d *bindingDriver, body func(ctx context.Context, l *Loop)) {
+	t.Helper()
+	l, err := NewEventLoop()
+	require.NoError(t, err)
+	defer l.Close()
+	d.Proactor, l.pro = l.pro, d
+	_, err = RunUntilComplete(l, Do(func(ctx context.Context) error { body(ctx, l); return nil }))
+	require.NoError(t, err)
+}
+
+func newIdle() Protocol { return new(idle) }
+
+func TestServerChoosesOnePort(t *testing.T) {
+	create := func(t *testing.T, d *bindingDriver, address string) (addrs []string, err error) {
+		onBindings(t, d, func(ctx context.Context, l *Loop) {
+			var s *Server
+			if s, err = l.CreateServer(ctx, newIdle, "tcp", address); err != nil {
+				require.Zero(t, l.Stats().Handles)
+				return
+			}
+			for _, a := range s.Addrs() {
+				addrs = append(addrs, a.String())
+			}
+			require.Equal(t, d.open(), addrs, "what was tried before is closed")
+			s.Close()
+		})
+		require.Empty(t, d.open())
+		return addrs, err
+	}
+	taken := func(addr *net.TCPAddr) error { return &net.OpError{Op: "listen", Addr: addr, Err: syscall.EADDRINUSE} }
+	t.Run("all interfaces", func(t *testing.T) {
+		addrs, err := create(t, &bindingDriver{}, ":0")
+		require.NoError(t, err)
+		require.Equal(t, []string{"0.0.0.0:1", "[::]:1"}, addrs)
+	})
+	t.Run("a name with several addresses", func(t *testing.T) {
+		names := []netip.Addr{netip.MustParseAddr("::1"), netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("127.0.0.2")}
+		addrs, err := create(t, &bindingDriver{names: names}, "somewhere.invalid:0")
+		require.NoError(t, err)
+		require.Equal(t, []string{"[::1]:1", "127.0.0.1:1", "127.0.0.2:1"}, addrs)
+	})
+	t.Run("a choice that is taken at the other address", func(t *testing.T) {
+		d := &bindingDriver{}
+		d.bind = func(addr *net.TCPAddr) error {
+			if addr.IP.To4() == nil && addr.Port < 5 {
+				return taken(addr)
+			}
+			return nil
+		}
+		addrs, err := create(t, d, ":0")
+		require.NoError(t, err)
+		require.Equal(t, []string{"0.0.0.0:5", "[::]:5"}, addrs)
+	})
+	t.Run("every choice is taken", func(t *testing.T) {
+		d := &bindingDriver{}
+		d.bind = func(addr *net.TCPAddr) error {
+			if addr.IP.To4() == nil {
+				return taken(addr)
+			}
+			return nil
+		}
+		_, err := create(t, d, ":0")
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+		require.Equal(t, portChoicesMax, d.chosen)
+	})
+	t.Run("a port that the caller has chosen is tried once", func(t *testing.T) {
+		tries := 0
+		_, err := create(t, &bindingDriver{bind: func(addr *net.TCPAddr) error { tries++; return taken(addr) }}, ":80")
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+		require.Equal(t, 1, tries)
+	})
+	for _, absent := range []syscall.Errno{syscall.EAFNOSUPPORT, syscall.EADDRNOTAVAIL} {
+		for name, is4 := range map[string]bool{"0.0.0.0:1": false, "[::]:2": true} {
+			t.Run(fmt.Sprintf("a system that has %s only: %v", name, absent), func(t *testing.T) {
+				addrs, err := create(t, &bindingDriver{bind: func(addr *net.TCPAddr) error {
+					if (addr.IP.To4() != nil) == is4 {
+						return absent
+					}
+					return nil
+				}}, ":0")
+				require.NoError(t, err)
+				require.Equal(t, []string{name}, addrs)
+			})
+		}
+	}
+}
+
+// What keeps connections from being accepted is told once, and then there is a pause for
+// the socket that has met it. The other sockets go on.
+func TestAcceptErrors(t *testing.T) {
+	const message, other = "socket.accept() out of system resource", "socket.accept() failed"
+	messages := map[syscall.Errno]string{
+		syscall.EMFILE: message, syscall.ENFILE: message, syscall.ENOBUFS: message, syscall.ENOMEM: message, syscall.EPERM: other,
+	}
+	d := &bindingDriver{}
+	onBindings(t, d, func(ctx context.Context, l *Loop) {
+		var reports []ErrorContext
+		l.SetExceptionHandler(func(_ *Loop, c ErrorContext) { reports = append(reports, c) })
+		servers := make(map[syscall.Errno]*Server)
+		for errno := range messages {
+			s, err := l.CreateServer(ctx, newIdle, "tcp", ":0")
+			require.NoError(t, err)
+			servers[errno] = s
+		}
+		began := l.Time()
+		for errno, s := range servers {
+			reports = nil
+			failed, goesOn := s.acceptors[0].listener.(*boundListener), s.acceptors[1].listener.(*boundListener)
+			failed.fail(fmt.Errorf("accept: %w", errno))
+			require.Len(t, reports, 1)
+			require.Equal(t, messages[errno], reports[0].Message)
+			require.ErrorIs(t, reports[0].Exception, errno)
+			require.Same(t, s, reports[0].Server)
+			require.True(t, goesOn.active)
+			require.True(t, s.IsServing())
+		}
+		closed := servers[syscall.EPERM]
+		closed.Close()
+		goOn := func() bool {
+			for _, s := range servers {
+				if s != closed && !s.acceptors[0].accepting {
+					return false
+				}
+			}
+			return true
+		}
+		for !goOn() {
+			for errno, s := range servers {
+				if s.state == serverServing && l.Time()-began < acceptRetryDelay {
+					require.Equal(t, 1, s.acceptors[0].listener.(*boundListener).starts, errno)
+				}
+			}
+			require.NoError(t, Sleep(ctx, 5*time.Millisecond))
+		}
+		require.GreaterOrEqual(t, l.Time()-began, acceptRetryDelay)
+		for errno, s := range servers {
+			if s == closed {
+				continue
+			}
+			require.Equal(t, 2, s.acceptors[0].listener.(*boundListener).starts, errno)
+			require.Equal(t, 1, s.acceptors[1].listener.(*boundListener).starts, errno)
+			require.Len(t, reports, 1)
+			s.Close()
+		}
+		require.Len(t, d.bound, 2*len(messages))
+		for _, ln := range d.bound {
+			require.True(t, ln.closed)
+			require.LessOrEqual(t, ln.starts, 2, "a closed server does not go on")
+		}
+	})
+}

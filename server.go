@@ -239,12 +239,16 @@ func (s *Server) Close() {
 		return
 	}
 	s.state = serverClosed
+	s.closeSockets()
+	s.forever.wake(&CancelledError{})
+	s.wakeIfGone()
+}
+
+func (s *Server) closeSockets() {
 	for _, a := range s.acceptors {
 		a.close()
 	}
 	s.acceptors = nil
-	s.forever.wake(&CancelledError{})
-	s.wakeIfGone()
 }
 
 func (a *acceptor) close() {

@@ -15,8 +15,9 @@ import (
 
 // CreateServer listens on address, and factory makes the protocol of every connection:
 // loop.create_server, and create_unix_server. network is "tcp", "tcp4", "tcp6" or "unix";
-// address is as in package net. An empty host is all interfaces, IPv4 and IPv6, each with
-// a socket of its own; port 0 lets the kernel choose, for each socket.
+// address is as in package net. An empty host is all interfaces, IPv4 and IPv6, and a
+// name all its addresses that this host has, each with a socket of its own. Port 0 lets
+// the kernel choose; all sockets get the same number.
 //
 // A Unix socket has a file, unless its name begins with "@". If there is one that nobody
 // answers on, a server that has crashed has left it: it is removed. If somebody answers,
@@ -94,27 +95,56 @@ func (l *Loop) ServeListener(ctx context.Context, factory func() Protocol, ln ne
 	return s.started(a, c)
 }
 
+// portChoicesMax bounds how many ports the kernel is asked for until one is free at every
+// address. That one which it has just chosen is taken elsewhere is rare.
+const portChoicesMax = 16
+
 // listen binds every address that this host has. Others are left out as long as one is
 // bound.
 func (s *Server) listen(addrs []net.Addr, c serverConfig) error {
 	opt := proactor.ListenOptions{Backlog: c.backlog, ReuseAddr: c.reuseAddr, ReusePort: c.reusePort, V6Only: true, KeepAlive: c.keepAlive}
+	for choices := 1; ; choices++ {
+		again, err := s.bindAll(addrs, opt, c.cleanupSocket)
+		if err == nil {
+			return nil
+		}
+		s.closeSockets()
+		if !again || choices == portChoicesMax {
+			return err
+		}
+	}
+}
+
+// bindAll makes a socket for each address. The first one for port 0 chooses for all.
+// Again reports that somebody has this port at another address, so that another choice
+// may do.
+func (s *Server) bindAll(addrs []net.Addr, opt proactor.ListenOptions, cleanup bool) (again bool, err error) {
+	port := 0 // that was chosen
 	var last error
 	for _, addr := range addrs {
-		a, err := s.bind(addr, opt, c.cleanupSocket)
+		tcp, ok := addr.(*net.TCPAddr)
+		open := ok && tcp.Port == 0
+		if open {
+			addr = &net.TCPAddr{IP: tcp.IP, Port: port, Zone: tcp.Zone}
+		}
+		a, err := s.bind(addr, opt, cleanup)
 		switch {
 		case err == nil:
 			s.add(a)
+			if open {
+				port = a.listener.Addr().(*net.TCPAddr).Port
+			}
 		case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT):
 			last = err
 		default:
-			s.Close()
-			return fmt.Errorf("asyncio: error while attempting to bind on address %v: %w", addr, err)
+			again = open && port != 0 && errors.Is(err, syscall.EADDRINUSE)
+			return again, fmt.Errorf("asyncio: error while attempting to bind on address %v: %w", addr, err)
 		}
 	}
 	if len(s.acceptors) == 0 {
-		return fmt.Errorf("asyncio: could not bind on any address out of %v: %w", addrs, last)
+		return false, fmt.Errorf("asyncio: could not bind on any address out of %v: %w", addrs, last)
 	}
-	return nil
+	return false, nil
 }
 
 // bind makes one socket, and notes its file if Close shall remove that.

@@ -24,6 +24,7 @@ int main(void) {
       {"poll", scenario_poll},
 #ifdef __linux__
       {"accept errors", scenario_accept_errors},
+      {"accept refused", scenario_accept_refused},
       {"refused watches", scenario_refused_watches},
 #endif
       {"anything", scenario_anything},

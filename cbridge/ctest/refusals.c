@@ -29,12 +29,20 @@ static void tell(int64_t err) {
   if (err < 0) told++;
 }
 
-// accept(2) tells an error of a connection, which is gone with it.
-static int accept_error;
+// accept(2) tells an error: of a connection, which is gone with it, or of a resource,
+// which leaves the connection in the backlog.
+static int accept_error, accept_calls;
+
+static int of_resource(int err) { return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM; }
 
 int __real_accept4(int fd, struct sockaddr *name, socklen_t *len, int flags);
 
 int __wrap_accept4(int fd, struct sockaddr *name, socklen_t *len, int flags) {
+  accept_calls++;
+  if (of_resource(accept_error)) {
+    errno = accept_error;
+    return -1;
+  }
   int c = __real_accept4(fd, name, len, flags);
   if (c < 0 || accept_error == 0) return c;
   close(c);
@@ -60,6 +68,32 @@ void scenario_accept_errors(void) {
     }
     UNTIL(of(ln)->accepted == i + 1);
     CHECK(of(ln)->accept_errors == 0);
+  }
+  end();
+}
+
+// The lack of a resource is told once, and nothing is tried until Go says so. The other
+// listener goes on, and in the end nobody was lost.
+void scenario_accept_refused(void) {
+  static const int lacks[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
+  begin();
+  struct sockaddr_in addr, other_addr;
+  uint64_t ln = listener(&addr, -1), other = listener(&other_addr, -1);
+  for (int i = 0; i < (int)(sizeof lacks / sizeof lacks[0]); i++) {
+    accept_error = lacks[i];
+    uint64_t c = tcp();
+    CHECK(br_tcp_connect(loop, c, &addr, sizeof addr) == 0);
+    UNTIL(of(c)->connected && of(ln)->accept_errors == i + 1);
+    accept_calls = 0;
+    for (int n = 0; n < 20; n++) turn(1);
+    CHECK(accept_calls == 0 && of(ln)->accept_errors == i + 1);
+    accept_error = 0;
+    uint64_t d = tcp();
+    CHECK(br_tcp_connect(loop, d, &other_addr, sizeof other_addr) == 0);
+    UNTIL(of(other)->accepted == i + 1);
+    CHECK(of(ln)->accepted == i);
+    submit(BR_OP_ACCEPT_START, ln);
+    UNTIL(of(ln)->accepted == i + 1);
   }
   end();
 }

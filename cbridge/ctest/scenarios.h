@@ -19,6 +19,7 @@ void scenario_poll(void);
 
 #ifdef __linux__
 void scenario_accept_errors(void);
+void scenario_accept_refused(void);
 void scenario_refused_watches(void);
 #endif
 

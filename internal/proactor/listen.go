@@ -47,7 +47,7 @@ const BacklogMax = 1<<16 - 1
 type ListenOptions struct {
 	Backlog   int  // connections the kernel may hold before accept; 0: as many as it allows
 	ReuseAddr bool // SO_REUSEADDR
-	ReusePort bool // SO_REUSEPORT
+	ReusePort bool // SO_REUSEPORT; of no effect on a Unix socket
 	V6Only    bool // an IPv6 socket does not serve IPv4
 	KeepAlive bool // on every accepted connection
 }

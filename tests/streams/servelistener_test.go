@@ -72,28 +72,45 @@ func serveOn(t *testing.T, ctx context.Context, ln net.Listener) {
 }
 
 func TestServeListenerRefuses(t *testing.T) {
-	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		l := asynciotest.New(t, opts...)
-		asynciotest.InTask(t, l, func(ctx context.Context) {
+	eachTask := func(t *testing.T, test func(t *testing.T, ctx context.Context, l *asyncio.Loop)) {
+		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			l := asynciotest.New(t, opts...)
+			asynciotest.InTask(t, l, func(ctx context.Context) { test(t, ctx, l) })
+		})
+	}
+	t.Run("SRV-10", func(t *testing.T) { // neither, and what is no socket that streams come from
+		eachTask(t, func(t *testing.T, ctx context.Context, l *asyncio.Loop) {
 			testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { _, _ = l.ServeListener(ctx, testkit.NewEchoes, nil) })
 			testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() {
 				_, _ = l.ServeListener(ctx, testkit.NewEchoes, (*net.TCPListener)(nil))
 			})
 			ln := testkit.ListenNet(t)
-			testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { _, _ = l.ServeListener(ctx, nil, ln) })
 			_, err := l.ServeListener(ctx, testkit.NewEchoes, struct{ net.Listener }{ln})
 			require.Error(t, err, "only a socket can be taken over")
-			_, err = l.ServeListener(context.Background(), testkit.NewEchoes, ln)
+			isAsItWas(t, ln)
+		})
+	})
+	t.Run("the wrong place, and a closed one", func(t *testing.T) {
+		eachTask(t, func(t *testing.T, ctx context.Context, l *asyncio.Loop) {
+			ln := testkit.ListenNet(t)
+			testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { _, _ = l.ServeListener(ctx, nil, ln) })
+			_, err := l.ServeListener(context.Background(), testkit.NewEchoes, ln)
 			require.ErrorIs(t, err, asyncio.ErrNotCurrentTask)
+			isAsItWas(t, ln)
 			closed := testkit.ListenNet(t)
 			require.NoError(t, closed.Close())
 			_, err = l.ServeListener(ctx, testkit.NewEchoes, closed)
 			require.ErrorIs(t, err, net.ErrClosed)
-			peer, err := net.Dial("tcp", ln.Addr().String())
-			require.NoError(t, err, "a listener that was refused is as it was")
-			require.NoError(t, peer.Close())
 		})
 	})
+}
+
+// isAsItWas fails the test unless ln, which was refused, listens.
+func isAsItWas(t *testing.T, ln net.Listener) {
+	t.Helper()
+	peer, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, peer.Close())
 }
 
 func TestServeListenerCancelled(t *testing.T) {

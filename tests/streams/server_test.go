@@ -188,6 +188,24 @@ func TestServerCloses(t *testing.T) {
 			converse(t, ctx, peer, "after")
 		})
 	})
+	t.Run("SRV-13", func(t *testing.T) { // what async with does at its end, a deferred call does here
+		eachServer(t, func(t *testing.T, ctx context.Context, s *asyncio.Server) {
+			peer := testkit.DialNet(t, s)
+			var addr string
+			func() {
+				defer func() {
+					s.Close()
+					require.NoError(t, s.WaitClosed(ctx))
+				}()
+				addr = testkit.ServerAddr(t, s)
+				converse(t, ctx, peer, "inside")
+				s.Loop().CallLater(5*time.Millisecond, func() { _ = peer.Close() })
+			}()
+			require.False(t, s.IsServing())
+			require.Equal(t, 0, s.Loop().Stats().Handles, "the end has waited for the connection")
+			refused(t, addr)
+		})
+	})
 	t.Run("CloseClients flushes and AbortClients drops", func(t *testing.T) {
 		eachServer(t, func(t *testing.T, ctx context.Context, s *asyncio.Server) {
 			for _, end := range []func(){s.CloseClients, s.AbortClients} {
@@ -227,18 +245,19 @@ func TestServerStarts(t *testing.T) {
 			converse(t, ctx, testkit.DialNet(t, s), "hello")
 		}, asyncio.WithStartServing(false))
 	})
-	t.Run("an empty host is every interface, IPv4 and IPv6 apart", func(t *testing.T) {
+	t.Run("an empty host is every interface, IPv4 and IPv6, at one port", func(t *testing.T) {
 		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 			l := asynciotest.New(t, opts...)
 			asynciotest.InTask(t, l, func(ctx context.Context) {
 				s, err := l.CreateServer(ctx, testkit.NewEchoes, "tcp", ":0")
 				require.NoError(t, err)
 				require.Equal(t, len(s.Addrs()), len(s.Sockets()))
-				families := map[bool]int{}
+				families, ports := map[bool]int{}, map[int]bool{}
 				for i, a := range s.Addrs() {
 					addr := a.(*net.TCPAddr)
 					require.True(t, addr.IP.IsUnspecified())
 					families[addr.IP.To4() != nil]++
+					ports[addr.Port] = true
 					require.Positive(t, s.Sockets()[i].FD())
 					require.Equal(t, a, s.Sockets()[i].LocalAddr())
 					host := "127.0.0.1"
@@ -252,6 +271,7 @@ func TestServerStarts(t *testing.T) {
 				}
 				require.Equal(t, 1, families[true])
 				require.LessOrEqual(t, families[false], 1)
+				require.Len(t, ports, 1)
 				s.Close()
 				require.NoError(t, s.WaitClosed(ctx))
 
@@ -308,13 +328,6 @@ func TestServerStarts(t *testing.T) {
 				require.Zero(t, l.Stats().Handles)
 			})
 		})
-	})
-	t.Run("WithReusePort", func(t *testing.T) {
-		eachServer(t, func(t *testing.T, ctx context.Context, s *asyncio.Server) {
-			other, err := s.Loop().CreateServer(ctx, testkit.NewEchoes, "tcp", testkit.ServerAddr(t, s), asyncio.WithReusePort())
-			require.NoError(t, err)
-			other.Close()
-		}, asyncio.WithReusePort())
 	})
 }
 

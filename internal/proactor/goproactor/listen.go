@@ -72,6 +72,9 @@ func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Lis
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := addr.(*net.UnixAddr); ok {
+		opt.ReusePort = false // there is no port, and Linux refuses the option
+	}
 	config := net.ListenConfig{
 		KeepAlive:       -1,
 		KeepAliveConfig: keepAlive(opt.KeepAlive),
@@ -224,11 +227,28 @@ func (l *listener) acceptAll() {
 			case <-l.quit:
 				return
 			}
+		case ofOne(err):
+			<-l.slots
 		default:
 			l.d.post(&accepted{l: l, err: err})
 			return
 		}
 	}
+}
+
+// ofOne reports whether an error of accept(2) is that of one connection, which is gone
+// with it, and not the listener's. Linux passes on what the network has told. Package net
+// knows ECONNABORTED only.
+func ofOne(err error) bool {
+	for _, gone := range []syscall.Errno{
+		syscall.EPROTO, syscall.ENETDOWN, syscall.ENOPROTOOPT, syscall.EHOSTDOWN,
+		syscall.EHOSTUNREACH, syscall.EOPNOTSUPP, syscall.ENETUNREACH,
+	} {
+		if errors.Is(err, gone) {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *accepted) complete() {

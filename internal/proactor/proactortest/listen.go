@@ -288,6 +288,10 @@ var listenCases = []testCase{
 		_, err := r.p.Listen(ln.Addr(), proactor.ListenOptions{Backlog: backlog})
 		require.ErrorIs(r.t, err, syscall.EADDRINUSE)
 		r.listen(ln.Addr(), shared)
+		unix := r.freeAddr("unix")
+		r.listen(unix, shared)
+		_, err = r.p.Listen(unix, shared)
+		require.ErrorIs(r.t, err, syscall.EADDRINUSE, "a path is not shared")
 	}},
 	{name: "V6Only", run: func(r *rig) {
 		for _, only := range []bool{true, false} {
