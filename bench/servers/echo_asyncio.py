@@ -1,7 +1,11 @@
-"""Echo on asyncio's own event loop or on uvloop, as a Protocol or as a task with streams for each connection.
+"""Servers on asyncio's own event loop or on uvloop.
 
-    echo_asyncio.py PORT asyncio|uvloop protocol|streams
+    echo_asyncio.py PLACE asyncio|uvloop protocol|streams|datagram
+    echo_asyncio.py PLACE asyncio file FILE
 
+PLACE is a port on the loopback interface or, with a slash, the path of a Unix socket. The first three send back what comes,
+as a Protocol, as a task with streams for each connection, or as a DatagramProtocol. With file every byte is answered with
+FILE by loop.sendfile, which uvloop does not have.
 SIGUSR1 gives free memory back to the system and says "freed" on stdout.
 """
 
@@ -26,6 +30,14 @@ class Echo(asyncio.Protocol):
         self.transport.resume_reading()
 
 
+class EchoDatagrams(asyncio.DatagramProtocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        self.transport.sendto(data, addr)
+
+
 async def echo(reader, writer):
     try:
         while data := await reader.read(65536):
@@ -36,26 +48,52 @@ async def echo(reader, writer):
     writer.close()
 
 
+def answer_with(name):
+    async def answer(reader, writer):
+        loop = asyncio.get_running_loop()
+        try:
+            with open(name, "rb") as file:
+                while await reader.read(1):
+                    await loop.sendfile(writer.transport, file, fallback=False)
+        except ConnectionError:
+            pass
+        writer.close()
+
+    return answer
+
+
 def free():
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     print("freed", flush=True)
 
 
-async def main(port, api):
+async def start(place, api, args):
+    loop = asyncio.get_running_loop()
+    path = place if "/" in place else None
+    address = {"path": path} if path else {"host": "127.0.0.1", "port": int(place)}
+    if api == "datagram":
+        return await loop.create_datagram_endpoint(EchoDatagrams, local_addr=("127.0.0.1", int(place)))
+    if api == "protocol":
+        create = loop.create_unix_server if path else loop.create_server
+        return await create(Echo, **address, backlog=4096)
+    create = asyncio.start_unix_server if path else asyncio.start_server
+    handler = answer_with(*args) if api == "file" else echo
+    return await create(handler, **address, backlog=4096)
+
+
+async def main(place, api, args):
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGUSR1, free)
-    if api == "streams":
-        server = await asyncio.start_server(echo, "127.0.0.1", port, backlog=4096)
-    else:
-        server = await loop.create_server(Echo, "127.0.0.1", port, backlog=4096)
-    await server.serve_forever()
+    server = await start(place, api, args)  # held, so that it lives
+    await loop.create_future()
+    return server
 
 
 if __name__ == "__main__":
-    _, port, loops, api = sys.argv
+    _, place, loops, api, *args = sys.argv
     if loops == "uvloop":
         import uvloop
 
         uvloop.install()
-    asyncio.run(main(int(port), api))
+    asyncio.run(main(place, api, args))

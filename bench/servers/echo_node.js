@@ -1,16 +1,37 @@
-// Echo on Node's net: node --expose-gc echo_node.js PORT
+// Servers on Node: node --expose-gc echo_node.js PLACE stream|datagram|file [FILE]
+// PLACE is a port on the loopback interface or, with a slash, the path of a Unix socket. The first two send back what comes;
+// file answers every byte with FILE, which Node reads and writes, because it has no sendfile.
 // SIGUSR2, since Node's debugger owns SIGUSR1, collects garbage and says "freed" on stdout.
 'use strict';
+const dgram = require('node:dgram');
+const fs = require('node:fs');
 const net = require('node:net');
 
-const server = net.createServer({ noDelay: true }, (socket) => {
+const [place, api, file] = process.argv.slice(2);
+const backlog = 4096;
+const address = place.includes('/') ? { path: place, backlog } : { host: '127.0.0.1', port: Number(place), backlog };
+
+function echo(socket) {
   socket.on('data', (data) => {
     if (!socket.write(data)) socket.pause();
   });
   socket.on('drain', () => socket.resume());
   socket.on('error', () => socket.destroy());
-});
-server.listen({ host: '127.0.0.1', port: Number(process.argv[2]), backlog: 4096 });
+}
+
+function answer(socket) {
+  socket.on('data', () => fs.createReadStream(file, { highWaterMark: 256 * 1024 }).pipe(socket, { end: false }));
+  socket.on('error', () => socket.destroy());
+}
+
+if (api === 'datagram') {
+  const socket = dgram.createSocket('udp4');
+  socket.on('message', (data, from) => socket.send(data, from.port, from.address));
+  socket.on('error', () => {}); // a lost datagram
+  socket.bind(address.port, address.host);
+} else {
+  net.createServer({ noDelay: true }, api === 'file' ? answer : echo).listen(address);
+}
 
 process.on('SIGUSR2', () => {
   global.gc();

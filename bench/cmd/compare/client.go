@@ -10,9 +10,12 @@ import (
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// load is what the client does to a server.
+// load is what the client does to a server. Over TCP or a Unix socket requests are echoed,
+// unless the answer is a file; to a server of datagrams they are datagrams.
 type load struct {
 	bytes, connections int
+	file               string  // each answer is the contents of this file
+	fresh              bool    // a connection for each request
 	depth              int     // requests in flight on a connection
 	rate               float64 // requests per second; 0: closed loop
 	seconds, warmup    float64
@@ -32,13 +35,14 @@ type sample struct {
 	P99       float64 `json:"p99_us"`
 	P999      float64 `json:"p999_us"`
 	Max       float64 `json:"max_us"`
+	Resent    int64   `json:"resent"`     // datagrams that were not answered in time
 	ClientCPU float64 `json:"client_cpu"` // seconds
 	ServerCPU float64 `json:"server_cpu"`
 }
 
 // values is the sample as a row keeps it.
 func (s sample) values() map[result.Metric]float64 {
-	return map[result.Metric]float64{
+	values := map[result.Metric]float64{
 		result.Requests: float64(s.Requests),
 		result.Seconds:  s.Seconds,
 		result.Rate:     s.Rate,
@@ -48,6 +52,10 @@ func (s sample) values() map[result.Metric]float64 {
 		result.P999:     s.P999,
 		result.Busy:     s.ServerCPU / s.Seconds,
 	}
+	if s.Resent > 0 {
+		values[result.Resent] = float64(s.Resent)
+	}
+	return values
 }
 
 // limit is how long the client may take.
@@ -62,7 +70,21 @@ func (l load) run(client string, srv *server) (sample, error) {
 	if l.rate > 0 {
 		args = append(args, "-r", fmt.Sprint(l.rate))
 	}
-	out, err := runClient(l.limit(), client, l.cpus, append(args, "127.0.0.1", srv.port)...)
+	if l.file != "" {
+		args = append(args, "-f", l.file)
+	}
+	if l.fresh {
+		args = append(args, "-x")
+	}
+	if srv.datagrams {
+		args = append(args, "-u")
+	}
+	if srv.path != "" {
+		args = append(args, srv.path)
+	} else {
+		args = append(args, "127.0.0.1", srv.port)
+	}
+	out, err := runClient(l.limit(), client, l.cpus, args...)
 	if err != nil {
 		return sample{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 func newMeter(t *testing.T) *meter {
 	t.Helper()
 	s := settings{rounds: 2, seconds: 0.1, warmup: 0.02, idle: 50, settle: 100 * time.Millisecond, window: 100 * time.Millisecond}
-	return &meter{settings: s, client: newClient(t), out: io.Discard, report: &result.Report{}, progress: &progress{out: io.Discard}}
+	return &meter{settings: s, client: newClient(t), folder: newBuilder(t).out, out: io.Discard, report: &result.Report{}, progress: &progress{out: io.Discard}}
 }
 
 // ready are the contenders of these names.
@@ -126,7 +127,7 @@ func TestProcessorsBesideBusyGoroutines(t *testing.T) {
 		{"", "", 2, "", ""},
 	} {
 		m := &meter{settings: settings{clientCPU: c.client, serverCPU: c.server}}
-		client, server := m.besideCPUs(result.Work{Kind: result.Beside, Procs: c.procs})
+		client, server := m.cpusOf(result.Work{Kind: result.Beside, Procs: c.procs})
 		require.Equal(t, []string{c.wantClient, c.wantServer}, []string{client, server}, "%+v", c)
 	}
 }
@@ -208,12 +209,12 @@ func TestLeftoverServerIsNotMeasured(t *testing.T) {
 	_, err := startServerOn(port, contender{command: []string{"sleep", "60"}}, "")
 	require.ErrorContains(t, err, "another process listens on port "+port)
 
-	sockets, err := listeners("/proc/net/tcp", port)
+	sockets, err := listeners("tcp", port)
 	require.NoError(t, err)
 	require.Len(t, sockets, 1)
-	free, err := freePort()
+	free, err := freePort("tcp")
 	require.NoError(t, err)
-	sockets, err = listeners("/proc/net/tcp", free)
+	sockets, err = listeners("tcp", free)
 	require.NoError(t, err)
 	require.Empty(t, sockets)
 }
@@ -260,6 +261,9 @@ func TestPlan(t *testing.T) {
 	for _, w := range echoWork {
 		require.Contains(t, quick, w.String())
 	}
+	for _, w := range quickNetwork {
+		require.Equal(t, w.Kind == result.Unix || w.Kind == result.Accept, slices.Contains(quick, w.String()), "%v", w)
+	}
 	require.Contains(t, full, "echo 10 KiB, 1000 connections")
 	require.NotContains(t, full, "the loop's own costs", "nobody does it")
 	require.Len(t, names(&meter{settings: settings{rounds: 1, idle: 7, work: []string{"idle"}}}), 1)
@@ -273,12 +277,13 @@ func TestPlanIsShort(t *testing.T) {
 		}
 		return list
 	}
-	everybody := programs{servers: all(b.servers()), loops: all(b.loops()), benchmarks: make([]contender, 1)}
+	everybody := programs{servers: all(b.servers()), datagrams: all(b.datagrams()), files: all(b.files()), cores: all(b.cores()),
+		loops: all(b.loops()), benchmarks: make([]contender, 1)}
 	for _, quick := range []bool{false, true} {
 		m := &meter{settings: defaults(quick)}
 		p := &progress{out: io.Discard}
 		p.expect(m.plan(everybody))
-		require.Less(t, p.left(), map[bool]time.Duration{false: 30 * time.Minute, true: 110 * time.Second}[quick])
+		require.Less(t, p.left(), map[bool]time.Duration{false: 43 * time.Minute, true: 160 * time.Second}[quick], "with what building takes, 45 and 3 minutes")
 		t.Logf("quick %v: %d measurements, %v", quick, p.total, p.left())
 	}
 }

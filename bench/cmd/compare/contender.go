@@ -4,24 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
 )
 
-// contender is a program that is measured: an echo server, which takes a port as its last
-// argument but for args, or one that times a loop's operations, which takes seconds
-// there.
+// contender is a program that is measured: a server, which takes the place where it is to
+// listen as its last argument but for args, or one that times a loop's operations, which
+// takes seconds there.
 type contender struct {
-	name    string
-	command []string
-	args    []string       // after the port or the seconds
-	env     []string       // added to the environment
-	free    syscall.Signal // makes a server give free memory back and print "freed"
+	name      string
+	command   []string
+	args      []string       // after the place or the seconds
+	env       []string       // added to the environment
+	free      syscall.Signal // makes a server give free memory back and print "freed"
+	path      string         // of the Unix socket to listen on; empty: a free port
+	datagrams bool           // it receives datagrams: there is nothing to connect to
+	loops     int            // how many sockets listen on the port, one for each loop; 0: one
 }
 
 // errAbsent is why a contender cannot take part on this machine.
@@ -29,14 +30,8 @@ type errAbsent struct{ reason string }
 
 func (e errAbsent) Error() string { return e.reason }
 
-// builder makes the programs that have to be compiled, each once.
-type builder struct {
-	dirs
-	out string
-}
-
 // programs are all that takes part, by what it does.
-type programs struct{ servers, loops, benchmarks []contender }
+type programs struct{ servers, datagrams, files, cores, loops, benchmarks []contender }
 
 // prepare makes every contender ready to start that the settings admit.
 func (b builder) prepare(s settings, rep *result.Report) (p programs, err error) {
@@ -49,25 +44,37 @@ func (b builder) prepare(s settings, rep *result.Report) (p programs, err error)
 			return p, err
 		}
 	}
-	if s.wantsWork(result.Echo) || s.wantsWork(result.Pipeline) || s.wantsWork(result.Open) || s.wantsWork(result.Beside) ||
-		s.wantsWork(result.Idle) {
+	if slices.ContainsFunc(streamKinds, s.wantsWork) {
 		controls := []string{result.LibuvC}
 		if s.wantsWork(result.Beside) && slices.ContainsFunc(goServers, s.wants) {
 			controls = append(controls, result.GoNet)
 		}
-		p.servers, err = prepare(b.servers(), controls, s, rep)
+		if p.servers, err = prepare(b.servers(), controls, s, rep); err != nil {
+			return p, err
+		}
 	}
-	return p, err
+	for _, part := range []struct {
+		kind    result.Kind
+		list    *[]contender
+		entries func() []entry
+		control string
+	}{
+		{result.UDP, &p.datagrams, b.datagrams, result.LibuvC},
+		{result.Sendfile, &p.files, b.files, result.EpollC},
+		{result.Loops, &p.cores, b.cores, result.OneLoop},
+	} {
+		if !s.wantsWork(part.kind) {
+			continue
+		}
+		if *part.list, err = prepare(part.entries(), []string{part.control}, s, rep); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
 }
 
-// cc compiles a C program of bench/ with the same libuv that cbridge is linked with.
-func (b builder) cc(source string, libs ...string) (string, error) {
-	out := filepath.Join(b.out, strings.TrimSuffix(filepath.Base(source), ".c"))
-	libuv := filepath.Join(b.root, "third_party", "libuv")
-	args := []string{"-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", out, filepath.Join(b.bench, source),
-		"-I" + filepath.Join(libuv, "include"), "-L" + filepath.Join(libuv, "lib")}
-	return out, b.once(out, "cc", append(args, libs...)...)
-}
+// streamKinds are the works that the servers of streams do.
+var streamKinds = []result.Kind{result.Echo, result.Pipeline, result.Open, result.Beside, result.Unix, result.Accept, result.Idle}
 
 // benchmarksOfRoot are the benchmarks of package asyncio, in a test binary.
 const benchmarksOfRoot = "asyncio-benchmarks"
@@ -77,64 +84,105 @@ func (b builder) benchmarks() (contender, error) {
 	return contender{command: []string{out}}, b.once(out, "go", "test", "-c", "-o", out, "github.com/seed-a026a017/asyncio")
 }
 
-// goBuild compiles a package of bench/.
-func (b builder) goBuild(folder string) (string, error) {
-	out := filepath.Join(b.out, strings.ReplaceAll(folder, "/", "_"))
-	return out, b.once(out, "go", "build", "-o", out, "./"+folder)
-}
-
-// once runs a compiler, unless it has made out already.
-func (b builder) once(out, name string, args ...string) error {
-	if _, err := os.Stat(out); err == nil {
-		return nil
-	}
-	cmd := exec.Command(name, args...)
-	cmd.Dir = b.bench
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, beginning(out))
-	}
-	return nil
-}
-
-// beginning is the first lines of a command's output, in one.
-func beginning(out []byte) string {
-	lines := strings.SplitN(strings.TrimSpace(string(out)), "\n", errorLinesMax+1)
-	return strings.Join(lines[:min(len(lines), errorLinesMax)], " | ")
-}
-
-// errorLinesMax is how much of a compiler's complaint is shown.
-const errorLinesMax = 3
+// maker makes a contender ready to start.
+type maker func() (contender, error)
 
 // entry is a contender that may be prepared.
 type entry struct {
 	name string
-	make func() (contender, error)
+	make maker
 }
 
 // pureGo makes asyncio run without libuv.
-const pureGo = "ASYNCIO_DRIVER=purego"
-
-// servers are the contenders of all works with connections, the control first.
-func (b builder) servers() []entry {
-	libuv := func(args ...string) func() (contender, error) {
-		return func() (contender, error) {
-			bin, err := b.cc("servers/echo_libuv.c", "-luv", "-lpthread", "-ldl", "-lrt")
-			return contender{command: []string{bin}, args: args}, err
-		}
+func pureGo(m maker) maker {
+	return func() (contender, error) {
+		c, err := m()
+		c.env = append(c.env, "ASYNCIO_DRIVER=purego")
+		return c, err
 	}
+}
+
+// onLoops is a contender with a number of loops, each with a listening socket.
+func onLoops(n int, m maker) maker {
+	return func() (contender, error) {
+		c, err := m()
+		c.loops = n
+		c.env = append(c.env, fmt.Sprintf("GOMAXPROCS=%d", coresProcs))
+		return c, err
+	}
+}
+
+// servers are the contenders of all works with streams, the control first.
+func (b builder) servers() []entry {
+	const python = "servers/echo_asyncio.py"
 	return []entry{
-		{result.LibuvC, libuv()},
-		{result.LibuvC256, libuv("256")},
+		{result.LibuvC, b.libuv("servers/echo_libuv.c")},
+		{result.LibuvC256, b.libuv("servers/echo_libuv.c", "256")},
 		{result.Protocol, b.goProgram("servers/asyncio_protocol")},
 		{result.Streams, b.goProgram("servers/asyncio_streams")},
-		{result.PureGo, b.goProgram("servers/asyncio_protocol", pureGo)},
-		{result.PureGoStreams, b.goProgram("servers/asyncio_streams", pureGo)},
-		{result.GoNet, b.goProgram("servers/gonet")},
+		{result.Buffered, b.goProgram("servers/asyncio_buffered")},
+		{result.PureGo, pureGo(b.goProgram("servers/asyncio_protocol"))},
+		{result.PureGoStreams, pureGo(b.goProgram("servers/asyncio_streams"))},
+		{result.GoNet, b.goProgram("servers/gonet", "stream")},
 		{result.Netpoll, b.goProgram("servers/netpoll")},
-		{result.Uvloop, b.python("servers/echo_asyncio.py", "uvloop", "protocol")},
-		{result.UvloopStreams, b.python("servers/echo_asyncio.py", "uvloop", "streams")},
-		{result.Python, b.python("servers/echo_asyncio.py", "asyncio", "protocol")},
-		{result.NodeNet, b.node("servers/echo_node.js")},
+		{result.Tokio, b.tokio("stream")},
+		{result.Uvloop, b.python(python, "uvloop", "protocol")},
+		{result.UvloopStreams, b.python(python, "uvloop", "streams")},
+		{result.Python, b.python(python, "asyncio", "protocol")},
+		{result.NodeNet, b.node("servers/echo_node.js", "stream")},
+	}
+}
+
+// datagrams are the contenders of UDP.
+func (b builder) datagrams() []entry {
+	list := []entry{
+		{result.LibuvC, b.libuv("servers/datagram_libuv.c", "recvmmsg")},
+		{result.LibuvCPlain, b.libuv("servers/datagram_libuv.c", "plain")},
+		{result.GoNet, b.goProgram("servers/gonet", "datagram")},
+		{result.Tokio, b.tokio("datagram")},
+		{result.Uvloop, b.python("servers/echo_asyncio.py", "uvloop", "datagram")},
+		{result.Python, b.python("servers/echo_asyncio.py", "asyncio", "datagram")},
+		{result.NodeNet, b.node("servers/echo_node.js", "datagram")},
+	}
+	for i, e := range list {
+		list[i].make = func() (contender, error) {
+			c, err := e.make()
+			c.datagrams = true
+			return c, err
+		}
+	}
+	return list
+}
+
+// files are the contenders that answer with a file.
+func (b builder) files() []entry {
+	name := filepath.Join(b.out, fileName)
+	list := []entry{
+		{result.EpollC, b.libuv("servers/file_epoll.c", name)},
+		{result.GoNet, b.goProgram("servers/gonet", "file", name)},
+		{result.Tokio, b.tokio("file", name)},
+		{result.Python, b.python("servers/echo_asyncio.py", "asyncio", "file", name)},
+		{result.NodeNet, b.node("servers/echo_node.js", "file", name)},
+	}
+	for i, e := range list {
+		list[i].make = func() (contender, error) {
+			if err := b.writeFile(); err != nil {
+				return contender{}, err
+			}
+			return e.make()
+		}
+	}
+	return list
+}
+
+// cores are the contenders that may use two processors, the control first.
+func (b builder) cores() []entry {
+	return []entry{
+		{result.OneLoop, onLoops(1, b.goProgram("servers/asyncio_loops", "1"))},
+		{result.TwoLoops, onLoops(2, b.goProgram("servers/asyncio_loops", "2"))},
+		{result.LibuvC, onLoops(1, b.libuv("servers/echo_libuv.c", "64", "1"))},
+		{result.LibuvCLoops, onLoops(2, b.libuv("servers/echo_libuv.c", "64", "2"))},
+		{result.GoNet, onLoops(0, b.goProgram("servers/gonet", "stream"))},
 	}
 }
 
@@ -144,65 +192,13 @@ func (b builder) loops() []entry {
 	return []entry{
 		{result.Asyncio, b.goProgram("loops/asyncio")},
 		{result.Bare, b.goProgram("loops/bare")},
-		{result.PureGo, b.goProgram("loops/asyncio", pureGo)},
+		{result.PureGo, pureGo(b.goProgram("loops/asyncio"))},
 		{result.Goja, b.goProgram("loops/goja")},
 		{result.UvloopLoop, b.python("loops/loops.py", "uvloop")},
 		{result.PythonLoop, b.python("loops/loops.py", "asyncio")},
 		{result.Node, b.node("loops/loops.js", "loop")},
 		{result.NodeMicrotasks, b.node("loops/loops.js", "microtasks")},
 	}
-}
-
-func (b builder) goProgram(folder string, env ...string) func() (contender, error) {
-	return func() (contender, error) {
-		bin, err := b.goBuild(folder)
-		return contender{command: []string{bin}, env: env, free: syscall.SIGUSR1}, err
-	}
-}
-
-func (b builder) node(script string, args ...string) func() (contender, error) {
-	return func() (contender, error) {
-		node, err := exec.LookPath("node")
-		if err != nil {
-			return contender{}, errAbsent{"there is no node: apt-get install nodejs"}
-		}
-		command := []string{node, "--expose-gc", filepath.Join(b.bench, script)}
-		return contender{command: command, args: args, free: syscall.SIGUSR2}, nil
-	}
-}
-
-// python runs a script: on uvloop with a Python that has it, on asyncio with the newest.
-func (b builder) python(script, loops string, args ...string) func() (contender, error) {
-	return func() (contender, error) {
-		path, ok := pythonWith(loops)
-		if !ok {
-			return contender{}, errAbsent{fmt.Sprintf("no Python has %s: apt-get install python3-uvloop", loops)}
-		}
-		return contender{command: []string{path, filepath.Join(b.bench, script)}, args: append([]string{loops}, args...)}, nil
-	}
-}
-
-func pythonWith(module string) (path string, ok bool) {
-	candidates := []string{"/usr/bin/python3", "python3"}
-	if module == "asyncio" {
-		newest, _ := filepath.Glob(filepath.Join(pyenvRoot(), "versions", "3.13.*", "bin", "python3"))
-		candidates = append(newest, "python3.13", "python3")
-	}
-	for _, c := range candidates {
-		path, err := exec.LookPath(c)
-		if err == nil && exec.Command(path, "-c", "import "+module).Run() == nil {
-			return path, true
-		}
-	}
-	return "", false
-}
-
-func pyenvRoot() string {
-	if root := os.Getenv("PYENV_ROOT"); root != "" {
-		return root
-	}
-	home, _ := os.UserHomeDir()
-	return filepath.Join(home, ".pyenv")
 }
 
 // prepare makes every contender that ONLY admits ready to start. If there is any, the

@@ -20,14 +20,21 @@ func (c contender) on(cpus string, fn func(srv *server) error) error {
 	return fn(srv)
 }
 
-// echoJob is a closed loop.
+// echoJob is a closed loop of echoes over TCP.
 func (m *meter) echoJob(w result.Work, servers []contender) job {
+	return m.closedJob(w, result.LibuvC, whoTakesPart(w, servers), load{depth: w.Depth})
+}
+
+// closedJob is a closed loop: l says which. The rest of it follows from the work.
+func (m *meter) closedJob(w result.Work, control string, contenders []contender, l load) job {
 	rounds, seconds, warmup := m.effort(w)
-	l := load{bytes: w.Bytes, connections: w.Connections, depth: w.Depth, seconds: seconds, warmup: warmup, cpus: m.clientCPU}
+	l.bytes, l.connections, l.seconds, l.warmup = w.Bytes, w.Connections, seconds, warmup
+	var serverCPU string
+	l.cpus, serverCPU = m.cpusOf(w)
 	return job{
-		name: w.String(), control: result.LibuvC, contenders: servers, rounds: rounds, seconds: seconds + warmup + overheadSeconds,
+		name: w.String(), control: control, contenders: contenders, rounds: rounds, seconds: seconds + warmup + overheadSeconds,
 		measure: func(c contender) (list []measurement, err error) {
-			err = c.on(m.serverCPU, func(srv *server) error {
+			err = c.on(serverCPU, func(srv *server) error {
 				s, err := l.run(m.client, srv)
 				list = []measurement{{w, c.name, s.values()}}
 				return err
@@ -43,7 +50,7 @@ func (m *meter) openJob(w result.Work, servers []contender) job {
 	rounds, seconds, warmup := m.effort(w)
 	peak := load{bytes: w.Bytes, connections: w.Connections, seconds: seconds / 2, warmup: warmup, cpus: m.clientCPU}
 	return job{
-		name: w.String(), control: result.LibuvC, contenders: servers, rounds: rounds,
+		name: w.String(), control: result.LibuvC, contenders: whoTakesPart(w, servers), rounds: rounds,
 		seconds: 1.5*seconds + 2*warmup + overheadSeconds,
 		measure: func(c contender) (list []measurement, err error) {
 			err = c.on(m.serverCPU, func(srv *server) error {
@@ -81,7 +88,7 @@ func (m *meter) besideJob(w result.Work, servers []contender) job {
 	rounds, seconds, warmup := m.effort(w)
 	l := load{bytes: w.Bytes, connections: w.Connections, depth: tailDepth, rate: besideRate, seconds: seconds, warmup: warmup}
 	var serverCPU string
-	l.cpus, serverCPU = m.besideCPUs(w)
+	l.cpus, serverCPU = m.cpusOf(w)
 	return job{
 		name: w.String(), control: result.GoNet, contenders: contenders, rounds: rounds,
 		seconds: seconds + warmup + overheadSeconds,
@@ -100,9 +107,9 @@ func (m *meter) besideJob(w result.Work, servers []contender) job {
 	}
 }
 
-// besideCPUs are the processors of client and server: one each, or two that they share.
-func (m *meter) besideCPUs(w result.Work) (client, server string) {
-	if w.Procs == 1 || m.clientCPU == "" || m.serverCPU == "" {
+// cpusOf are the processors of client and server: one each, or two that they share.
+func (m *meter) cpusOf(w result.Work) (client, server string) {
+	if w.Procs < 2 || m.clientCPU == "" || m.serverCPU == "" {
 		return m.clientCPU, m.serverCPU
 	}
 	both := m.clientCPU + "," + m.serverCPU

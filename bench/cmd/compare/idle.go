@@ -25,7 +25,7 @@ const (
 func (m *meter) idleJob(servers []contender) job {
 	w := result.Work{Kind: result.Idle, Connections: m.idle}
 	return job{
-		name: w.String(), control: result.LibuvC, contenders: servers, rounds: 1,
+		name: w.String(), control: result.LibuvC, contenders: whoTakesPart(w, servers), rounds: 1,
 		seconds: (m.settle + m.window).Seconds() + overheadSeconds + float64(m.idle)*idleSeconds,
 		measure: func(c contender) ([]measurement, error) {
 			values, err := m.idleOnce(c)

@@ -1,11 +1,12 @@
 // Command compare measures asyncio against others: C on the same libuv, package net,
-// cloudwego/netpoll, goja_nodejs, uvloop, Python's asyncio and Node. Run it inside
+// cloudwego/netpoll, tokio, goja_nodejs, uvloop, Python's asyncio and Node. Run it inside
 // bench/, or with make compare.
 //
 // What it measures is listed in plan.go: the costs of the loop's operations, echo in a
-// closed loop, at a fixed rate, and beside goroutines that compute, and what an idle
-// connection costs. At the end it holds the figures against those that the design asks
-// for.
+// closed loop, at a fixed rate, and beside goroutines that compute, over UDP and Unix
+// sockets, on several loops and over connections that do not stay, downloads, and what an
+// idle connection costs. At the end it holds the figures against those that the design
+// asks for.
 //
 // What counts is the ratio to a control, because absolute times differ between machines
 // and, on a shared one, between minutes. So every round measures all contenders in turn,
@@ -66,7 +67,7 @@ func main() {
 	}
 }
 
-// defaults take about 28 minutes, or below two.
+// defaults take about 40 minutes, or below three.
 func defaults(quick bool) settings {
 	if quick {
 		return settings{quick: true, rounds: 1, seconds: 0.3, warmup: 0.1, idle: 1000,
@@ -88,7 +89,7 @@ func parseFlags() (settings, outputs) {
 	flag.StringVar(&s.serverCPU, "servercpu", s.serverCPU, "processors of the server, as taskset writes them; empty: any")
 	flag.StringVar(&s.clientCPU, "clientcpu", s.clientCPU, "processors of the client")
 	only := flag.String("only", os.Getenv("ONLY"), "contenders whose names contain one of these, by comma")
-	work := flag.String("work", os.Getenv("WORK"), "kinds of work, by comma: cost, echo, pipeline, open, beside, idle")
+	work := flag.String("work", os.Getenv("WORK"), "kinds of work, by comma: cost, echo, pipeline, open, beside, udp, unix, accept, sendfile, loops, idle")
 	var out outputs
 	flag.StringVar(&out.from, "from", "", "measure nothing: take the run that -json wrote to `file`")
 	flag.StringVar(&out.json, "json", "", "write every sample to `file`")
@@ -176,8 +177,8 @@ func measure(s settings) (*result.Report, error) {
 	fmt.Printf("%s, %d processors, %s\n", rep.CPU, rep.CPUs, rep.Go)
 	fmt.Fprintln(os.Stderr, "building the contenders")
 	b := builder{dirs: dirs, out: tmp}
-	m := &meter{settings: s, out: os.Stdout, report: rep, progress: newProgress(os.Stderr)}
-	if m.client, err = b.cc("client/client.c"); err != nil {
+	m := &meter{settings: s, folder: tmp, out: os.Stdout, report: rep, progress: newProgress(os.Stderr)}
+	if m.client, err = b.cc("client"); err != nil {
 		return nil, err
 	}
 	programs, err := b.prepare(s, rep)

@@ -12,6 +12,7 @@ import (
 type meter struct {
 	settings
 	client   string    // its program
+	folder   string    // of the programs, the file of downloads, and sockets
 	out      io.Writer // of tables
 	report   *result.Report
 	progress *progress

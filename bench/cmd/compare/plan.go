@@ -38,6 +38,9 @@ func (m *meter) plan(p programs) []job {
 	for _, w := range m.besideWorks() {
 		jobs = append(jobs, m.besideJob(w, p.servers))
 	}
+	for _, w := range m.networkWorks() {
+		jobs = append(jobs, m.networkJob(w, p))
+	}
 	if m.wantsWork(result.Idle) {
 		jobs = append(jobs, m.idleJob(p.servers))
 	}
@@ -102,6 +105,36 @@ func (m *meter) besideWorks() []result.Work {
 	return works
 }
 
+// quickNetwork are the works of network.go that QUICK runs have.
+var quickNetwork = []result.Work{
+	{Kind: result.UDP, Bytes: 64, Connections: 10},
+	{Kind: result.UDP, Bytes: 1400, Connections: 100},
+	{Kind: result.Unix, Bytes: 1 << 10, Connections: 10},
+	{Kind: result.Accept, Bytes: 1, Connections: 10},
+	{Kind: result.Sendfile, Bytes: fileBytes, Connections: 1},
+	{Kind: result.Loops, Bytes: 1 << 10, Connections: 100, Procs: coresProcs},
+}
+
+// networkWorks are those of network.go.
+func (m *meter) networkWorks() []result.Work {
+	var works []result.Work
+	add := func(k result.Kind, bytes, procs int, connections ...int) {
+		for _, conns := range connections {
+			w := result.Work{Kind: k, Bytes: bytes, Connections: conns, Procs: procs}
+			if m.wantsWork(k) && (!m.quick || slices.Contains(quickNetwork, w)) {
+				works = append(works, w)
+			}
+		}
+	}
+	add(result.UDP, 64, 0, 1, 10, 100)
+	add(result.UDP, 1400, 0, 1, 10, 100)
+	add(result.Unix, 1<<10, 0, 1, 10, 100)
+	add(result.Accept, 1, 0, 10, 100)
+	add(result.Sendfile, fileBytes, 0, 1)
+	add(result.Loops, 1<<10, coresProcs, 100)
+	return works
+}
+
 // manyConnections share what a server can do: the first round of their requests alone may
 // take tenths of a second.
 const manyConnections = 1000
@@ -111,7 +144,7 @@ const manyConnections = 1000
 // ones tell more than a few long ones.
 func (m *meter) effort(w result.Work) (rounds int, seconds, warmup float64) {
 	rounds, seconds, warmup = m.rounds, m.seconds, m.warmup
-	if m.quick || slices.Contains(echoWork, w) {
+	if m.quick || slices.Contains(echoWork, w) || w.Kind == result.Sendfile || w.Kind == result.Loops {
 		return rounds, seconds, warmup
 	}
 	if w.Kind == result.Open {

@@ -43,6 +43,12 @@ func columnsOf(k result.Kind) []column {
 			{"requests/s", result.Rate, "%.0f", 1, false}, {"CPU us/request", result.CPU, "%.2f", 1, false},
 			{"to control", result.CPU, "%.2f", 1, true},
 		}
+		if k == result.Loops {
+			head = append(head, column{"capacity/s", result.Capacity, "%.0f", 1, false})
+		}
+		if k == result.UDP {
+			tail = append(tail, column{"sent again", result.Resent, "%.0f", 1, false})
+		}
 		return append(append(head, tail...), column{"server busy %", result.Busy, "%.0f", percent, false})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -27,27 +28,48 @@ const (
 type server struct {
 	contender
 	cmd    *exec.Cmd
-	addr   string
-	port   string
+	addr   string        // host and port, or a path
+	port   string        // "" with a path
 	stderr bytes.Buffer  // for exited to be read after
 	lines  chan string   // what it prints
 	exited chan struct{} // closed when the process has ended
 }
 
-// startServer starts c on a free port and returns when it accepts connections.
+// startServer starts c on a free port or on its path, and returns when it serves there.
 func startServer(c contender, cpus string) (*server, error) {
-	port, err := freePort()
+	if c.path != "" {
+		if err := os.Remove(c.path); err != nil && !errors.Is(err, fs.ErrNotExist) { // a killed server leaves it behind
+			return nil, err
+		}
+		return startServerOn("", c, cpus)
+	}
+	port, err := freePort(c.network())
 	if err != nil {
 		return nil, err
 	}
 	return startServerOn(port, c, cpus)
 }
 
+// network is the one that the contender serves on, in package net's words.
+func (c contender) network() string {
+	switch {
+	case c.path != "":
+		return "unix"
+	case c.datagrams:
+		return "udp"
+	default:
+		return "tcp"
+	}
+}
+
 func startServerOn(port string, c contender, cpus string) (*server, error) {
-	argv := append(append([]string{}, c.command...), port)
-	argv = pinned(cpus, append(argv, c.args...))
-	s := &server{contender: c, port: port, addr: "127.0.0.1:" + port, cmd: exec.Command(argv[0], argv[1:]...),
-		lines: make(chan string, 1), exited: make(chan struct{})}
+	s := &server{contender: c, port: port, addr: "127.0.0.1:" + port, lines: make(chan string, 1), exited: make(chan struct{})}
+	place := port
+	if c.path != "" {
+		place, s.addr = c.path, c.path
+	}
+	argv := pinned(cpus, slices.Concat(c.command, []string{place}, c.args))
+	s.cmd = exec.Command(argv[0], argv[1:]...)
 	s.cmd.Stderr = &s.stderr
 	s.cmd.Env = c.environ()
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // so that none is left over when this process is killed
@@ -72,30 +94,32 @@ func startServerOn(port string, c contender, cpus string) (*server, error) {
 	return s, nil
 }
 
-// freePort is one that nobody listens on. Between the look and the server's own bind
+// freePort is one that nobody serves on. Between the look and the server's own bind
 // another process may take it: waitReady notices that.
-func freePort() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+func freePort(network string) (string, error) {
+	var addr string
+	if network == "udp" {
+		conn, err := net.ListenPacket(network, "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		defer conn.Close()
+		addr = conn.LocalAddr().String()
+	} else {
+		ln, err := net.Listen(network, "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		defer ln.Close()
+		addr = ln.Addr().String()
 	}
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		return "", err
-	}
-	if err := ln.Close(); err != nil {
-		return "", err
-	}
-	if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
-		conn.Close()
-		return "", fmt.Errorf("another process already listens on port %s", port)
-	}
-	return port, nil
+	_, port, err := net.SplitHostPort(addr)
+	return port, err
 }
 
-// waitReady returns when the server's own process accepts connections. That another
-// process answers on the port, one that an earlier run has left over, is an error: it
-// must not be measured by mistake.
+// waitReady returns when the server's own process serves. That another process has the
+// port, one that an earlier run has left over, is an error: it must not be measured by
+// mistake.
 func (s *server) waitReady() error {
 	deadline := time.After(startTimeout)
 	for {
@@ -103,44 +127,49 @@ func (s *server) waitReady() error {
 		case <-s.exited:
 			return fmt.Errorf("the server ended at once: %s", strings.TrimSpace(s.stderr.String()))
 		case <-deadline:
-			return fmt.Errorf("the server does not accept on port %s after %v", s.port, startTimeout)
+			return fmt.Errorf("the server does not serve on %s after %v", s.addr, startTimeout)
 		case <-time.After(pollInterval):
 		}
-		if conn, err := net.Dial("tcp", s.addr); err == nil {
-			return errors.Join(conn.Close(), s.checkListener())
+		if ready, err := s.ready(); ready || err != nil {
+			return err
 		}
 	}
 }
 
-// checkListener fails unless every socket that listens on the port belongs to the server.
-func (s *server) checkListener() error {
-	sockets, err := listeners("/proc/net/tcp", s.port)
+// ready reports whether every socket that the server is to have is there. It fails if
+// one belongs to another process.
+func (s *server) ready() (bool, error) {
+	if s.path != "" {
+		conn, err := net.Dial("unix", s.path)
+		if err != nil {
+			return false, nil
+		}
+		return true, conn.Close()
+	}
+	sockets, err := listeners(s.network(), s.port)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, socket := range sockets {
 		if !s.owns(socket) {
-			return fmt.Errorf("another process listens on port %s: a server of an earlier run? fuser -n tcp %s tells which",
-				s.port, s.port)
+			return false, fmt.Errorf("another process listens on port %s: a server of an earlier run? fuser -n %s %s tells which",
+				s.port, s.network(), s.port)
 		}
 	}
-	if len(sockets) == 0 {
-		return fmt.Errorf("port %s answers, but no socket of this machine listens on it", s.port)
-	}
-	return nil
+	return len(sockets) >= max(1, s.loops), nil
 }
 
-// tcpListen is the state of a listening socket in /proc/net/tcp.
-const tcpListen = "0A"
+// servingState is how a socket that serves looks in the kernel's table of a network.
+var servingState = map[string]string{"tcp": "0A", "udp": "07"}
 
-// listeners are the sockets that listen on an IPv4 port, as the descriptors in
+// listeners are the sockets that serve on an IPv4 port, as the descriptors in
 // /proc/PID/fd name them.
-func listeners(table, port string) ([]string, error) {
+func listeners(network, port string) ([]string, error) {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(table)
+	b, err := os.ReadFile("/proc/net/" + network)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +178,7 @@ func listeners(table, port string) ([]string, error) {
 	for line := range strings.Lines(string(b)) {
 		// sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid
 		// timeout inode
-		if f := strings.Fields(line); len(f) > 9 && strings.HasSuffix(f[1], suffix) && f[3] == tcpListen {
+		if f := strings.Fields(line); len(f) > 9 && strings.HasSuffix(f[1], suffix) && f[3] == servingState[network] {
 			sockets = append(sockets, "socket:["+f[9]+"]")
 		}
 	}

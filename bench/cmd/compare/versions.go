@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -35,6 +36,9 @@ func versions() map[string]string {
 	found := map[string]string{"libuv": asyncio.LibuvVersion()}
 	for _, module := range []string{"github.com/cloudwego/netpoll", "github.com/dop251/goja_nodejs"} {
 		found[module[strings.LastIndexByte(module, '/')+1:]] = firstLine("go", "list", "-m", "-f", "{{.Version}}", module)
+	}
+	if crate, _ := filepath.Glob(filepath.Join(crates, tokioCrate)); len(crate) > 0 {
+		found[result.Tokio] = strings.TrimPrefix(filepath.Base(crate[0]), "tokio-")
 	}
 	found[result.Node] = firstLine("node", "--version")
 	if path, ok := pythonWith("asyncio"); ok {

@@ -15,9 +15,12 @@ const ratioMost = 4
 // chartsOf are the charts of a report, in the order of the page's sections.
 func chartsOf(r *result.Report) []*chart {
 	var charts []*chart
-	for _, kind := range []result.Kind{result.Echo, result.Pipeline} {
+	for _, kind := range []result.Kind{result.Echo, result.Pipeline, result.UDP, result.Unix, result.Accept, result.Sendfile, result.Loops} {
 		for _, f := range families(r.Kind(kind)) {
 			c := &chart{file: f.file(), title: "CPU per request as a multiple of C's: " + f.title(), unit: "multiple of C", even: 1, most: ratioMost}
+			if kind == result.Loops {
+				c.title, c.unit = "CPU per request as a multiple of one loop's: "+f.title(), "multiple of one loop"
+			}
 			c.fill(f.rows, f.labels(), func(res result.Result) mark { return mark{mid: res.Figures[result.CPU].Ratio} })
 			charts = append(charts, c)
 		}
@@ -120,6 +123,16 @@ func (f family) title() string {
 		s = fmt.Sprintf("echo of %s at %.0f %% of the greatest rate", result.Size(f.Bytes), f.Load*100)
 	case result.Beside:
 		s = fmt.Sprintf("echo of %s, %d connections, beside busy goroutines", result.Size(f.Bytes), f.Connections)
+	case result.UDP:
+		s = "datagrams of " + result.Size(f.Bytes)
+	case result.Unix:
+		s = fmt.Sprintf("echo of %s over a Unix socket", result.Size(f.Bytes))
+	case result.Accept:
+		s = fmt.Sprintf("connect, echo of %s, close", result.Size(f.Bytes))
+	case result.Sendfile:
+		s = "a file of " + result.Size(f.Bytes)
+	case result.Loops:
+		s = fmt.Sprintf("echo of %s on one loop and on two", result.Size(f.Bytes))
 	case result.Idle:
 		s = "idle connections"
 	default:
@@ -163,6 +176,10 @@ func (f family) labels() []string {
 			labels[i] = fmt.Sprintf("%d busy, %s", row.Busy, count(row.Procs, "processor"))
 		case result.Cost:
 			labels[i] = row.Name
+		case result.UDP:
+			labels[i] = count(row.Connections, "socket")
+		case result.Accept:
+			labels[i] = fmt.Sprintf("%d at a time", row.Connections)
 		default:
 			labels[i] = count(row.Connections, "connection")
 		}

@@ -8,11 +8,17 @@ import (
 )
 
 // colours has a hue for each family: blue for asyncio, green for Go without it, orange
-// for uvloop, violet for Python's own loop, red for Node, grey for C.
+// for uvloop, violet for Python's own loop, red for Node, brown for tokio, grey for C.
 var colours = map[string]color.RGBA{
 	result.LibuvC:         rgb(0x404040),
 	result.LibuvC256:      rgb(0x9a9a9a),
+	result.LibuvCPlain:    rgb(0x9a9a9a),
+	result.LibuvCLoops:    rgb(0x9a9a9a),
+	result.EpollC:         rgb(0x404040),
 	result.Protocol:       rgb(0x1b4f9c),
+	result.OneLoop:        rgb(0x1b4f9c),
+	result.TwoLoops:       rgb(0x5b9bd5),
+	result.Buffered:       rgb(0x12305c),
 	result.Asyncio:        rgb(0x1b4f9c),
 	result.Streams:        rgb(0x5b9bd5),
 	result.PureGo:         rgb(0x7b8fe0),
@@ -27,12 +33,13 @@ var colours = map[string]color.RGBA{
 	result.Node:           rgb(0xc0392b),
 	result.PureGoStreams:  rgb(0xb4bdf0),
 	result.Netpoll:        rgb(0x9cb83c),
+	result.Tokio:          rgb(0x8c6d4f),
 	result.Goja:           rgb(0x17a2b0),
 	result.NodeMicrotasks: rgb(0xe8a19a),
 }
 
 // spare are the colours of contenders that colours does not know.
-var spare = []color.RGBA{rgb(0xe08bb5), rgb(0x8c6d4f), rgb(0xc9b83a)}
+var spare = []color.RGBA{rgb(0xe08bb5), rgb(0xc9b83a)}
 
 // colourOf depends on the name alone: a contender that joins changes nobody's colour.
 func colourOf(name string) color.RGBA {

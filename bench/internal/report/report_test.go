@@ -63,6 +63,26 @@ func written() *result.Report {
 			add(result.Work{Kind: result.Beside, Bytes: 1 << 10, Connections: 10, Busy: busy, Procs: procs}, "", echo(float64(1+1000*busy/procs)))
 		}
 	}
+	for _, connections := range []int{1, 10} {
+		add(result.Work{Kind: result.UDP, Bytes: 1400, Connections: connections}, result.LibuvC, func(times float64) map[result.Metric]float64 {
+			values := echo(2)(times)
+			if times > 1.2 {
+				values[result.Resent] = 7
+			}
+			return values
+		})
+		add(result.Work{Kind: result.Unix, Bytes: 1 << 10, Connections: connections}, result.LibuvC, echo(3))
+		add(result.Work{Kind: result.Accept, Bytes: 1, Connections: 10 * connections}, result.LibuvC, echo(20))
+	}
+	add(result.Work{Kind: result.Sendfile, Bytes: 100 << 20, Connections: 1}, result.LibuvC, echo(15_000))
+	loops := result.Row{Work: result.Work{Kind: result.Loops, Bytes: 1 << 10, Connections: 100, Procs: 2}, Control: result.OneLoop}
+	for i, name := range []string{result.OneLoop, result.TwoLoops} {
+		values := echo(4 + 0.2*float64(i))(1)
+		values[result.Capacity] = float64(1+i) * 1e6 / values[result.CPU]
+		loops.Add(name, 1, values)
+	}
+	loops.Summarise()
+	r.Rows = append(r.Rows, loops)
 	add(result.Work{Kind: result.Idle, Connections: 5000}, result.LibuvC, func(times float64) map[result.Metric]float64 {
 		return map[result.Metric]float64{result.Bytes: 900 * times, result.BytesFreed: 300 * times * times, result.Wakeups: 0, result.IdleCPU: 0.001 * times}
 	})
@@ -135,7 +155,7 @@ func TestWritesTheSameAgain(t *testing.T) {
 
 func TestCharts(t *testing.T) {
 	charts := chartsOf(written())
-	require.Len(t, charts, 7)
+	require.Len(t, charts, 12)
 	for _, c := range charts {
 		t.Run(c.file, func(t *testing.T) {
 			var svg bytes.Buffer

@@ -23,6 +23,15 @@ var sections = []section{
 		"A latency counts from when its request was due. Microseconds.",
 		(*document).latencies},
 	{result.Beside, "Latency beside goroutines that compute", "The server's process also runs goroutines that never rest, while requests come at a low, fixed rate. Microseconds, p50 / p99.", (*document).beside},
+	{result.UDP, "Datagrams", "Every socket of the client sends a datagram, waits until it is back, and sends again; one that is lost is sent again after 50 ms. CPU\n" +
+		"per datagram. `" + result.LibuvC + "` receives many with one system call (recvmmsg), `" + result.LibuvCPlain + "` one with each.", (*document).ratios},
+	{result.Unix, "Unix sockets", "As the echo above, over a Unix socket.", (*document).ratios},
+	{result.Accept, "Connections that do not stay", "The client connects, sends a byte, waits until it is back, and closes. CPU per connection.", (*document).ratios},
+	{result.Sendfile, "Downloads", "A connection asks for a file, which is in the page cache, gets all of it, and asks again. CPU per file. `" + result.EpollC + "` is sendfile(2) and\n" +
+		"epoll in C, `" + result.Python + "` loop.sendfile of Python's own loop, since uvloop has none; Node has no sendfile and reads and writes.", (*document).ratios},
+	{result.Loops, "Several loops", "Two loops, each with a listening socket of its own on the same port, against one. The client needs a processor, so two loops cannot show\n" +
+		"here what they could do on two of their own. It follows from CPU per request: the capacity is that of as many processors as there are\n" +
+		"loops, if each has its share of the connections.", (*document).ratios},
 	{result.Idle, "Idle connections", "Each has echoed one small message before. Bytes are resident memory per connection.", (*document).idle},
 	{result.Cost, "Costs of the loop itself", "Nanoseconds per operation, without network; in brackets the multiple of the control's. `" + result.Bare + "` is the nearest thing\n" +
 		"that Go has without a loop.",
@@ -94,8 +103,8 @@ func (d *document) ratios(f family) {
 		return ratio(cpu)
 	})
 	d.details("Requests per second, CPU and latencies", f, func(row result.Row) {
-		d.figures(row, []column{{"requests/s", result.Rate, 1}, {"CPU us/request", result.CPU, 1}, {"p50 us", result.P50, 1}, {"p99 us", result.P99, 1},
-			{"p99.9 us", result.P999, 1}, {"server busy %", result.Busy, 100}})
+		d.figures(row, []column{{"requests/s", result.Rate, 1}, {"CPU us/request", result.CPU, 1}, {"capacity/s", result.Capacity, 1}, {"p50 us", result.P50, 1},
+			{"p99 us", result.P99, 1}, {"p99.9 us", result.P999, 1}, {"server busy %", result.Busy, 100}, {"sent again", result.Resent, 1}})
 	})
 }
 

@@ -108,6 +108,11 @@ func TestNames(t *testing.T) {
 		"pipeline 16 x 64 B, 10 connections":                      {Kind: Pipeline, Bytes: 64, Depth: 16, Connections: 10},
 		"open loop 1 KiB, 100 connections, 70 % load":             {Kind: Open, Bytes: 1 << 10, Connections: 100, Load: 0.7},
 		"echo 1 KiB, 10 connections, beside 2 busy, GOMAXPROCS 1": {Kind: Beside, Bytes: 1 << 10, Connections: 10, Busy: 2, Procs: 1},
+		"UDP echo 1400 B, 10 sockets":                             {Kind: UDP, Bytes: 1400, Connections: 10},
+		"Unix echo 1 KiB, 1 connection":                           {Kind: Unix, Bytes: 1 << 10, Connections: 1},
+		"connect, echo 1 B, close, 10 at a time":                  {Kind: Accept, Bytes: 1, Connections: 10},
+		"sendfile 100 MiB, 1 connection":                          {Kind: Sendfile, Bytes: 100 << 20, Connections: 1},
+		"echo 1 KiB, 10 connections, on loops, GOMAXPROCS 2":      {Kind: Loops, Bytes: 1 << 10, Connections: 10, Procs: 2},
 		"5000 idle connections":                                   {Kind: Idle, Connections: 5000},
 		"Switch":                                                  {Kind: Cost, Name: "Switch"},
 	} {

@@ -11,21 +11,33 @@ const (
 	Pipeline Kind = "pipeline" // small messages, Depth of them in flight on every connection
 	Open     Kind = "open"     // requests at a fixed rate, however late the answers are
 	Beside   Kind = "beside"   // echo beside Busy goroutines that only compute
+	UDP      Kind = "udp"      // closed loop of datagrams, Connections are sockets of the client
+	Unix     Kind = "unix"     // closed loop over a Unix socket
+	Accept   Kind = "accept"   // a fresh connection for each request, Connections of them at a time
+	Sendfile Kind = "sendfile" // downloads of Bytes
+	Loops    Kind = "loops"    // closed loop, on processors that client and server share
 	Idle     Kind = "idle"     // connections that do nothing
 	Cost     Kind = "cost"     // an operation of the loop itself, called Name
 )
 
 // Names of the contenders, the same in every kind of work.
 const (
-	LibuvC         = "libuv-c" // the control of all works with connections
+	LibuvC         = "libuv-c" // the control of all works with connections, but for kinds Sendfile and Loops
 	LibuvC256      = "libuv-c-256k"
+	LibuvCPlain    = "libuv-c-plain"   // kind UDP: a system call for each datagram
+	LibuvCLoops    = "libuv-c-2-loops" // kind Loops
+	EpollC         = "epoll-c"         // the control of kind Sendfile
 	Protocol       = "asyncio-protocol"
 	Streams        = "asyncio-streams"
+	Buffered       = "asyncio-buffered" // a BufferedProtocol
+	OneLoop        = "asyncio-1-loop"   // the control of kind Loops
+	TwoLoops       = "asyncio-2-loops"
 	PureGo         = "asyncio-purego"
 	PureGoStreams  = "asyncio-purego-streams"
 	Asyncio        = "asyncio" // where callbacks or streams make no difference: kind Cost
 	GoNet          = "go-net"
 	Netpoll        = "netpoll"
+	Tokio          = "tokio"
 	Goja           = "goja"
 	Bare           = "go-bare" // the nearest thing without a loop, the control of kind Cost: goroutines, channels, iter.Pull
 	Uvloop         = "uvloop-protocol"
@@ -52,10 +64,7 @@ type Work struct {
 
 // String names the work in tables, for instance "echo 1 KiB, 10 connections".
 func (w Work) String() string {
-	conns := "1 connection"
-	if w.Connections != 1 {
-		conns = fmt.Sprintf("%d connections", w.Connections)
-	}
+	conns := plural(w.Connections, "connection")
 	switch w.Kind {
 	case Pipeline:
 		return fmt.Sprintf("pipeline %d x %s, %s", w.Depth, Size(w.Bytes), conns)
@@ -63,6 +72,14 @@ func (w Work) String() string {
 		return fmt.Sprintf("open loop %s, %s, %.0f %% load", Size(w.Bytes), conns, w.Load*100)
 	case Beside:
 		return fmt.Sprintf("echo %s, %s, beside %d busy, GOMAXPROCS %d", Size(w.Bytes), conns, w.Busy, w.Procs)
+	case UDP:
+		return fmt.Sprintf("UDP echo %s, %s", Size(w.Bytes), plural(w.Connections, "socket"))
+	case Unix:
+		return fmt.Sprintf("Unix echo %s, %s", Size(w.Bytes), conns)
+	case Accept:
+		return fmt.Sprintf("connect, echo %s, close, %d at a time", Size(w.Bytes), w.Connections)
+	case Loops:
+		return fmt.Sprintf("echo %s, %s, on loops, GOMAXPROCS %d", Size(w.Bytes), conns, w.Procs)
 	case Idle:
 		return fmt.Sprintf("%d idle connections", w.Connections)
 	case Cost:
@@ -72,8 +89,18 @@ func (w Work) String() string {
 	}
 }
 
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // Size writes a number of bytes.
 func Size(bytes int) string {
+	if bytes >= 1<<20 && bytes%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
 	if bytes >= 1<<10 && bytes%(1<<10) == 0 {
 		return fmt.Sprintf("%d KiB", bytes>>10)
 	}
@@ -83,7 +110,7 @@ func Size(bytes int) string {
 // Metric names a figure and its unit.
 type Metric string
 
-// The metrics. All but Rate and Offered are better when they are less.
+// The metrics. All but Rate, Offered and Capacity are better when they are less.
 const (
 	Requests Metric = "requests" // how many were counted
 	Seconds  Metric = "seconds"  // in how long
@@ -93,7 +120,9 @@ const (
 	P50      Metric = "p50_us"   // latencies
 	P99      Metric = "p99_us"
 	P999     Metric = "p999_us"
-	Busy     Metric = "busy" // share of one processor that the server used
+	Busy     Metric = "busy"     // share of one processor that the server used
+	Resent   Metric = "resent"   // kind UDP: datagrams that were not answered in time, if there were any
+	Capacity Metric = "capacity" // kind Loops: requests per second, had every loop a processor and its share of the connections
 
 	Bytes      Metric = "bytes"       // resident, per idle connection
 	BytesFreed Metric = "bytes_freed" // the same after the server gave its free memory back

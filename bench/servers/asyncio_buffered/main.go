@@ -1,5 +1,5 @@
 // Command asyncio_buffered is an echo server of callbacks that reads into the memory of
-// its protocols: asyncio_buffered PORT. ASYNCIO_DRIVER=purego in the environment makes
+// its protocols: asyncio_buffered PLACE. ASYNCIO_DRIVER=purego in the environment makes
 // it run without libuv.
 package main
 
@@ -8,45 +8,36 @@ import (
 	"log"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/bench/servers/internal/echo"
 	"github.com/seed-a026a017/asyncio/bench/servers/internal/serve"
 )
 
 const bufferBytes = 128 << 10
 
-// echo sends back what it receives, and reads no more while the peer does not take it.
-type echo struct {
+// buffered sends back what it receives, and reads no more while the peer does not take it.
+type buffered struct {
 	asyncio.NullProtocol
 	transport asyncio.Transport
 	buf       []byte
 }
 
-func (e *echo) ConnectionMade(t asyncio.Transport) { e.transport = t }
-func (e *echo) BufferUpdated(n int)                { e.transport.Write(e.buf[:n]) }
-func (e *echo) PauseWriting()                      { e.transport.PauseReading() }
-func (e *echo) ResumeWriting()                     { e.transport.ResumeReading() }
+func (b *buffered) ConnectionMade(t asyncio.Transport) { b.transport = t }
+func (b *buffered) BufferUpdated(n int)                { b.transport.Write(b.buf[:n]) }
+func (b *buffered) PauseWriting()                      { b.transport.PauseReading() }
+func (b *buffered) ResumeWriting()                     { b.transport.ResumeReading() }
 
-func (e *echo) GetBuffer(int) []byte {
-	if e.buf == nil {
-		e.buf = make([]byte, bufferBytes)
+func (b *buffered) GetBuffer(int) []byte {
+	if b.buf == nil {
+		b.buf = make([]byte, bufferBytes)
 	}
-	return e.buf
+	return b.buf
 }
 
 func main() {
-	addr := serve.Addr()
+	network, address := serve.Place()
+	factory := func() asyncio.Protocol { return new(buffered) }
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
-		if err != nil {
-			return err
-		}
-		factory := func() asyncio.Protocol { return new(echo) }
-		server, err := loop.CreateServer(ctx, factory, "tcp", addr, asyncio.WithBacklog(4096))
-		if err != nil {
-			return err
-		}
-		return server.ServeForever(ctx)
+		return echo.Serve(ctx, factory, network, address)
 	}))
-	if err != nil {
-		log.Fatal(err)
-	}
+	log.Fatal(err)
 }

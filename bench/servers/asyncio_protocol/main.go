@@ -1,4 +1,4 @@
-// Command asyncio_protocol is an echo server of callbacks: asyncio_protocol PORT.
+// Command asyncio_protocol is an echo server of callbacks: asyncio_protocol PLACE.
 // ASYNCIO_DRIVER=purego in the environment makes it run without libuv.
 package main
 
@@ -7,35 +7,14 @@ import (
 	"log"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/bench/servers/internal/echo"
 	"github.com/seed-a026a017/asyncio/bench/servers/internal/serve"
 )
 
-// echo sends back what it receives, and reads no more while the peer does not take it.
-type echo struct {
-	asyncio.NullProtocol
-	transport asyncio.Transport
-}
-
-func (e *echo) ConnectionMade(t asyncio.Transport) { e.transport = t }
-func (e *echo) DataReceived(data []byte)           { e.transport.Write(data) }
-func (e *echo) PauseWriting()                      { e.transport.PauseReading() }
-func (e *echo) ResumeWriting()                     { e.transport.ResumeReading() }
-
 func main() {
-	addr := serve.Addr()
+	network, address := serve.Place()
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
-		loop, err := asyncio.GetRunningLoop(ctx)
-		if err != nil {
-			return err
-		}
-		factory := func() asyncio.Protocol { return new(echo) }
-		server, err := loop.CreateServer(ctx, factory, "tcp", addr, asyncio.WithBacklog(4096))
-		if err != nil {
-			return err
-		}
-		return server.ServeForever(ctx)
+		return echo.Serve(ctx, echo.New, network, address)
 	}))
-	if err != nil {
-		log.Fatal(err)
-	}
+	log.Fatal(err)
 }

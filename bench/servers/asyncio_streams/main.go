@@ -1,5 +1,5 @@
 // Command asyncio_streams is an echo server with a task for each connection:
-// asyncio_streams PORT. ASYNCIO_DRIVER=purego in the environment makes it run without
+// asyncio_streams PLACE. ASYNCIO_DRIVER=purego in the environment makes it run without
 // libuv.
 package main
 
@@ -16,9 +16,9 @@ import (
 )
 
 func main() {
-	addr := serve.Addr()
+	network, address := serve.Place()
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
-		server, err := asyncio.StartServer(ctx, echo, "tcp", addr, asyncio.WithBacklog(4096))
+		server, err := asyncio.StartServer(ctx, echo, network, address, asyncio.WithBacklog(4096))
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-// Command netpoll is an echo server on cloudwego/netpoll: netpoll PORT.
+// Command netpoll is an echo server on cloudwego/netpoll: netpoll PLACE.
 package main
 
 import (
@@ -13,7 +13,8 @@ import (
 
 func main() {
 	netpoll.SetLoggerOutput(io.Discard) // it would log every connection that the client leaves in the middle of a message
-	ln, err := netpoll.CreateListener("tcp", serve.Addr())
+	network, address := serve.Place()
+	ln, err := netpoll.CreateListener(network, address)
 	if err != nil {
 		log.Fatal(err)
 	}

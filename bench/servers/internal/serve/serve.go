@@ -10,30 +10,32 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
 // bufferBytesMin is what a connection begins with, and keeps while its messages are
-// smaller, as io.ReadAll begins; bufferBytesMax is what the C server reads at once.
+// smaller, as io.ReadAll begins; BufferBytesMax is what the C server reads at once.
 const (
 	bufferBytesMin = 512
-	bufferBytesMax = 64 << 10
+	BufferBytesMax = 64 << 10
 )
 
 // busyVariable is the environment variable that says how many goroutines compute beside
 // the server.
 const busyVariable = "BUSY"
 
-// Addr is the address to listen on: PORT of the command line, on the loopback interface.
-// It ends the program when the arguments are wrong.
+// Place is where to listen: the command line's first argument, a port on the loopback
+// interface or, with a slash, the path of a Unix socket. It ends the program when the
+// arguments are wrong.
 //
 // From then on each SIGUSR1 gives free memory back to the system and says "freed" on
 // stdout, so that memory can be measured without garbage, and as many goroutines compute
 // as the environment's BUSY says.
-func Addr() string {
+func Place() (network, address string) {
 	log.SetFlags(0)
 	if len(os.Args) < 2 {
-		log.Fatalf("usage: %s PORT", os.Args[0])
+		log.Fatalf("usage: %s PLACE ...", os.Args[0])
 	}
 	if busy := os.Getenv(busyVariable); busy != "" {
 		n, err := strconv.Atoi(busy)
@@ -52,7 +54,11 @@ func Addr() string {
 			fmt.Println("freed")
 		}
 	}()
-	return "127.0.0.1:" + os.Args[1]
+	place := os.Args[1]
+	if strings.Contains(place, "/") {
+		return "unix", place
+	}
+	return "tcp", "127.0.0.1:" + place
 }
 
 // compute needs a processor and nothing else, for ever: it calls nothing, allocates
@@ -71,7 +77,7 @@ func NewBuffer() []byte { return make([]byte, bufferBytesMin) }
 // Grow returns the buffer for the next read, after one that brought n bytes: twice as
 // large when buf was filled.
 func Grow(buf []byte, n int) []byte {
-	if n < len(buf) || len(buf) == bufferBytesMax {
+	if n < len(buf) || len(buf) == BufferBytesMax {
 		return buf
 	}
 	return make([]byte, 2*len(buf))
