@@ -67,8 +67,12 @@ type Transport interface {
 	LocalAddr() net.Addr
 	// RemoteAddr is the address of the peer.
 	RemoteAddr() net.Addr
-	// ExtraInfo looks deeper: get_extra_info. "sockname" and "peername" are a net.Addr,
-	// "socket" is a TransportSocket. What the transport does not know is nil.
+	// ExtraInfo looks deeper: get_extra_info. What the transport does not know is nil.
+	//
+	//	"sockname", "peername"  net.Addr
+	//	"socket"                TransportSocket
+	//	"peercred"              PeerCredentials of a Unix socket, on Linux, until the
+	//	                        connection is lost; asyncio has them by SO_PEERCRED
 	ExtraInfo(key string) any
 	// Loop is the loop of the connection.
 	Loop() *Loop

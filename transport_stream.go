@@ -362,6 +362,10 @@ func (t *streamTransport) ExtraInfo(key string) any {
 		return t.RemoteAddr()
 	case "socket":
 		return TransportSocket{source: t.stream, local: t.LocalAddr(), remote: t.RemoteAddr()}
+	case "peercred":
+		if fd := t.stream.FD(); fd >= 0 && t.network() == "unix" {
+			return peerCredentials(fd)
+		}
 	}
 	return nil
 }

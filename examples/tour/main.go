@@ -44,6 +44,8 @@ var stops = []struct{ name, idea string }{
 	{"threads", "loops beside other goroutines"},
 	{"echo_protocol", "server and client in callbacks"},
 	{"echo_streams", "server and client as coroutines"},
+	{"unix", "a Unix socket that knows its peer"},
+	{"proxy", "back-pressure both ways, half-close"},
 	{"multicore", "several loops share a port"},
 	{"chat", "back-pressure and a graceful end"},
 	{"graceful_shutdown", "SIGTERM, a deadline, a report"},

@@ -20,20 +20,32 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
+// serveUnix runs body with a server on path.
+func serveUnix(t *testing.T, l *asyncio.Loop, path string, body func(ctx context.Context, s *asyncio.Server)) {
+	t.Helper()
+	asynciotest.InTask(t, l, func(ctx context.Context) {
+		s, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+		require.NoError(t, err)
+		body(ctx, s)
+	})
+}
+
+// leaveSocketFile leaves the file of a socket as a crash would.
+func leaveSocketFile(t *testing.T, path string) {
+	t.Helper()
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	require.NoError(t, err)
+	ln.SetUnlinkOnClose(false)
+	require.NoError(t, ln.Close())
+	require.FileExists(t, path)
+}
+
 func TestServerSocketFile(t *testing.T) {
 	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		serve := func(t *testing.T, l *asyncio.Loop, path string, body func(ctx context.Context, s *asyncio.Server)) {
-			t.Helper()
-			asynciotest.InTask(t, l, func(ctx context.Context) {
-				s, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
-				require.NoError(t, err)
-				body(ctx, s)
-			})
-		}
 
 		t.Run("Close removes it", func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
-			serve(t, asynciotest.New(t, opts...), path, func(ctx context.Context, s *asyncio.Server) {
+			serveUnix(t, asynciotest.New(t, opts...), path, func(ctx context.Context, s *asyncio.Server) {
 				require.FileExists(t, path)
 				s.Close()
 				require.NoFileExists(t, path)
@@ -48,7 +60,7 @@ func TestServerSocketFile(t *testing.T) {
 		t.Run("Close of the loop removes it", func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
 			l := asynciotest.New(t, opts...)
-			serve(t, l, path, func(context.Context, *asyncio.Server) {})
+			serveUnix(t, l, path, func(context.Context, *asyncio.Server) {})
 			require.FileExists(t, path)
 			require.NoError(t, l.Close())
 			require.NoFileExists(t, path)
@@ -56,34 +68,12 @@ func TestServerSocketFile(t *testing.T) {
 		t.Run("another directory at the end", func(t *testing.T) {
 			dir := t.TempDir()
 			t.Chdir(dir)
-			serve(t, asynciotest.New(t, opts...), "s", func(_ context.Context, s *asyncio.Server) {
+			serveUnix(t, asynciotest.New(t, opts...), "s", func(_ context.Context, s *asyncio.Server) {
 				require.FileExists(t, filepath.Join(dir, "s"))
 				t.Chdir(t.TempDir())
 				s.Close()
 				require.NoFileExists(t, filepath.Join(dir, "s"))
 			})
-		})
-		t.Run("what others put in its place stays", func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "s")
-			serve(t, asynciotest.New(t, opts...), path, func(_ context.Context, s *asyncio.Server) {
-				require.NoError(t, os.Remove(path))
-				other, err := net.Listen("unix", path)
-				require.NoError(t, err)
-				s.Close()
-				c, err := net.Dial("unix", path)
-				require.NoError(t, err, "the other's socket")
-				require.NoError(t, c.Close())
-				require.NoError(t, other.Close())
-			})
-		})
-		t.Run("gone before", func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "s")
-			log, logger := testkit.RecordLog()
-			serve(t, asynciotest.New(t, append(opts, logger)...), path, func(_ context.Context, s *asyncio.Server) {
-				require.NoError(t, os.Remove(path))
-				s.Close()
-			})
-			require.Empty(t, log.Matching(""))
 		})
 	})
 }
@@ -118,30 +108,13 @@ func TestServerSocketFileOfAnotherServer(t *testing.T) {
 	})
 }
 
-func TestServerTakesOverAStaleSocketFile(t *testing.T) {
-	// stale leaves the file of a socket as a crash would.
-	stale := func(t *testing.T, path string) {
-		ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-		require.NoError(t, err)
-		ln.SetUnlinkOnClose(false)
-		require.NoError(t, ln.Close())
-		require.FileExists(t, path)
-	}
+func TestServerSocketFileInUse(t *testing.T) {
 	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		inTask := func(t *testing.T, body func(ctx context.Context, l *asyncio.Loop, path string)) {
 			l := asynciotest.New(t, opts...)
 			path := filepath.Join(t.TempDir(), "s")
 			asynciotest.InTask(t, l, func(ctx context.Context) { body(ctx, l, path) })
 		}
-		t.Run("of a crash", func(t *testing.T) {
-			inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
-				stale(t, path)
-				s, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
-				require.NoError(t, err)
-				s.Close()
-				require.NoFileExists(t, path)
-			})
-		})
 		t.Run("a live server", func(t *testing.T) {
 			inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
 				live, err := net.Listen("unix", path)
@@ -171,16 +144,6 @@ func TestServerTakesOverAStaleSocketFile(t *testing.T) {
 				require.ErrorIs(t, err, syscall.EADDRINUSE)
 				require.FileExists(t, path)
 				require.NoError(t, live.Close())
-			})
-		})
-		t.Run("a file that is no socket", func(t *testing.T) {
-			inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
-				require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
-				_, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
-				require.ErrorIs(t, err, syscall.EADDRINUSE)
-				text, err := os.ReadFile(path)
-				require.NoError(t, err)
-				require.Equal(t, "precious", string(text))
 			})
 		})
 	})
@@ -245,5 +208,62 @@ func TestLoopCloseWithALoggerThatPanics(t *testing.T) {
 		require.NotNil(t, testkit.Recovered(func() { _ = l.Close() }))
 		require.NoFileExists(t, filepath.Join(dir, "a"))
 		require.NoFileExists(t, filepath.Join(dir, "b"))
+	})
+}
+
+func TestUnixSockets(t *testing.T) {
+	t.Run("UNX-02", func(t *testing.T) {
+		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			t.Run("what others put in its place stays", func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "s")
+				serveUnix(t, asynciotest.New(t, opts...), path, func(_ context.Context, s *asyncio.Server) {
+					require.NoError(t, os.Remove(path))
+					other, err := net.Listen("unix", path)
+					require.NoError(t, err)
+					s.Close()
+					c, err := net.Dial("unix", path)
+					require.NoError(t, err, "the other's socket")
+					require.NoError(t, c.Close())
+					require.NoError(t, other.Close())
+				})
+			})
+			t.Run("gone before", func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "s")
+				log, logger := testkit.RecordLog()
+				serveUnix(t, asynciotest.New(t, append(opts, logger)...), path, func(_ context.Context, s *asyncio.Server) {
+					require.NoError(t, os.Remove(path))
+					s.Close()
+				})
+				require.Empty(t, log.Matching(""))
+			})
+		})
+	})
+	t.Run("UNX-03", func(t *testing.T) {
+		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+			inTask := func(t *testing.T, body func(ctx context.Context, l *asyncio.Loop, path string)) {
+				l := asynciotest.New(t, opts...)
+				path := filepath.Join(t.TempDir(), "s")
+				asynciotest.InTask(t, l, func(ctx context.Context) { body(ctx, l, path) })
+			}
+			t.Run("of a crash", func(t *testing.T) {
+				inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
+					leaveSocketFile(t, path)
+					s, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+					require.NoError(t, err)
+					s.Close()
+					require.NoFileExists(t, path)
+				})
+			})
+			t.Run("a file that is no socket", func(t *testing.T) {
+				inTask(t, func(ctx context.Context, l *asyncio.Loop, path string) {
+					require.NoError(t, os.WriteFile(path, []byte("precious"), 0o600))
+					_, err := l.CreateServer(ctx, testkit.NewEchoes, "unix", path)
+					require.ErrorIs(t, err, syscall.EADDRINUSE)
+					text, err := os.ReadFile(path)
+					require.NoError(t, err)
+					require.Equal(t, "precious", string(text))
+				})
+			})
+		})
 	})
 }
