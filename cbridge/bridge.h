@@ -19,6 +19,10 @@
 //   a slot                      Go's from the call or record that brought the id until Go
 //                               sends BR_OP_ACK after BR_REC_CLOSED, which is the last
 //                               record of an id
+//   a request without a handle  Go's from the call that brought its id until Go calls
+//                               br_job_free after BR_REC_DONE, its only record; until
+//                               then its result can be asked for. It has a slot of
+//                               another table than a handle's
 #ifndef ASYNCIO_BRIDGE_H
 #define ASYNCIO_BRIDGE_H
 
@@ -109,7 +113,8 @@ enum {
   BR_REC_ACCEPT,     // value: id of the accepted connection, aux: its kind
   BR_REC_ACCEPT_ERROR, // accepting is stopped until the next BR_OP_ACCEPT_START
   BR_REC_CLOSED,     // the last record of an id
-  BR_REC_POLL        // aux: events, value: the epoch of the start; with an error the poll has stopped
+  BR_REC_POLL,       // aux: events, value: the epoch of the start; with an error the poll has stopped
+  BR_REC_DONE        // of a request without a handle, the only one: UV_ECANCELED after br_job_cancel
 };
 
 typedef struct {
@@ -234,6 +239,32 @@ int br_pipe_name(br_loop *l, uint64_t id, int peer, void *path, unsigned cap);
 int br_poll_new(br_loop *l, int fd, uint64_t *id);
 int br_poll_start(br_loop *l, uint64_t id, int events, uint64_t epoch);
 int br_poll_stop(br_loop *l, uint64_t id);
+
+// The pool: libuv's threads, which all loops share. Whatever runs there needs it started.
+// br_pool_start starts so many threads, unless there are some already; UV_EAGAIN if the
+// system has not that many.
+int br_pool_start(unsigned threads);
+
+// Jobs: requests without a handle.
+int br_job_cancel(br_loop *l, uint64_t id);  // UV_EBUSY once it runs or is over
+void br_job_free(br_loop *l, uint64_t id);   // after BR_REC_DONE
+
+// Names. node and service are terminated, or NULL; a node is at most BR_NODE_BYTES long
+// in its ASCII form. Addresses are as for TCP. BR_HOST_BYTES and BR_SERVICE_BYTES are
+// room for a name and a service with the NUL behind.
+enum { BR_NODE_BYTES = 255, BR_HOST_BYTES = 1025, BR_SERVICE_BYTES = 32 };
+typedef struct {
+  int family, socktype, protocol, flags;
+} br_hints;
+int br_getaddrinfo(br_loop *l, const char *node, const char *service, const br_hints *hints, uint64_t *id);
+int br_getnameinfo(br_loop *l, const void *addr, unsigned len, int flags, uint64_t *id);
+// The results of a request that is done without an error; they are the request's.
+const struct addrinfo *br_job_addresses(br_loop *l, uint64_t id);
+const char *br_job_name(br_loop *l, uint64_t id, const char **service);
+// The same at once, without a loop and a pool, from any thread. The list is the caller's,
+// for uv_freeaddrinfo; host and service have room for the longest.
+int br_getaddrinfo_now(const char *node, const char *service, const br_hints *hints, struct addrinfo **list);
+int br_getnameinfo_now(const void *addr, unsigned len, int flags, char *host, char *service);
 
 // br_errno_entry is the i'th error of libuv; the code is 0 behind the last one.
 int br_errno_entry(unsigned i, const char **name, const char **text);

@@ -22,6 +22,9 @@
 //   tcp, pipe a kind of handle each
 //   poll      another one
 //   loop      the making and the end of a loop
+//   pool      the start of libuv's threads
+//   job       requests that have no handle
+//   dns       names and addresses
 //   turn      operations, and one run of libuv
 #ifndef ASYNCIO_BRIDGE_INTERNAL_H
 #define ASYNCIO_BRIDGE_INTERNAL_H
@@ -49,6 +52,9 @@ typedef struct br_kind br_kind;
 // mem.c
 void *br_alloc(size_t n);
 void br_free(void *p);
+// br_count_none turns counting off for this thread, or on again, around what libuv keeps
+// for good.
+void br_count_none(int on);
 
 // slot.c
 #define BR_NO_SLOT UINT32_MAX
@@ -116,6 +122,8 @@ static inline void br_polled(br_loop *l) {
 
 // record.c
 br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status);
+// br_push_done appends the record of a request without a handle.
+void br_push_done(br_loop *l, uint32_t slot, uint32_t gen, int status);
 
 // fd.c
 
@@ -245,6 +253,29 @@ size_t br_req_bytes(const uv_req_type *types);
 
 static inline void *br_req_uv(br_req *r) { return r + 1; }
 static inline br_req *br_req_of(const void *uv) { return (br_req *)uv - 1; }
+
+// pool.c
+
+int br_pool_started(void);
+
+// job.c
+
+// A job is a request that has no handle; libuv's request follows it, as it does a br_req.
+typedef struct {
+  void (*release)(uv_req_t *u);  // frees what the result is, or NULL
+  int done;                      // its record is pushed
+  alignas(16) br_req req;
+} br_job;
+
+// br_job_new makes one with memory for libuv's request; br_job_drop frees one that libuv
+// has refused, and br_job_done is for its callback.
+br_job *br_job_new(br_loop *l, uv_req_type type, void (*release)(uv_req_t *u));
+void br_job_drop(br_loop *l, br_job *j);
+void br_job_done(uv_loop_t *loop, uv_req_t *u, int status);
+// br_job_result is libuv's request of a job that is done, of that type; else NULL.
+uv_req_t *br_job_result(br_loop *l, uint64_t id, uv_req_type type);
+
+static inline uint64_t br_job_id(const br_job *j) { return (uint64_t)j->req.gen << 32 | j->req.slot; }
 
 // Streams: what peer.c to stream.c share.
 

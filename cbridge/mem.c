@@ -7,6 +7,13 @@
 
 static atomic_llong live_allocations;
 static int counting;
+static _Thread_local int count_none;
+
+static void count(int n) {
+  if (counting && !count_none) atomic_fetch_add(&live_allocations, n);
+}
+
+void br_count_none(int on) { count_none = on; }
 
 // A completion that cannot be stored would be a future that never ends, so without memory
 // the process ends.
@@ -16,30 +23,30 @@ void *br_alloc(size_t n) {
     fprintf(stderr, "asyncio bridge: out of memory (%zu bytes)\n", n);
     abort();
   }
-  if (counting) atomic_fetch_add(&live_allocations, 1);
+  count(1);
   return p;
 }
 
 void br_free(void *p) {
-  if (p != NULL && counting) atomic_fetch_sub(&live_allocations, 1);
+  if (p != NULL) count(-1);
   free(p);
 }
 
 static void *count_malloc(size_t n) {
   void *p = malloc(n);
-  if (p != NULL) atomic_fetch_add(&live_allocations, 1);
+  if (p != NULL) count(1);
   return p;
 }
 
 static void *count_calloc(size_t n, size_t size) {
   void *p = calloc(n, size);
-  if (p != NULL) atomic_fetch_add(&live_allocations, 1);
+  if (p != NULL) count(1);
   return p;
 }
 
 static void *count_realloc(void *old, size_t n) {
   void *p = realloc(old, n);
-  if (p != NULL && old == NULL) atomic_fetch_add(&live_allocations, 1);
+  if (p != NULL && old == NULL) count(1);
   return p;
 }
 

@@ -11,11 +11,20 @@ static void grow(br_loop *l) {
   l->rec_cap *= 2;
 }
 
+static br_rec *push(br_loop *l, int kind, uint32_t slot, uint32_t gen, int status) {
+  if (l->sh.nrec == l->rec_cap) grow(l);
+  br_rec *r = &l->sh.recs[l->sh.nrec++];
+  *r = (br_rec){.kind = (uint8_t)kind, .slot = slot, .gen = gen, .status = status};
+  return r;
+}
+
 br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status) {
   BR_ASSERT(br_slot_find(&l->handles, h->slot, h->gen) == h);
   BR_ASSERT((h->state == BR_CLOSED) == (kind == BR_REC_CLOSED));
-  if (l->sh.nrec == l->rec_cap) grow(l);
-  br_rec *r = &l->sh.recs[l->sh.nrec++];
-  *r = (br_rec){.kind = (uint8_t)kind, .slot = h->slot, .gen = h->gen, .status = status};
-  return r;
+  return push(l, kind, h->slot, h->gen, status);
+}
+
+void br_push_done(br_loop *l, uint32_t slot, uint32_t gen, int status) {
+  BR_ASSERT(br_slot_find(&l->reqs, slot, gen) != NULL);
+  push(l, BR_REC_DONE, slot, gen, status);
 }

@@ -27,6 +27,7 @@ const (
 	RecAcceptError = C.BR_REC_ACCEPT_ERROR
 	RecClosed      = C.BR_REC_CLOSED
 	RecPoll        = C.BR_REC_POLL
+	RecDone        = C.BR_REC_DONE
 )
 
 // Record is one completion, br_rec.

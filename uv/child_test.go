@@ -30,6 +30,10 @@ var children = map[string]func(args []string) error{
 	"stdio":     childWithoutStdio,
 	"leak":      func([]string) error { return childLeak() },
 	"sequences": func([]string) error { return childSequences() },
+	"literals":  func([]string) error { return childLiterals() },
+	"pool size": childPoolSize,
+	"threads":   func([]string) error { return childFewThreads() },
+	"stuck":     childStuck,
 }
 
 // child is main in such a process.

@@ -173,7 +173,8 @@ var (
 	// ErrClosed is an operation on a loop or handle that is closed or closing. errors.Is
 	// finds net.ErrClosed in it too.
 	ErrClosed error = closedError{}
-	// ErrBusy is Loop.Close while handles are left. errors.Is finds EBUSY in it too.
+	// ErrBusy is Loop.Close while handles or requests are left. errors.Is finds EBUSY in
+	// it too.
 	ErrBusy error = busyError{}
 	// ErrLoopRunning is a run of a loop from inside itself or from a second goroutine.
 	ErrLoopRunning = errors.New("uv: the loop runs already; Stop ends that run, Post adds work to it")
@@ -190,7 +191,7 @@ func (closedError) Is(target error) bool { return target == net.ErrClosed }
 type busyError struct{}
 
 func (busyError) Error() string {
-	return "uv: the loop still has handles; close them and run the loop, or use Shutdown"
+	return "uv: the loop still has handles or requests; close or cancel them and run the loop, or use Shutdown"
 }
 func (busyError) Is(target error) bool { return target == EBUSY || target == syscall.EBUSY }
 

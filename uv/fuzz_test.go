@@ -34,6 +34,7 @@ type machine struct {
 	handles [5]uv.Handle
 	peers   []int // descriptors of plain sockets at the other end
 	foreign []int // descriptors for Polls, which are closed at any moment
+	reqs    []*uv.Req
 	dir     string
 	depth   int
 	pending map[string]int // callbacks that must still come, by the call that was given them
@@ -113,6 +114,10 @@ func (m *machine) step() {
 	op, at := m.next(), m.next()%len(m.handles)
 	if op%4 == 0 && m.depth == 0 {
 		m.l.Poll(time.Duration(op/128*(op%3)) * 50 * time.Microsecond)
+		return
+	}
+	if op%16 == 13 {
+		m.request()
 		return
 	}
 	h := m.handles[at]
@@ -243,6 +248,40 @@ func (m *machine) poll(p *uv.Poll) {
 		if fd, err := p.Fd(); err == nil && m.l.HandleOf(fd) != uv.Handle(p) {
 			panic("a Poll has a descriptor that is another handle's")
 		}
+	}
+}
+
+// request begins a request or does something to one.
+func (m *machine) request() {
+	ctx, cancel := context.WithCancel(context.Background())
+	if m.next()%4 == 0 {
+		ctx = context.Background()
+	}
+	defer cancel()
+	var r *uv.Req
+	var err error
+	switch m.next() % 8 {
+	case 0, 1, 2:
+		node := []string{"", "127.0.0.1", "::1%lo", "localhost", "local\x00host", "::1%nosuchif", "\xff"}[m.next()%7]
+		service := []string{"", "80", "http", "nosuch", "\x00"}[m.next()%5]
+		hints := uv.AddrInfoHints{Family: m.next() % 12, SockType: m.next() % 4, Flags: m.next() * m.next()}
+		f, begun := m.once("GetAddrInfo")
+		r, err = m.l.GetAddrInfoContext(ctx, node, service, hints, func(_ []uv.AddrInfo, err error) { f(err) })
+		begun(err)
+	case 3, 4:
+		addr := []netip.AddrPort{{}, netip.MustParseAddrPort("127.0.0.1:80"), netip.MustParseAddrPort("[::1%nosuchif]:1")}[m.next()%3]
+		f, begun := m.once("GetNameInfo")
+		r, err = m.l.GetNameInfoContext(ctx, addr, m.next(), func(_, _ string, err error) { f(err) })
+		begun(err)
+	default:
+		if len(m.reqs) > 0 {
+			old := m.reqs[m.next()%len(m.reqs)]
+			old.SetData(old.Type().String())
+			old.Cancel()
+		}
+	}
+	if r != nil {
+		m.reqs = append(m.reqs, r)
 	}
 }
 

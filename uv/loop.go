@@ -35,6 +35,7 @@ type Loop struct {
 	bridged map[uint32]bridgedHandle // by slot: handles of libuv's that are no streams
 	locals  []Handle                 // handles without a slot, in no order; each knows its index
 	refs    int                      // handles that are active in Go and referenced
+	reqs    map[uint64]*Req          // by id: those of the bridge
 
 	counted map[uint32]*Stream // by slot: the listener, of connections whose number it limits
 
@@ -212,14 +213,15 @@ func (l *Loop) alive() bool {
 }
 
 // Close releases the loop; uv_loop_close. It returns ErrBusy while handles are left,
-// closing ones included, ErrLoopRunning from inside a run, and ErrClosed the second time.
+// closing ones included, and while requests are outstanding, ErrLoopRunning from inside a
+// run, and ErrClosed the second time.
 func (l *Loop) Close() error {
 	if err := l.begin(); err != nil {
 		return err
 	}
 	defer l.end()
 	l.flush()
-	if l.b.Handles > 0 || len(l.locals) > 0 || len(l.deferred) > 0 {
+	if l.b.Handles > 0 || len(l.locals) > 0 || len(l.answers)+len(l.deferred) > 0 || len(l.reqs) > 0 {
 		return ErrBusy
 	}
 	l.inbox.close()
@@ -236,24 +238,30 @@ func (l *Loop) Close() error {
 	return nil
 }
 
-// Shutdown closes every handle, runs the loop until all are closed, and closes the loop.
-// It gives up with the cause of ctx's end; the loop is then as a Run would leave it.
+// Shutdown closes every handle, cancels the requests that have not begun, runs the loop
+// until all are over, and closes the loop. It gives up with the cause of ctx's end; the
+// loop is then as a Run would leave it.
 func (l *Loop) Shutdown(ctx context.Context) error {
-	for h := range l.Handles() {
-		h.Close()
-	}
+	defer context.AfterFunc(ctx, l.Wake)()
 	for {
+		for h := range l.Handles() { // also what a callback has opened, and accepted connections
+			h.Close()
+		}
+		for _, r := range l.reqs {
+			_ = r.cancel() // one that runs is waited for
+		}
 		if err := l.Close(); err != ErrBusy {
 			return err
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := l.Poll(0); err != nil {
-			return err
+		wait := time.Duration(0)
+		if l.b.Handles == 0 && len(l.locals) == 0 {
+			wait = Forever
 		}
-		for h := range l.Handles() { // what a close callback has opened, and accepted connections
-			h.Close()
+		if err := l.Poll(wait); err != nil {
+			return err
 		}
 	}
 }

@@ -233,32 +233,41 @@ func (t *TCP) CloseReset(closed func()) error {
 	return nil
 }
 
-// sockaddr writes addr as the system's sockaddr. Its family and scope are in the byte
-// order of the machine.
+// sockaddr is addr as the system has it, in buf.
 func (t *TCP) sockaddr(op string, addr netip.AddrPort, buf *[cbridge.AddrBytes]byte) ([]byte, error) {
-	b := buf[:]
+	sa, err := appendSockaddr(buf[:0], addr)
+	if err != nil {
+		return nil, &Error{Op: op, Kind: TCPHandle, Addr: addr.String(), Errno: EINVAL}
+	}
+	return sa, nil
+}
+
+// appendSockaddr appends addr to b as the system's sockaddr. Its family and scope are in
+// the byte order of the machine. The error says what is wrong with addr.
+func appendSockaddr(b []byte, addr netip.AddrPort) ([]byte, error) {
+	var buf [cbridge.AddrBytes]byte
 	ip := addr.Addr()
 	n := syscall.SizeofSockaddrInet6
 	switch {
 	case ip.Is4():
 		n = syscall.SizeofSockaddrInet4
-		putFamily(b, syscall.AF_INET, n)
+		putFamily(buf[:], syscall.AF_INET, n)
 		a := ip.As4()
-		copy(b[4:], a[:])
+		copy(buf[4:], a[:])
 	case ip.Is6():
 		scope, err := scopeID(ip.Zone())
 		if err != nil {
-			return nil, &Error{Op: op, Kind: TCPHandle, Addr: addr.String(), Errno: EINVAL}
+			return nil, err
 		}
-		putFamily(b, syscall.AF_INET6, n)
+		putFamily(buf[:], syscall.AF_INET6, n)
 		a := ip.As16()
-		copy(b[8:], a[:])
-		binary.NativeEndian.PutUint32(b[24:], scope)
+		copy(buf[8:], a[:])
+		binary.NativeEndian.PutUint32(buf[24:], scope)
 	default:
-		return nil, &Error{Op: op, Kind: TCPHandle, Addr: addr.String(), Errno: EINVAL}
+		return nil, EINVAL
 	}
-	binary.BigEndian.PutUint16(b[2:], addr.Port())
-	return b[:n], nil
+	binary.BigEndian.PutUint16(buf[2:], addr.Port())
+	return append(b, buf[:n]...), nil
 }
 
 // familyIsByte tells the BSD layout, where the first byte is the length and the second

@@ -11,7 +11,8 @@ package uv
 //	settle    writes that the flush has finished
 //	late      bytes and ends that were read before a ReadStop, for streams that read
 //	          again
-//	records   what libuv has reported, in its order
+//	answers   requests that needed no libuv
+//	records   what libuv has reported of handles and requests, in its order
 //	check     callbacks of check handles
 //	posts     functions posted before this moment
 //	timers    those that are due at this moment
@@ -34,6 +35,7 @@ type turnState struct {
 	calls    uint64 // callbacks run since the loop was made
 	settling []*Stream
 	late     []*Stream
+	answers  []func()
 	deferred []func()
 	posted   bool // the inbox may hold something
 	slabUsed int  // under WithChecks
@@ -117,7 +119,7 @@ func (l *Loop) turn(ms int64, ifAlive bool) {
 
 // restless reports whether there is something to do that needs no poll.
 func (l *Loop) restless() bool {
-	return len(l.settling) > 0 || len(l.late) > 0 || len(l.deferred) > 0 || l.posted || l.b.NRec > l.cur
+	return len(l.settling) > 0 || len(l.late) > 0 || len(l.answers) > 0 || len(l.deferred) > 0 || l.posted || l.b.NRec > l.cur
 }
 
 // pollTimeout is how long the poll of this turn may wait, at most timeout.
@@ -152,6 +154,9 @@ func (l *Loop) once(timeout time.Duration, ifAlive bool) {
 	}
 	l.settle()
 	l.deliverLate()
+	if len(l.answers) > 0 {
+		l.tellAnswers()
+	}
 	l.dispatch()
 	l.afterPoll()
 }
@@ -162,6 +167,10 @@ func (l *Loop) dispatch() {
 		r := *l.b.Rec(l.cur)
 		l.cur++
 		if r.Kind == cbridge.RecNone {
+			continue
+		}
+		if r.Kind == cbridge.RecDone { // its slot is no handle's
+			l.recordDone(r)
 			continue
 		}
 		if s := l.stream(r.Slot); s != nil {

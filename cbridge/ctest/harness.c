@@ -26,6 +26,9 @@ int main(void) {
       {"accept errors", scenario_accept_errors},
       {"accept refused", scenario_accept_refused},
       {"refused watches", scenario_refused_watches},
+      {"refused threads", scenario_refused_threads},
+      {"names", scenario_names},
+      {"stuck names", scenario_stuck_names},
 #endif
       {"anything", scenario_anything},
   };

@@ -7,6 +7,7 @@ br_shared *sh;
 uint32_t nops, consumed;
 seen slots[SLOTS_MAX];
 int told;  // errors in records
+job jobs[JOBS_MAX];
 
 seen *of(uint64_t id) { return &slots[(uint32_t)id]; }
 
@@ -23,6 +24,23 @@ br_op *submit(int kind, uint64_t id) {
 void know(uint64_t id) {
   CHECK((uint32_t)id < SLOTS_MAX);
   *of(id) = (seen){.gen = (uint32_t)(id >> 32)};
+}
+
+job *began(uint64_t id) {
+  CHECK((uint32_t)id < JOBS_MAX);
+  job *j = &jobs[(uint32_t)id];
+  CHECK(j->id == 0);
+  *j = (job){.id = id};
+  return j;
+}
+
+// finish takes the record of a job. The job is freed later, by who has begun it.
+static void finish(const br_rec *r) {
+  CHECK(r->slot < JOBS_MAX);
+  job *j = &jobs[r->slot];
+  CHECK(j->id == ((uint64_t)r->gen << 32 | r->slot) && !j->done);
+  j->done = 1;
+  j->status = r->status;
 }
 
 static void digest(seen *s, const unsigned char *p, size_t n) {
@@ -42,6 +60,10 @@ static void pull(seen *s, uint64_t id) {
 }
 
 static void take(const br_rec *r) {
+  if (r->kind == BR_REC_DONE) {
+    finish(r);
+    return;
+  }
   CHECK(r->slot < SLOTS_MAX);
   seen *s = &slots[r->slot];
   CHECK(r->gen == s->gen);

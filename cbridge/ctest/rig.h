@@ -18,7 +18,7 @@
     }                                                                   \
   } while (0)
 
-enum { SLOTS_MAX = 1024 };
+enum { SLOTS_MAX = 1024, JOBS_MAX = 64 };
 
 // What is known of a slot.
 typedef struct {
@@ -37,9 +37,18 @@ extern uint32_t nops, consumed;  // operations submitted, records taken
 extern seen slots[SLOTS_MAX];
 extern int told;  // errors in records
 
+// What is known of a job, by the slot of its id.
+typedef struct {
+  uint64_t id;  // 0: none
+  int done, status;
+} job;
+
+extern job jobs[JOBS_MAX];
+
 seen *of(uint64_t id);
 br_op *submit(int kind, uint64_t id);
 void know(uint64_t id);
+job *began(uint64_t id);
 void turn(int64_t timeout_ms);
 void begin(void);
 void end(void);

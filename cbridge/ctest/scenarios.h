@@ -21,6 +21,9 @@ void scenario_poll(void);
 void scenario_accept_errors(void);
 void scenario_accept_refused(void);
 void scenario_refused_watches(void);
+void scenario_refused_threads(void);
+void scenario_names(void);
+void scenario_stuck_names(void);
 #endif
 
 void scenario_anything(void);

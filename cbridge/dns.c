@@ -1,0 +1,101 @@
+// Names and addresses. libuv asks the system's resolver, which blocks, on its pool.
+//
+// Without a callback libuv asks at once. Of the loop that it is given it then touches
+// nothing but the count of its requests, so that one of zeros will do.
+#include "internal.h"
+
+#include <netdb.h>
+#include <string.h>
+
+_Static_assert(BR_HOST_BYTES >= NI_MAXHOST && BR_SERVICE_BYTES >= NI_MAXSERV, "a name fits");
+
+static struct addrinfo hints_of(const br_hints *h) {
+  return (struct addrinfo){.ai_family = h->family, .ai_socktype = h->socktype, .ai_protocol = h->protocol, .ai_flags = h->flags};
+}
+
+// libuv before 1.48 cuts a longer name to another one.
+static int too_long(const char *node) { return node != NULL && strlen(node) > BR_NODE_BYTES; }
+
+// an_address reports whether addr is one that libuv knows, of its size.
+static int an_address(const struct sockaddr *addr, unsigned len) {
+  return (addr->sa_family == AF_INET && len == sizeof(struct sockaddr_in)) || (addr->sa_family == AF_INET6 && len == sizeof(struct sockaddr_in6));
+}
+
+static void on_addresses(uv_getaddrinfo_t *u, int status, struct addrinfo *list) {
+  (void)list;  // stays in u
+  br_job_done(u->loop, (uv_req_t *)u, status);
+}
+
+static void free_addresses(uv_req_t *u) { uv_freeaddrinfo(((uv_getaddrinfo_t *)u)->addrinfo); }
+
+int br_getaddrinfo(br_loop *l, const char *node, const char *service, const br_hints *hints, uint64_t *id) {
+  if (!br_pool_started()) return UV_EAGAIN;
+  if (too_long(node)) return UV_ENAMETOOLONG;
+  struct addrinfo h = hints_of(hints);
+  br_job *j = br_job_new(l, UV_GETADDRINFO, free_addresses);
+  int err = uv_getaddrinfo(l->uv, br_req_uv(&j->req), on_addresses, node, service, &h);
+  if (err != 0) {
+    br_job_drop(l, j);
+    return err;
+  }
+  *id = br_job_id(j);
+  return 0;
+}
+
+static void on_name(uv_getnameinfo_t *u, int status, const char *host, const char *service) {
+  (void)host;  // stay in u
+  (void)service;
+  br_job_done(u->loop, (uv_req_t *)u, status);
+}
+
+int br_getnameinfo(br_loop *l, const void *addr, unsigned len, int flags, uint64_t *id) {
+  if (!br_pool_started()) return UV_EAGAIN;
+  if (!an_address(addr, len)) return UV_EINVAL;
+  br_job *j = br_job_new(l, UV_GETNAMEINFO, NULL);
+  int err = uv_getnameinfo(l->uv, br_req_uv(&j->req), on_name, addr, flags);
+  if (err != 0) {
+    br_job_drop(l, j);
+    return err;
+  }
+  *id = br_job_id(j);
+  return 0;
+}
+
+const struct addrinfo *br_job_addresses(br_loop *l, uint64_t id) {
+  uv_getaddrinfo_t *u = (uv_getaddrinfo_t *)br_job_result(l, id, UV_GETADDRINFO);
+  return u != NULL ? u->addrinfo : NULL;
+}
+
+const char *br_job_name(br_loop *l, uint64_t id, const char **service) {
+  uv_getnameinfo_t *u = (uv_getnameinfo_t *)br_job_result(l, id, UV_GETNAMEINFO);
+  *service = u != NULL ? u->service : "";
+  return u != NULL ? u->host : "";
+}
+
+static uv_loop_t *no_loop(void) { return memset(br_alloc(uv_loop_size()), 0, uv_loop_size()); }
+
+int br_getaddrinfo_now(const char *node, const char *service, const br_hints *hints, struct addrinfo **list) {
+  if (too_long(node)) return UV_ENAMETOOLONG;
+  struct addrinfo h = hints_of(hints);
+  uv_loop_t *none = no_loop();
+  uv_getaddrinfo_t *u = br_alloc(uv_req_size(UV_GETADDRINFO));
+  int err = uv_getaddrinfo(none, u, NULL, node, service, &h);
+  *list = err == 0 ? u->addrinfo : NULL;
+  br_free(u);
+  br_free(none);
+  return err;
+}
+
+int br_getnameinfo_now(const void *addr, unsigned len, int flags, char *host, char *service) {
+  if (!an_address(addr, len)) return UV_EINVAL;
+  uv_loop_t *none = no_loop();
+  uv_getnameinfo_t *u = br_alloc(uv_req_size(UV_GETNAMEINFO));
+  int err = uv_getnameinfo(none, u, NULL, addr, flags);
+  if (err == 0) {
+    memcpy(host, u->host, sizeof u->host);
+    memcpy(service, u->service, sizeof u->service);
+  }
+  br_free(u);
+  br_free(none);
+  return err;
+}

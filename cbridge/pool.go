@@ -1,0 +1,12 @@
+//go:build cgo
+
+package cbridge
+
+/*
+#include "bridge.h"
+*/
+import "C"
+
+// PoolStart starts so many threads of libuv's pool, unless there are some already, or
+// returns a libuv code. Any goroutine.
+func PoolStart(threads int) int { return int(C.br_pool_start(C.uint(threads))) }

@@ -1,0 +1,191 @@
+//go:build cgo
+
+package uv
+
+// Requests: what is done once, away from the loop, and then told. Handles' own requests,
+// such as writes, are theirs.
+//
+//	state      moves to                                the callback
+//	pending    over: the bridge's record, or a turn    has what came of it
+//	           cancelled: Cancel, unless it runs       is still to come
+//	           over: the end of its context            has the context's cause
+//	cancelled  over: the bridge's record               has ECANCELED
+//	           over: the end of its context            has the context's cause
+//
+// A request that its context has ended may still be libuv's. It then keeps the loop until
+// its record comes, and what that brings is freed.
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/seed-a026a017/asyncio/cbridge"
+)
+
+// ReqType is the kind of a request, uv_req_type.
+type ReqType uint8
+
+// The kinds of requests.
+const (
+	UnknownReq ReqType = iota
+	FSReq
+	GetAddrInfoReq
+	GetNameInfoReq
+	RandomReq
+	WorkReq
+)
+
+var reqNames = [...]string{"unknown", "fs", "getaddrinfo", "getnameinfo", "random", "work"}
+
+// String is libuv's name of the kind; uv_req_type_name.
+func (t ReqType) String() string {
+	if int(t) < len(reqNames) {
+		return reqNames[t]
+	}
+	return "ReqType(" + strconv.Itoa(int(t)) + ")"
+}
+
+type reqState uint8
+
+const (
+	reqPending reqState = iota
+	reqCancelled
+	reqOver
+)
+
+// Req is a request under way. It keeps the loop alive and has its callback exactly once,
+// in a later turn, also after Cancel. After its callback it is inert.
+type Req struct {
+	loop    *Loop
+	id      uint64 // in the bridge; 0: what there is to tell is known
+	kind    ReqType
+	state   reqState
+	answer  answer
+	unwatch func() bool
+	data    any
+}
+
+// answer is what comes of a kind of request.
+type answer interface {
+	// take copies the result of a request that has succeeded out of the bridge.
+	take(b *cbridge.Loop, id uint64)
+	// failed makes the error for a code.
+	failed(code Errno) error
+	// tell calls the callback.
+	tell(err error)
+}
+
+// begun makes the request that the bridge has begun.
+func (l *Loop) begun(ctx context.Context, kind ReqType, id uint64, a answer) *Req {
+	r := &Req{loop: l, id: id, kind: kind, answer: a}
+	if l.reqs == nil {
+		l.reqs = make(map[uint64]*Req)
+	}
+	l.reqs[id] = r
+	l.stirred()
+	r.watch(ctx)
+	return r
+}
+
+// answered makes a request whose answer is known. A later turn tells it.
+func (l *Loop) answered(ctx context.Context, kind ReqType, a answer, err error) *Req {
+	r := &Req{loop: l, kind: kind, answer: a}
+	l.answers = append(l.answers, func() {
+		if r.state != reqOver {
+			l.calls++
+			r.end(err)
+		}
+	})
+	r.watch(ctx)
+	return r
+}
+
+// tellAnswers tells those that are known at this moment.
+func (l *Loop) tellAnswers() {
+	for n := len(l.answers); n > 0; n-- {
+		f := l.answers[0]
+		l.answers[0] = nil
+		l.answers = l.answers[1:]
+		f()
+	}
+}
+
+// watch ends the request with ctx.
+func (r *Req) watch(ctx context.Context) {
+	r.unwatch = context.AfterFunc(ctx, func() {
+		r.loop.Post(func() {
+			if r.state != reqOver {
+				_ = r.cancel() // what runs is left to itself
+				r.end(context.Cause(ctx))
+			}
+		})
+	})
+}
+
+// recordDone takes in the record of a request.
+func (l *Loop) recordDone(rec cbridge.Record) {
+	id := uint64(rec.Gen)<<32 | uint64(rec.Slot)
+	r := l.reqs[id]
+	delete(l.reqs, id)
+	told := r.state == reqOver
+	if rec.Status == 0 && !told {
+		r.answer.take(l.b, id)
+	}
+	l.b.JobFree(id)
+	if told {
+		return
+	}
+	l.calls++
+	var err error
+	switch code := Errno(rec.Status); code {
+	case 0:
+	case ECANCELED:
+		err = &Error{Op: r.kind.String(), Errno: ECANCELED}
+	default:
+		err = r.answer.failed(code)
+	}
+	r.end(err)
+}
+
+// end is the one move to reqOver.
+func (r *Req) end(err error) {
+	r.state = reqOver
+	r.unwatch()
+	a := r.answer
+	r.answer, r.unwatch = nil, nil
+	a.tell(err)
+}
+
+// Cancel keeps the request from beginning; uv_cancel. Its callback then gets ECANCELED.
+// The error is EBUSY once it runs or is over.
+func (r *Req) Cancel() error {
+	r.loop.use("Req.Cancel")
+	return r.cancel()
+}
+
+func (r *Req) cancel() error {
+	code := int(EBUSY)
+	switch {
+	case r.state == reqCancelled:
+		return nil
+	case r.state == reqPending && r.id != 0:
+		code = r.loop.b.JobCancel(r.id)
+	}
+	if code != 0 {
+		return &Error{Op: "cancel " + r.kind.String(), Errno: Errno(code)}
+	}
+	r.state = reqCancelled
+	return nil
+}
+
+// Type is the kind of the request; uv_req_get_type.
+func (r *Req) Type() ReqType { return r.kind }
+
+// Loop is the loop of the request.
+func (r *Req) Loop() *Loop { return r.loop }
+
+// SetData keeps a value with the request; uv_req_set_data.
+func (r *Req) SetData(v any) { r.data = v }
+
+// Data is what SetData was given last; uv_req_get_data.
+func (r *Req) Data() any { return r.data }
