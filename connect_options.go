@@ -48,6 +48,17 @@ type streamConfig struct {
 	limit     int // of a StreamReader
 	keepAlive bool
 	idle      time.Duration // 0: no limit
+	write     *writeMarks   // nil: the defaults
+}
+
+// writeMarks is the water marks of the write buffer, in bytes.
+type writeMarks struct{ high, low int }
+
+func (c *streamConfig) marks() (high, low int) {
+	if c.write == nil {
+		return commonTransport.high, commonTransport.low
+	}
+	return c.write.high, c.write.low
 }
 
 // bindConfig is how an address is bound.
@@ -164,6 +175,16 @@ func WithIdleTimeout(d time.Duration) StreamOption {
 		panic(misuse(ErrInvalidArgument, "WithIdleTimeout was given %v; it needs more than 0", d))
 	}
 	return streamOption(func(c *streamConfig) { c.idle = d })
+}
+
+// WithWriteBufferLimits sets the water marks that the write buffer of a connection begins
+// with, in bytes, as Transport.SetWriteBufferLimits does later: Drain waits, and
+// PauseWriting is called, when more than high are buffered. -1 is the default: 64 KiB, or
+// four times low, for high; a quarter of high for low. It panics with ErrInvalidArgument
+// unless high >= low >= 0.
+func WithWriteBufferLimits(high, low int) StreamOption {
+	high, low = waterMarks("WithWriteBufferLimits", high, low)
+	return streamOption(func(c *streamConfig) { c.write = &writeMarks{high, low} })
 }
 
 // WithBacklog sets how many connections the kernel holds before they are accepted. The

@@ -19,6 +19,10 @@ type owned interface {
 	place() *ownedPlace
 }
 
+// holder is an owned thing in which bytes wait: to be read by the program, and to be
+// taken by the kernel.
+type holder interface{ held() (read, write int) }
+
 // ownedPlace is the place of one thing, plus one; 0: none.
 type ownedPlace uint32
 
@@ -68,6 +72,13 @@ func (s *ownedSet) all() []owned {
 		all[i] = *s.at(i)
 	}
 	return all
+}
+
+// each calls fn for every thing. It must add and remove none.
+func (s *ownedSet) each(fn func(o owned)) {
+	for i := range s.count {
+		fn(*s.at(i))
+	}
 }
 
 // abandon gives up what is left when the loop closes.

@@ -287,13 +287,8 @@ func (s *Server) wakeIfGone() {
 func (s *Server) isGone() bool { return s.state == serverClosed && s.clients == 0 }
 
 // transports is those of the connections that the server has accepted.
-func (s *Server) transports() []*streamTransport {
-	var found []*streamTransport
-	for _, o := range s.loop.owned.all() {
-		if t, ok := o.(*streamTransport); ok && t.server == s {
-			found = append(found, t)
-		}
-	}
+func (s *Server) transports() (found []*streamTransport) {
+	s.eachTransport(func(t *streamTransport) { found = append(found, t) })
 	return found
 }
 

@@ -135,6 +135,9 @@ func (h *handlerEnd) run(l *Loop) {
 func (p *streamProtocol) readable(src proactor.Source) bool { return p.reader.readable(src) }
 func (p *streamProtocol) stopPulling()                      { p.reader.stopPulling() }
 
+// heldBytes implements holdingProtocol.
+func (p *streamProtocol) heldBytes() int { return p.reader.buf.len() }
+
 // DataReceived implements Protocol.
 func (p *streamProtocol) DataReceived(data []byte) { p.reader.FeedData(data) }
 

@@ -129,6 +129,15 @@ func (t *streamTransport) reported(message string, returned *bool) {
 
 func (t *streamTransport) SetWriteBufferLimits(high, low int) {
 	t.use("Transport.SetWriteBufferLimits")
+	high, low = waterMarks("SetWriteBufferLimits", high, low)
+	t.change().high, t.change().low = high, low
+	if t.state != transportLost && t.stream.Buffered() > high && !t.writingPaused {
+		t.pauseIfFull()
+	}
+}
+
+// waterMarks puts the defaults in place of -1. It panics unless they are two marks then.
+func waterMarks(method string, high, low int) (int, int) {
 	switch {
 	case high == -1 && low == -1:
 		high = writeHighDefault
@@ -139,12 +148,9 @@ func (t *streamTransport) SetWriteBufferLimits(high, low int) {
 		low = high / lowPerHigh
 	}
 	if high < low || low < 0 {
-		panic(misuse(ErrInvalidArgument, "SetWriteBufferLimits needs high >= low >= 0, not high %d and low %d", high, low))
+		panic(misuse(ErrInvalidArgument, "%s needs high >= low >= 0, not high %d and low %d", method, high, low))
 	}
-	t.change().high, t.change().low = high, low
-	if t.state != transportLost && t.stream.Buffered() > high && !t.writingPaused {
-		t.pauseIfFull()
-	}
+	return high, low
 }
 
 func (t *streamTransport) WriteBufferLimits() (low, high int) { return t.look().low, t.look().high }

@@ -90,6 +90,9 @@ func newStreamTransport(l *Loop, s proactor.Stream, p Protocol, server *Server, 
 		server.attach()
 	}
 	s.SetHandler((*streamHandler)(t))
+	if c.write != nil {
+		t.change().high, t.change().low = c.marks()
+	}
 	if c.idle > 0 {
 		t.watchIdle(c.idle)
 	}
