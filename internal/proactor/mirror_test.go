@@ -32,6 +32,10 @@ var ownFiles = map[string]string{
 	"goproactor/socket_unix.go":     "the calls of systems with non-blocking descriptors",
 	"goproactor/vector_darwin.go":   "a vectored write; libuv has its own",
 	"goproactor/vector_linux.go":    "a vectored write; libuv has its own",
+	"goproactor/watch_bsd.go":       "a look at descriptors; libuv has its own",
+	"goproactor/watch_linux.go":     "a look at descriptors; libuv has its own",
+	"goproactor/watch_other.go":     "systems without such a look",
+	"goproactor/watch_unix.go":      "a look at descriptors; libuv has its own",
 	"uvproactor/version.go":         "libuv has a version",
 }
 
@@ -66,7 +70,7 @@ func parsePackage(t *testing.T, dir string) pkgFiles {
 // seamMethods are the methods of the seam by the type that implements them in a driver:
 // the interface Stream by the type stream. What Proactor embeds, driver has.
 func seamMethods(seam pkgFiles) map[string]bool {
-	implementer := map[string]string{"Proactor": "driver", "Listener": "listener", "Stream": "stream", "Source": "stream"}
+	implementer := map[string]string{"Proactor": "driver", "Listener": "listener", "Stream": "stream", "Source": "stream", "Watch": "watch"}
 	interfaces := make(map[string]*ast.InterfaceType)
 	for _, f := range seam {
 		ast.Inspect(f, func(n ast.Node) bool {

@@ -5,6 +5,7 @@
 //	listen.go   Binder     listening sockets, and accepting from them
 //	connect.go  Connector  connections to peers
 //	stream.go   Stream     connected byte streams: what the two above make
+//	watch.go    Watcher    descriptors of the program's
 //	work.go     Worker     functions that block
 //	resolve.go  Resolver   the numbers behind names
 //
@@ -27,13 +28,14 @@ type Proactor interface {
 	Poller
 	Binder
 	Connector
+	Watcher
 	Worker
 	Resolver
 
-	// Close closes every stream and listener that is left, without calling their handlers
-	// or the done of pending connects, and releases all resources. It does not wait for
-	// functions of Work. Idempotent. Poll and Listen then return an error that is
-	// net.ErrClosed. A handler may call it: the Poll that has called the handler calls no
-	// other one and releases what is left.
+	// Close closes every stream, listener and watch that is left, without calling their
+	// handlers or the done of pending connects, and releases all resources. It does not
+	// wait for functions of Work. Idempotent. Poll and Listen then return an error that
+	// is net.ErrClosed. A handler may call it: the Poll that has called the handler calls
+	// no other one and releases what is left.
 	Close() error
 }

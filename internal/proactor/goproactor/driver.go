@@ -25,11 +25,14 @@ type driver struct {
 	bell       chan struct{} // capacity 1, so that the ringer never waits
 	goroutines sync.WaitGroup
 
-	batch  []completion // what was taken from queue and not completed yet starts at batch[next]
-	next   int
-	local  []completion // what the loop itself has caused, for the next Poll
-	dirty  []*stream    // streams with something to flush
-	vector vector       // scratch of direct writes
+	batch       []completion // what was taken from queue and not completed yet starts at batch[next]
+	next        int
+	local       []completion  // what the loop itself has caused, for the next Poll
+	dirty       []*stream     // streams with something to flush
+	looks       []*watch      // watches to look at
+	vector      vector        // scratch of direct writes
+	pollFDs     []pollFD      // scratch of looks
+	descriptors descriptorSet // of streams and listeners
 
 	timer     *time.Timer
 	start     time.Time
@@ -39,6 +42,7 @@ type driver struct {
 	streams   map[*stream]struct{}
 	listeners map[*listener]struct{}
 	connects  map[*connect]struct{}
+	watches   map[*watch]struct{}
 	closed    bool
 }
 
@@ -54,6 +58,7 @@ func New() (proactor.Proactor, error) {
 		streams:   make(map[*stream]struct{}),
 		listeners: make(map[*listener]struct{}),
 		connects:  make(map[*connect]struct{}),
+		watches:   make(map[*watch]struct{}),
 	}
 	d.timer.Stop()
 	return d, nil
@@ -72,6 +77,9 @@ func (d *driver) Poll(timeout time.Duration) error {
 	}
 	d.dirty = d.dirty[:0]
 	if d.next == len(d.batch) {
+		if len(d.looks) > 0 {
+			d.look()
+		}
 		d.take(timeout)
 	}
 	for d.next < len(d.batch) && !d.closed {
@@ -115,6 +123,9 @@ func (d *driver) Close() error {
 	for c := range d.connects {
 		c.stop()
 	}
+	for w := range d.watches {
+		w.release()
+	}
 	d.goroutines.Wait()
 	for _, c := range d.batch[d.next:] {
 		c.discard()
@@ -125,9 +136,10 @@ func (d *driver) Close() error {
 	for _, c := range d.local {
 		c.discard()
 	}
-	d.batch, d.queue, d.local, d.dirty, d.next = nil, nil, nil, nil, 0
+	d.batch, d.queue, d.local, d.dirty, d.looks, d.next = nil, nil, nil, nil, nil, 0
 	clear(d.streams)
 	clear(d.listeners)
 	clear(d.connects)
+	clear(d.watches)
 	return errors.Join(errs...)
 }

@@ -137,6 +137,7 @@ func (d *driver) adopt(ln socketListener, backlog int) (*listener, error) {
 		unix.SetUnlinkOnClose(false)
 	}
 	d.listeners[l] = struct{}{}
+	d.descriptors.add(l.fd)
 	return l, nil
 }
 
@@ -191,12 +192,18 @@ func (l *listener) Close() {
 func (l *listener) release() error {
 	l.closed = true
 	l.active = false
-	l.fd = -1
+	l.d.descriptors.remove(l.fd)
 	close(l.quit)
 	err := l.ln.Close()
 	if errors.Is(err, net.ErrClosed) { // by the caller of ListenOn
 		err = nil
+		for s := range l.d.streams {
+			if s.fd == l.fd { // the number has come back
+				l.d.descriptors.add(s.fd)
+			}
+		}
 	}
+	l.fd = -1
 	for _, a := range l.kept {
 		a.discard()
 	}

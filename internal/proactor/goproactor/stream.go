@@ -56,6 +56,7 @@ func newStream(d *driver, c net.Conn) (*stream, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	d.descriptors.add(s.fd)
 	s.gate.bell = make(chan struct{}, 1)
 	d.streams[s] = struct{}{}
 	return s, nil
@@ -117,6 +118,7 @@ func (f *failedEvent) discard() {}
 // the descriptor on their own, and conn.Close waits until they have.
 func (s *stream) release() error {
 	s.closed = true
+	s.d.descriptors.remove(s.fd)
 	s.fd = -1
 	s.gate.close()
 	err := s.conn.Close()

@@ -55,6 +55,7 @@ func Run(t *testing.T, newProactor New) {
 		{"Write", writeCases},
 		{"Close", closeCases},
 		{"Traffic", trafficCases},
+		{"Watch", watchCases},
 		{"Work", workCases},
 		{"Resolve", resolveCases},
 	} {

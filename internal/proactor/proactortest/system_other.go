@@ -7,6 +7,7 @@ package proactortest
 
 import (
 	"net"
+	"syscall"
 	"testing"
 )
 
@@ -26,3 +27,20 @@ func withoutDescriptors(t *testing.T, f func()) { withDescriptors(t, 0, f) }
 func withDescriptors(t *testing.T, _ int, _ func()) {
 	t.Skip("this system has no limit of descriptors that a process can lower")
 }
+
+// The descriptors of a program's own, which cannot be watched here.
+
+func noWatches(t *testing.T) { t.Skip("this system cannot watch descriptors") }
+
+func rawPair(t *testing.T) (a, b int)             { noWatches(t); return 0, 0 }
+func rawPipe(t *testing.T) (read, write int)      { noWatches(t); return 0, 0 }
+func rawFile(t *testing.T) int                    { noWatches(t); return 0 }
+func rawDup(t *testing.T, _ int) int              { noWatches(t); return 0 }
+func rawConnect(t *testing.T, _ *net.TCPAddr) int { noWatches(t); return 0 }
+func rawRead(*testing.T, int) string              { return "" }
+func rawClose(*testing.T, int)                    {}
+func rawWrite(*testing.T, int, string)            {}
+func rawFill(*testing.T, int)                     {}
+func rawError(*testing.T, int, syscall.Errno)     {}
+func rawBlocking(*testing.T, int, bool)           {}
+func requireBlocking(*testing.T, int, bool)       {}

@@ -135,3 +135,120 @@ func setReceiveBuffer(t *testing.T, fd, bytes int) {
 		require.NoError(t, syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, bytes))
 	}
 }
+
+// The descriptors of a program's own: plain numbers, non-blocking, closed at the end of
+// the case unless it has closed them.
+
+func rawOwn(t *testing.T, fds ...int) {
+	for _, fd := range fds {
+		require.NoError(t, syscall.SetNonblock(fd, true))
+		var opened syscall.Stat_t
+		require.NoError(t, syscall.Fstat(fd, &opened))
+		t.Cleanup(func() {
+			var now syscall.Stat_t
+			if syscall.Fstat(fd, &now) == nil && now.Ino == opened.Ino {
+				_ = syscall.Close(fd)
+			}
+		})
+	}
+}
+
+// rawPair is two connected sockets.
+func rawPair(t *testing.T) (a, b int) {
+	t.Helper()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	rawOwn(t, fds[:]...)
+	return fds[0], fds[1]
+}
+
+func rawPipe(t *testing.T) (read, write int) {
+	t.Helper()
+	var fds [2]int
+	require.NoError(t, syscall.Pipe(fds[:]))
+	rawOwn(t, fds[:]...)
+	return fds[0], fds[1]
+}
+
+func rawFile(t *testing.T) int {
+	t.Helper()
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	fd, err := syscall.Open(exe, syscall.O_RDONLY, 0)
+	require.NoError(t, err)
+	rawOwn(t, fd)
+	return fd
+}
+
+func rawDup(t *testing.T, fd int) int {
+	t.Helper()
+	dup, err := syscall.Dup(fd)
+	require.NoError(t, err)
+	rawOwn(t, dup)
+	return dup
+}
+
+func rawClose(t *testing.T, fd int) {
+	t.Helper()
+	require.NoError(t, syscall.Close(fd))
+}
+
+func rawWrite(t *testing.T, fd int, s string) {
+	t.Helper()
+	n, err := syscall.Write(fd, []byte(s))
+	require.NoError(t, err)
+	require.Equal(t, len(s), n)
+}
+
+// rawRead is what there is to read, "" if that is nothing.
+func rawRead(t *testing.T, fd int) string {
+	t.Helper()
+	buf := make([]byte, 64<<10)
+	n, err := syscall.Read(fd, buf)
+	if err == syscall.EAGAIN {
+		return ""
+	}
+	require.NoError(t, err)
+	return string(buf[:n])
+}
+
+// rawFill writes until there is no room.
+func rawFill(t *testing.T, fd int) {
+	t.Helper()
+	for {
+		if _, err := syscall.Write(fd, make([]byte, 64<<10)); err != nil {
+			require.Equal(t, syscall.EAGAIN, err)
+			return
+		}
+	}
+}
+
+// rawConnect begins to connect.
+func rawConnect(t *testing.T, addr *net.TCPAddr) int {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	rawOwn(t, fd)
+	err = syscall.Connect(fd, &syscall.SockaddrInet4{Port: addr.Port, Addr: [4]byte(addr.IP.To4())})
+	require.Equal(t, syscall.EINPROGRESS, err)
+	return fd
+}
+
+func rawError(t *testing.T, fd int, want syscall.Errno) {
+	t.Helper()
+	got, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_ERROR)
+	require.NoError(t, err)
+	require.Equal(t, want, syscall.Errno(got))
+}
+
+func rawBlocking(t *testing.T, fd int, on bool) {
+	t.Helper()
+	require.NoError(t, syscall.SetNonblock(fd, !on))
+}
+
+func requireBlocking(t *testing.T, fd int, on bool) {
+	t.Helper()
+	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
+	require.Zero(t, errno)
+	require.Equal(t, on, flags&syscall.O_NONBLOCK == 0)
+}

@@ -19,8 +19,9 @@ import (
 type driver struct {
 	system.System
 
-	loop   *uv.Loop
-	closed bool
+	loop    *uv.Loop
+	watches map[*watch]struct{}
+	closed  bool
 }
 
 // New returns a proactor on libuv. lockedThread tells that the goroutine which polls is
@@ -35,7 +36,7 @@ func New(lockedThread bool) (proactor.Proactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &driver{loop: l}, nil
+	return &driver{loop: l, watches: make(map[*watch]struct{})}, nil
 }
 
 func (d *driver) Poll(timeout time.Duration) error {
@@ -58,10 +59,14 @@ func (d *driver) Now() time.Duration { return d.loop.Clock() }
 
 func (d *driver) Waited() (total, until time.Duration) { return d.loop.Waited() }
 
-// Close in a handler closes the streams and listeners. The rest is left to the end of the
-// Poll that has called the handler or, if the handler panics, to the next Poll or Close.
+// Close in a handler closes the streams, listeners and watches. The rest is left to the
+// end of the Poll that has called the handler or, if the handler panics, to the next Poll
+// or Close.
 func (d *driver) Close() error {
 	d.closed = true
+	for w := range d.watches {
+		w.Close()
+	}
 	err := d.loop.Shutdown(context.Background())
 	if err == uv.ErrClosed || err == uv.ErrLoopRunning {
 		return nil

@@ -1,0 +1,14 @@
+//go:build darwin || freebsd
+
+package goproactor
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+// pollZero is poll(2) with no timeout.
+func pollZero(fds unsafe.Pointer, n int) syscall.Errno {
+	_, _, errno := syscall.Syscall(syscall.SYS_POLL, uintptr(fds), uintptr(n), 0)
+	return errno
+}

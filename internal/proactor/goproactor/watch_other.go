@@ -1,0 +1,13 @@
+//go:build !linux && !darwin && !freebsd
+
+package goproactor
+
+// Systems on which nothing can be watched: system.Duplicate says so.
+
+type pollFD struct{}
+
+func newPollFD(int, directions) pollFD { return pollFD{} }
+
+func (*pollFD) ready() directions { return 0 }
+
+func pollNow([]pollFD) {}
