@@ -70,7 +70,7 @@ func main() {
 // defaults take about 40 minutes, or below three.
 func defaults(quick bool) settings {
 	if quick {
-		return settings{quick: true, rounds: 1, seconds: 0.3, warmup: 0.1, idle: 1000,
+		return settings{quick: true, rounds: 1, seconds: 0.25, warmup: 0.1, idle: 1000,
 			settle: 400 * time.Millisecond, window: 600 * time.Millisecond}
 	}
 	return settings{rounds: 5, seconds: 1.2, warmup: 0.4, idle: 5000, settle: time.Second, window: 2 * time.Second}

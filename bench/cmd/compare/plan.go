@@ -108,7 +108,6 @@ func (m *meter) besideWorks() []result.Work {
 // quickNetwork are the works of network.go that QUICK runs have.
 var quickNetwork = []result.Work{
 	{Kind: result.UDP, Bytes: 64, Connections: 10},
-	{Kind: result.UDP, Bytes: 1400, Connections: 100},
 	{Kind: result.Unix, Bytes: 1 << 10, Connections: 10},
 	{Kind: result.Accept, Bytes: 1, Connections: 10},
 	{Kind: result.Sendfile, Bytes: fileBytes, Connections: 1},
