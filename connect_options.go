@@ -7,7 +7,7 @@ package asyncio
 //	option          is taken by
 //	ConnectOption   CreateConnection, OpenConnection
 //	ServerOption    CreateServer, StartServer, ServeListener
-//	DatagramOption  datagram endpoints
+//	DatagramOption  CreateDatagramEndpoint, OpenDatagram
 //	StreamOption    whatever has connections, ConnectAccepted too: a ConnectOption and a
 //	                ServerOption
 //	BindOption      whatever binds an address: a ServerOption and a DatagramOption
@@ -28,8 +28,8 @@ type ConnectOption interface{ connect(*connectConfig) }
 // ServerOption is an option of CreateServer, StartServer and ServeListener.
 type ServerOption interface{ serve(*serverConfig) }
 
-// DatagramOption is an option of datagram endpoints.
-type DatagramOption interface{ datagram(*bindConfig) }
+// DatagramOption is an option of CreateDatagramEndpoint and OpenDatagram.
+type DatagramOption interface{ datagram(*datagramConfig) }
 
 // StreamOption is an option of both ends of a stream, and of ConnectAccepted.
 type StreamOption interface {
@@ -81,19 +81,28 @@ type serverConfig struct {
 	cleanupSocket bool
 }
 
+type datagramConfig struct {
+	bindConfig
+	remoteAddr   string // "": none
+	broadcast    bool
+	receiveLimit int // of a DatagramEndpoint
+}
+
 type (
-	connectOption func(*connectConfig)
-	serverOption  func(*serverConfig)
-	streamOption  func(*streamConfig)
-	bindOption    func(*bindConfig)
+	connectOption  func(*connectConfig)
+	serverOption   func(*serverConfig)
+	streamOption   func(*streamConfig)
+	bindOption     func(*bindConfig)
+	datagramOption func(*datagramConfig)
 )
 
-func (o connectOption) connect(c *connectConfig) { o(c) }
-func (o serverOption) serve(c *serverConfig)     { o(c) }
-func (o streamOption) connect(c *connectConfig)  { o(&c.streamConfig) }
-func (o streamOption) serve(c *serverConfig)     { o(&c.streamConfig) }
-func (o bindOption) serve(c *serverConfig)       { o(&c.bindConfig) }
-func (o bindOption) datagram(c *bindConfig)      { o(c) }
+func (o connectOption) connect(c *connectConfig)    { o(c) }
+func (o serverOption) serve(c *serverConfig)        { o(c) }
+func (o streamOption) connect(c *connectConfig)     { o(&c.streamConfig) }
+func (o streamOption) serve(c *serverConfig)        { o(&c.streamConfig) }
+func (o bindOption) serve(c *serverConfig)          { o(&c.bindConfig) }
+func (o bindOption) datagram(c *datagramConfig)     { o(&c.bindConfig) }
+func (o datagramOption) datagram(c *datagramConfig) { o(c) }
 
 func newConnectConfig(opts []ConnectOption) connectConfig {
 	c := connectConfig{streamConfig: streamConfig{limit: streamLimitDefault}, delay: Forever}
@@ -124,6 +133,15 @@ func newServerConfig(opts []ServerOption) serverConfig {
 	for i, opt := range opts {
 		mustBeOption(i, opt)
 		opt.serve(&c)
+	}
+	return c
+}
+
+func newDatagramConfig(opts []DatagramOption) datagramConfig {
+	c := datagramConfig{receiveLimit: receiveLimitDefault}
+	for i, opt := range opts {
+		mustBeOption(i, opt)
+		opt.datagram(&c)
 	}
 	return c
 }
@@ -226,6 +244,30 @@ func WithCleanupSocket(on bool) ServerOption {
 // WithReusePort lets several sockets bind one port, SO_REUSEPORT: the kernel spreads what
 // comes. Over Unix it has no effect.
 func WithReusePort() BindOption { return bindOption(func(c *bindConfig) { c.reusePort = true }) }
+
+// WithRemoteAddr names the peer of a datagram endpoint: remote_addr. It sends to that
+// address only, and receives from nobody else; with WithBroadcast it receives from
+// anybody, since that is who answers.
+func WithRemoteAddr(addr string) DatagramOption {
+	return datagramOption(func(c *datagramConfig) { c.remoteAddr = addr })
+}
+
+// WithBroadcast lets a datagram endpoint send to broadcast addresses, SO_BROADCAST:
+// allow_broadcast.
+func WithBroadcast() DatagramOption {
+	return datagramOption(func(c *datagramConfig) { c.broadcast = true })
+}
+
+// WithReceiveLimit sets how much may wait in a DatagramEndpoint until it is received, in
+// bytes: the payload of each datagram and 64 more. Beyond it the oldest is dropped, and
+// DatagramEndpoint.Dropped counts it. The default is 256 KiB. It panics with
+// ErrInvalidArgument unless n is positive.
+func WithReceiveLimit(n int) DatagramOption {
+	if n <= 0 {
+		panic(misuse(ErrInvalidArgument, "WithReceiveLimit was given %d bytes; it needs at least 1", n))
+	}
+	return datagramOption(func(c *datagramConfig) { c.receiveLimit = n })
+}
 
 // checkLimit panics unless n is a limit.
 func checkLimit(n int) {

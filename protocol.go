@@ -1,6 +1,10 @@
 package asyncio
 
-import "github.com/seed-a026a017/asyncio/internal/proactor"
+import (
+	"net"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
+)
 
 // Protocols: the callbacks through which a program hears of a connection. The order of
 // calls is
@@ -83,6 +87,51 @@ func (NullProtocol) PauseWriting() {}
 
 // ResumeWriting implements Protocol.
 func (NullProtocol) ResumeWriting() {}
+
+// DatagramProtocol receives datagrams: asyncio.DatagramProtocol. ConnectionMade comes
+// first, ConnectionLost exactly once and last. A callback that panics is reported to the
+// exception handler, and the endpoint lives, as in asyncio; only a panic of
+// ConnectionMade ends it. Embed NullDatagramProtocol to implement only what is needed.
+type DatagramProtocol interface {
+	// ConnectionMade hands over the transport of a new endpoint: connection_made. Nothing
+	// is received before it has returned.
+	ConnectionMade(t *DatagramTransport)
+	// DatagramReceived brings a datagram, which may be empty, and who has sent it:
+	// datagram_received. addr is a *net.UDPAddr or *net.UnixAddr, or nil if the sender is
+	// a Unix socket without a name. data is valid until the call returns; addr may be
+	// kept, and is not to be changed: datagrams of one peer may share it.
+	DatagramReceived(data []byte, addr net.Addr)
+	// ErrorReceived tells that a datagram could not be sent, or that the network has
+	// answered to one, such as with ECONNREFUSED: error_received. The endpoint lives.
+	ErrorReceived(err error)
+	// ConnectionLost is the last call: connection_lost. err is nil, since nothing but
+	// Close and Abort ends an endpoint, unless ConnectionMade has panicked.
+	ConnectionLost(err error)
+	// PauseWriting and ResumeWriting are those of Protocol.
+	PauseWriting()
+	ResumeWriting()
+}
+
+// NullDatagramProtocol ignores everything.
+type NullDatagramProtocol struct{}
+
+// ConnectionMade implements DatagramProtocol.
+func (NullDatagramProtocol) ConnectionMade(*DatagramTransport) {}
+
+// DatagramReceived implements DatagramProtocol.
+func (NullDatagramProtocol) DatagramReceived([]byte, net.Addr) {}
+
+// ErrorReceived implements DatagramProtocol.
+func (NullDatagramProtocol) ErrorReceived(error) {}
+
+// ConnectionLost implements DatagramProtocol.
+func (NullDatagramProtocol) ConnectionLost(error) {}
+
+// PauseWriting implements DatagramProtocol.
+func (NullDatagramProtocol) PauseWriting() {}
+
+// ResumeWriting implements DatagramProtocol.
+func (NullDatagramProtocol) ResumeWriting() {}
 
 // pullProtocol is a Protocol that reads for itself what comes in bulk, so that the
 // kernel's copy of the bytes is the only one.

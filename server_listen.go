@@ -151,7 +151,7 @@ func (s *Server) bindAll(addrs []net.Addr, opt proactor.ListenOptions, cleanup b
 func (s *Server) bind(addr net.Addr, opt proactor.ListenOptions, cleanup bool) (*acceptor, error) {
 	ln, err := s.loop.pro.Listen(addr, opt)
 	unix, isUnix := addr.(*net.UnixAddr)
-	if isUnix && errors.Is(err, syscall.EADDRINUSE) && removeStaleSocket(unix.Name) {
+	if isUnix && errors.Is(err, syscall.EADDRINUSE) && removeStaleSocket("unix", unix.Name) {
 		ln, err = s.loop.pro.Listen(addr, opt)
 	}
 	if err != nil {

@@ -51,10 +51,10 @@ func (f *socketFile) remove(l *Loop) {
 	}
 }
 
-// removeStaleSocket removes the file of a socket that nobody listens on, and reports
-// whether it did. To connect does not wait: the kernel answers at once, also where a
-// server's backlog is full.
-func removeStaleSocket(path string) bool {
+// removeStaleSocket removes the file of a socket of the network that nobody listens on,
+// and reports whether it did. To connect does not wait: the kernel answers at once, also
+// where a server's backlog is full.
+func removeStaleSocket(network, path string) bool {
 	if isAbstract(path) {
 		return false
 	}
@@ -62,7 +62,7 @@ func removeStaleSocket(path string) bool {
 	if err != nil || before.Mode().Type() != fs.ModeSocket {
 		return false
 	}
-	conn, err := net.Dial("unix", path)
+	conn, err := net.Dial(network, path)
 	if err == nil {
 		_ = conn.Close()
 		return false

@@ -24,6 +24,9 @@ var drivers = []string{"goproactor", "uvproactor"}
 var ownFiles = map[string]string{
 	"goproactor/buffer.go":          "a read needs memory of the driver's; uv has its slab in C",
 	"goproactor/gate.go":            "a goroutine reads, and has to be stopped",
+	"goproactor/packet.go":          "datagrams need memory of the driver's",
+	"goproactor/packet_portable.go": "the calls of systems that can only wait",
+	"goproactor/packet_unix.go":     "the calls of systems with non-blocking descriptors",
 	"goproactor/options_other.go":   "package net has no SO_REUSEPORT and no backlog",
 	"goproactor/options_unix.go":    "package net has no SO_REUSEPORT and no backlog",
 	"goproactor/poller.go":          "the runtime has a poller, and ends the process if it cannot make it",
@@ -41,7 +44,17 @@ var ownFiles = map[string]string{
 
 // ownMethods are those of the seam that not every driver has, with the reason.
 var ownMethods = map[string]string{
-	"stream.Pull": "a Stream need not be a Source; goproactor's are read by goroutines",
+	"datagram.SetHandler": "uvproactor has no datagrams yet",
+	"datagram.ReadStart":  "uvproactor has no datagrams yet",
+	"datagram.ReadStop":   "uvproactor has no datagrams yet",
+	"datagram.SendTo":     "uvproactor has no datagrams yet",
+	"datagram.Flush":      "uvproactor has no datagrams yet",
+	"datagram.Buffered":   "uvproactor has no datagrams yet",
+	"datagram.Close":      "uvproactor has no datagrams yet",
+	"datagram.LocalAddr":  "uvproactor has no datagrams yet",
+	"datagram.RemoteAddr": "uvproactor has no datagrams yet",
+	"datagram.FD":         "uvproactor has no datagrams yet",
+	"stream.Pull":         "a Stream need not be a Source; goproactor's are read by goroutines",
 }
 
 // system is the package whose type every driver embeds: its methods are theirs.
@@ -70,7 +83,7 @@ func parsePackage(t *testing.T, dir string) pkgFiles {
 // seamMethods are the methods of the seam by the type that implements them in a driver:
 // the interface Stream by the type stream. What Proactor embeds, driver has.
 func seamMethods(seam pkgFiles) map[string]bool {
-	implementer := map[string]string{"Proactor": "driver", "Listener": "listener", "Stream": "stream", "Source": "stream", "Watch": "watch"}
+	implementer := map[string]string{"Proactor": "driver", "Listener": "listener", "Stream": "stream", "Source": "stream", "Watch": "watch", "Datagram": "datagram"}
 	interfaces := make(map[string]*ast.InterfaceType)
 	for _, f := range seam {
 		ast.Inspect(f, func(n ast.Node) bool {

@@ -1,13 +1,14 @@
 // Package proactor is the seam between an event loop and the outside world: what a loop
 // needs from below, and no more. Each capability has its file, with its rules:
 //
-//	poll.go     Poller     what has happened, waiting, waking, the clock
-//	listen.go   Binder     listening sockets, and accepting from them
-//	connect.go  Connector  connections to peers
-//	stream.go   Stream     connected byte streams: what the two above make
-//	watch.go    Watcher    descriptors of the program's
-//	work.go     Worker     functions that block
-//	resolve.go  Resolver   the numbers behind names
+//	poll.go      Poller          what has happened, waiting, waking, the clock
+//	listen.go    Binder          listening sockets, and accepting from them
+//	connect.go   Connector       connections to peers
+//	stream.go    Stream          connected byte streams: what the two above make
+//	datagram.go  DatagramOpener  endpoints of datagrams
+//	watch.go     Watcher         descriptors of the program's
+//	work.go      Worker          functions that block
+//	resolve.go   Resolver        the numbers behind names
 //
 // A loop calls Poll once a turn. Poll starts what was submitted, waits if it may, and
 // then calls the handlers of all that has happened, in order, on the loop's goroutine.
@@ -28,14 +29,15 @@ type Proactor interface {
 	Poller
 	Binder
 	Connector
+	DatagramOpener
 	Watcher
 	Worker
 	Resolver
 
-	// Close closes every stream, listener and watch that is left, without calling their
-	// handlers or the done of pending connects, and releases all resources. It does not
-	// wait for functions of Work. Idempotent. Poll and Listen then return an error that
-	// is net.ErrClosed. A handler may call it: the Poll that has called the handler calls
-	// no other one and releases what is left.
+	// Close closes every stream, endpoint, listener and watch that is left, without
+	// calling their handlers or the done of pending connects, and releases all resources.
+	// It does not wait for functions of Work. Idempotent. Poll and Listen then return an
+	// error that is net.ErrClosed. A handler may call it: the Poll that has called the
+	// handler calls no other one and releases what is left.
 	Close() error
 }

@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"internal/proactor":              {},
 	"internal/proactor/goproactor":   {"internal/proactor", "internal/proactor/system"},
 	"internal/proactor/uvproactor":   {"internal/proactor", "internal/proactor/system", "uv"},
-	"internal/proactor/system":       {},
+	"internal/proactor/system":       {"internal/proactor"},
 	"internal/proactor/proactortest": {"internal/proactor"},
 	"uv":                             {"cbridge", "internal/timerheap", "uv/internal/wait"},
 	"uv/internal/wait":               {},
@@ -43,6 +43,7 @@ var arrows = map[string][]string{
 
 	"asynciotest":      {""},
 	"internal/testkit": {"", "asynciotest"},
+	"tests/datagrams":  {"", "asynciotest", "internal/testkit"},
 	"tests/interop":    {"", "asynciotest", "internal/testkit"},
 	"tests/misuse":     {"", "asynciotest", "internal/testkit"},
 	"tests/oracle":     {"", "asynciotest", "internal/testkit"},

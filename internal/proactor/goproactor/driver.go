@@ -29,10 +29,13 @@ type driver struct {
 	next        int
 	local       []completion  // what the loop itself has caused, for the next Poll
 	dirty       []*stream     // streams with something to flush
+	sends       []*datagram   // endpoints with something to flush
 	looks       []*watch      // watches to look at
 	vector      vector        // scratch of direct writes
+	sendTo      sockaddrs     // scratch of direct sends
 	pollFDs     []pollFD      // scratch of looks
-	descriptors descriptorSet // of streams and listeners
+	descriptors descriptorSet // of streams, endpoints and listeners
+	peers       system.Peers
 
 	timer     *time.Timer
 	start     time.Time
@@ -43,6 +46,7 @@ type driver struct {
 	listeners map[*listener]struct{}
 	connects  map[*connect]struct{}
 	watches   map[*watch]struct{}
+	datagrams map[*datagram]struct{}
 	closed    bool
 }
 
@@ -59,6 +63,7 @@ func New() (proactor.Proactor, error) {
 		listeners: make(map[*listener]struct{}),
 		connects:  make(map[*connect]struct{}),
 		watches:   make(map[*watch]struct{}),
+		datagrams: make(map[*datagram]struct{}),
 	}
 	d.timer.Stop()
 	return d, nil
@@ -76,6 +81,12 @@ func (d *driver) Poll(timeout time.Duration) error {
 		s.flush()
 	}
 	d.dirty = d.dirty[:0]
+	for i, g := range d.sends {
+		d.sends[i] = nil
+		g.dirty = false
+		g.flush()
+	}
+	d.sends = d.sends[:0]
 	if d.next == len(d.batch) {
 		if len(d.looks) > 0 {
 			d.look()
@@ -120,6 +131,9 @@ func (d *driver) Close() error {
 	for l := range d.listeners {
 		errs = append(errs, l.release())
 	}
+	for g := range d.datagrams {
+		errs = append(errs, g.release())
+	}
 	for c := range d.connects {
 		c.stop()
 	}
@@ -136,10 +150,11 @@ func (d *driver) Close() error {
 	for _, c := range d.local {
 		c.discard()
 	}
-	d.batch, d.queue, d.local, d.dirty, d.looks, d.next = nil, nil, nil, nil, nil, 0
+	d.batch, d.queue, d.local, d.dirty, d.sends, d.looks, d.next = nil, nil, nil, nil, nil, nil, 0
 	clear(d.streams)
 	clear(d.listeners)
 	clear(d.connects)
 	clear(d.watches)
+	clear(d.datagrams)
 	return errors.Join(errs...)
 }

@@ -4,9 +4,9 @@ package goproactor
 
 import (
 	"os"
-	"runtime"
-	"strings"
 	"syscall"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 )
 
 // setListenOptions acts before bind. Package net has set SO_REUSEADDR by then.
@@ -15,19 +15,11 @@ func setListenOptions(fd int, reuseAddr, reusePort bool) error {
 		return os.NewSyscallError("setsockopt SO_REUSEADDR", err)
 	}
 	if reusePort {
-		if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, soReusePort(), 1); err != nil {
+		if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, system.SoReusePort(), 1); err != nil {
 			return os.NewSyscallError("setsockopt SO_REUSEPORT", err)
 		}
 	}
 	return nil
-}
-
-// soReusePort is SO_REUSEPORT, which package syscall leaves out on most Linux ports.
-func soReusePort() int {
-	if runtime.GOOS == "linux" && !strings.HasPrefix(runtime.GOARCH, "mips") {
-		return 0xf
-	}
-	return 0x200
 }
 
 // setBacklog acts after listen, for which package net has used the system's maximum.

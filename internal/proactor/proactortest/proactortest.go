@@ -13,9 +13,11 @@
 package proactortest
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,11 +36,12 @@ type group struct {
 }
 
 // testCase is one promise of the seam. An eachLink case runs once for every kind of
-// connection.
+// connection, an eachWire case for every kind of endpoint of datagrams.
 type testCase struct {
 	name     string
 	run      func(r *rig)
 	eachLink func(r *rig, l link)
+	eachWire func(r *rig, w wire)
 }
 
 // Run tests every rule of package proactor.
@@ -56,10 +59,15 @@ func Run(t *testing.T, newProactor New) {
 		{"Close", closeCases},
 		{"Traffic", trafficCases},
 		{"Watch", watchCases},
+		{"Datagram", datagramCases},
+		{"Datagram's edges", datagramEdgeCases},
 		{"Work", workCases},
 		{"Resolve", resolveCases},
 	} {
 		t.Run(g.name, func(t *testing.T) {
+			if strings.HasPrefix(g.name, "Datagram") {
+				skipWithoutDatagrams(t, newProactor)
+			}
 			for _, c := range g.cases {
 				t.Run(c.name, func(t *testing.T) { c.test(t, newProactor) })
 			}
@@ -70,6 +78,12 @@ func Run(t *testing.T, newProactor New) {
 func (c testCase) test(t *testing.T, newProactor New) {
 	if c.run != nil {
 		c.run(newRig(t, newProactor))
+		return
+	}
+	if c.eachWire != nil {
+		for _, w := range wires {
+			t.Run(w.String(), func(t *testing.T) { c.eachWire(newRig(t, newProactor), w) })
+		}
 		return
 	}
 	for _, l := range links {
@@ -118,4 +132,18 @@ func warmUp(newProactor New) error {
 		return err
 	}
 	return p.Close()
+}
+
+// skipWithoutDatagrams is for a driver that has none yet.
+func skipWithoutDatagrams(t *testing.T, newProactor New) {
+	p, err := newProactor()
+	require.NoError(t, err)
+	g, err := p.OpenDatagram(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, nil, proactor.DatagramOptions{})
+	if err == nil {
+		g.Close()
+	}
+	require.NoError(t, p.Close())
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
 }

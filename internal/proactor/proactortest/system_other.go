@@ -16,6 +16,7 @@ func requireOpen(*testing.T, int, bool)                      {}
 func socketPair(*testing.T) (a, b net.Conn)                  { return nil, nil }
 func requireNoDelay(*testing.T, int)                         {}
 func requireKeepAlive(*testing.T, int, bool)                 {}
+func requireBroadcast(*testing.T, int, bool)                 {}
 func setReceiveBuffer(*testing.T, int, int)                  {}
 func shrinkBuffers(t *testing.T, _ *recorder, peer peerConn) { _ = peer.SetReadBuffer(128 << 10) }
 

@@ -80,6 +80,11 @@ func requireKeepAlive(t *testing.T, fd int, on bool) {
 	requireOption(t, fd, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE, on, "SO_KEEPALIVE")
 }
 
+func requireBroadcast(t *testing.T, fd int, on bool) {
+	t.Helper()
+	requireOption(t, fd, syscall.SOL_SOCKET, syscall.SO_BROADCAST, on, "SO_BROADCAST")
+}
+
 // withoutStdin runs f while the lowest number of a descriptor is free.
 func withoutStdin(t *testing.T, f func()) {
 	t.Helper()
