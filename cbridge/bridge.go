@@ -33,6 +33,11 @@ const (
 	LargeBytesMin   = C.BR_LARGE_BYTES_MIN
 	WriteChunkBytes = C.BR_WRITE_CHUNK_BYTES
 	TurnAcceptMax   = C.BR_TURN_ACCEPT_MAX
+	Datagrams       = C.BR_DGRAMS
+	DatagramSmall   = C.BR_DGRAM_SMALL_BYTES
+	DatagramRoom    = C.BR_DGRAM_ROOM_BYTES
+	DatagramMax     = C.BR_DGRAM_BYTES_MAX
+	SendBatch       = C.BR_SENDS
 )
 
 // Shared is the part of a loop that both sides see, br_shared.
@@ -46,6 +51,8 @@ type Shared struct {
 	NFlush     uint32
 	Handles    uint32
 	Waited     uint64
+	RecvCalls  uint64
+	SendCalls  uint64
 }
 
 func init() {
@@ -53,6 +60,8 @@ func init() {
 	var p Piece
 	var r Record
 	var s Shared
+	var d Datagram
+	var h DatagramHead
 	checkLayout("op", unsafe.Sizeof(o), C.sizeof_br_op)
 	checkLayout("op.slot", unsafe.Offsetof(o.Slot), unsafe.Offsetof(C.br_op{}.slot))
 	checkLayout("op.off", unsafe.Offsetof(o.Off), unsafe.Offsetof(C.br_op{}.off))
@@ -68,6 +77,11 @@ func init() {
 	checkLayout("shared.nrec", unsafe.Offsetof(s.NRec), unsafe.Offsetof(C.br_shared{}.nrec))
 	checkLayout("shared.now", unsafe.Offsetof(s.Now), unsafe.Offsetof(C.br_shared{}.now))
 	checkLayout("shared.nflush", unsafe.Offsetof(s.NFlush), unsafe.Offsetof(C.br_shared{}.nflush))
+	checkLayout("shared.recv_calls", unsafe.Offsetof(s.RecvCalls), unsafe.Offsetof(C.br_shared{}.recv_calls))
+	checkLayout("datagram", unsafe.Sizeof(d), C.sizeof_br_dgram)
+	checkLayout("datagram.addr", unsafe.Offsetof(d.Addr), unsafe.Offsetof(C.br_dgram{}.addr))
+	checkLayout("datagram.data", unsafe.Offsetof(d.Data), unsafe.Offsetof(C.br_dgram{}.data))
+	checkLayout("datagram head", unsafe.Sizeof(h), C.sizeof_br_dgram_head)
 	if v := Version(); v>>16 != 1 || v < 1<<16|44<<8|2 {
 		panic(fmt.Sprintf("cbridge: libuv %d.%d.%d is linked; 1.44.2 or later, below 2, is needed: run `make deps`", v>>16, v>>8&255, v&255))
 	}

@@ -54,11 +54,17 @@ enum {
   BR_READ_MIN_BYTES = 4 * 1024,   // with less room than this a read is not worth its system call
   BR_WRITE_CHUNK_BYTES = 256 * 1024,  // size of the blocks that hold what the kernel has not taken
   BR_TURN_ACCEPT_MAX = 64,        // connections one listener may accept in a turn
-  BR_ADDR_BYTES = 28              // sockaddr_in6, the larger of the two that are kept
+  BR_ADDR_BYTES = 28,             // sockaddr_in6, the larger of the two that are kept
+  BR_DGRAMS = 64,                 // datagrams in memory at a time; a socket may bring as many in a turn
+  BR_DGRAM_NAME_BYTES = 120,      // the address of one; that of a Unix socket is the longest
+  BR_DGRAM_SMALL_BYTES = 1984,    // the bytes of one that lie beside its address: those of any Ethernet frame
+  BR_DGRAM_ROOM_BYTES = 64 * 1024,  // room for one that is larger
+  BR_DGRAM_BYTES_MAX = 1024 * 1024,  // what may be taken of one, by the room of several
+  BR_SENDS = 64                   // datagrams offered to the kernel by one system call
 };
 
 // Kinds of handles.
-enum { BR_KIND_TCP = 1, BR_KIND_PIPE = 2, BR_KIND_POLL = 3 };
+enum { BR_KIND_TCP = 1, BR_KIND_PIPE = 2, BR_KIND_POLL = 3, BR_KIND_UDP = 4 };
 
 // Operations. slot and gen say which handle; the other fields are named where they are
 // used.
@@ -75,7 +81,9 @@ enum {
   BR_OP_UNREF,
   BR_OP_ACCEPT_START, // go on after BR_OP_ACCEPT_STOP or BR_REC_ACCEPT_ERROR
   BR_OP_ACCEPT_STOP,
-  BR_OP_ACCEPT_ROOM   // arg: how many more connections may be accepted
+  BR_OP_ACCEPT_ROOM,  // arg: how many more connections may be accepted
+  BR_OP_SEND,         // off, len: datagrams in the arena, see br_dgram_head; next, tail: n further pieces
+  BR_OP_SEND_AGAIN    // after BR_REC_SEND_STUCK
 };
 
 typedef struct {
@@ -98,6 +106,13 @@ typedef struct {
   uint32_t next;
 } br_piece;
 
+// What precedes a datagram in the arena. The address follows, then the bytes; each of the
+// three takes a multiple of eight bytes, and begins at one.
+typedef struct {
+  uint32_t len;
+  uint32_t addr_len;  // 0: the socket is connected
+} br_dgram_head;
+
 // Records. status is 0 or a libuv error unless said otherwise.
 enum {
   BR_REC_NONE,
@@ -114,7 +129,14 @@ enum {
   BR_REC_ACCEPT_ERROR, // accepting is stopped until the next BR_OP_ACCEPT_START
   BR_REC_CLOSED,     // the last record of an id
   BR_REC_POLL,       // aux: events, value: the epoch of the start; with an error the poll has stopped
-  BR_REC_DONE        // of a request without a handle, the only one: UV_ECANCELED after br_job_cancel
+  BR_REC_DONE,       // of a request without a handle, the only one: UV_ECANCELED after br_job_cancel
+  BR_REC_DATAGRAMS,  // status: their number, value: the first br_dgram, aux: from one to the next
+  BR_REC_RECV_READY, // br_recv may find datagrams: there was no room for them
+  BR_REC_RECV_ERROR, // receiving goes on
+  BR_REC_UNSENT,     // status: datagrams that C keeps, value: their bytes; part of a flush or a direct call
+  BR_REC_SENT,       // status: datagrams that had been kept and have left or failed, value: their bytes
+  BR_REC_SEND_ERROR, // value: which datagram, counted from 0 for each handle; it precedes its BR_REC_SENT
+  BR_REC_SEND_STUCK  // libuv cannot wait for room: BR_OP_SEND_AGAIN, in a while, tries
 };
 
 typedef struct {
@@ -126,6 +148,16 @@ typedef struct {
   int32_t status;
   uint64_t value;
 } br_rec;
+
+// A datagram that was received. Its bytes are in data, or all of them in its room if they
+// are more than fit there.
+typedef struct {
+  uint32_t len;
+  uint16_t addr_len;  // 0: the sender has no address
+  uint16_t partial;   // 1: there were more bytes
+  char addr[BR_DGRAM_NAME_BYTES];
+  char data[BR_DGRAM_SMALL_BYTES];
+} br_dgram;
 
 // What br_turn tells beside the records.
 enum {
@@ -144,12 +176,15 @@ typedef struct {
   uint32_t nflush;       // records that the flush has appended, counted from the front
   uint32_t handles;      // slots in use
   uint64_t waited;       // nanoseconds that br_turn has waited, all in all
+  uint64_t recv_calls;   // recvmsg(2) and recvmmsg(2)
+  uint64_t send_calls;   // sendmsg(2) and sendmmsg(2)
 } br_shared;
 
 _Static_assert(sizeof(br_op) == 32, "layout of br_op");
 _Static_assert(sizeof(br_piece) == 12, "layout of br_piece");
 _Static_assert(sizeof(br_rec) == 24, "layout of br_rec");
-_Static_assert(sizeof(br_shared) == 56, "layout of br_shared");
+_Static_assert(sizeof(br_shared) == 72, "layout of br_shared");
+_Static_assert(sizeof(br_dgram) == 2112, "layout of br_dgram");
 _Static_assert(BR_OPS_MAX <= 65536, "an operation's index fits 16 bits");
 _Static_assert(BR_READ_CHUNK_BYTES <= BR_SLAB_BYTES, "a chunk fits the slab");
 
@@ -265,6 +300,48 @@ const char *br_job_name(br_loop *l, uint64_t id, const char **service);
 // for uv_freeaddrinfo; host and service have room for the longest.
 int br_getaddrinfo_now(const char *node, const char *service, const br_hints *hints, struct addrinfo **list);
 int br_getnameinfo_now(const void *addr, unsigned len, int flags, char *host, char *service);
+
+// Datagrams. Addresses are sockaddr_in or sockaddr_in6, and sockaddr_un where it says so.
+// family is 0, or that of a socket which is made at once. With batch, several datagrams
+// are received by a system call if the system can. recv_bytes are taken of each.
+enum { BR_UDP_REUSEADDR = 8, BR_UDP_RECVERR = 16 };  // beside BR_BIND_V6ONLY and BR_BIND_REUSEPORT
+int br_udp_new(br_loop *l, int family, int batch, unsigned recv_bytes, uint64_t *id);
+// br_udp_memory gives the memory of datagrams that were received: BR_DGRAMS of them, and
+// their rooms. It is there with the first handle.
+void br_udp_memory(br_loop *l, br_dgram **dgrams, char **rooms);
+// br_udp_open gives a handle the descriptor, a datagram socket of IPv4, IPv6 or AF_UNIX,
+// which it owns from then on. One with the number of a standard file stays the program's,
+// and the handle has a copy. It returns the family, or an error.
+int br_udp_open(br_loop *l, uint64_t id, int fd);
+int br_udp_bind(br_loop *l, uint64_t id, const void *addr, unsigned len, unsigned flags);
+// br_udp_any makes a socket, bound to any address of the family, if there is none.
+int br_udp_any(br_loop *l, uint64_t id, int family, int reuse);
+int br_udp_connect(br_loop *l, uint64_t id, const void *addr, unsigned len);  // NULL undoes it
+int br_udp_name(br_loop *l, uint64_t id, int peer, void *addr);               // as br_tcp_name
+int br_udp_batch(br_loop *l, uint64_t id);                                    // 1 or 0
+// br_udp_set sets an option of sockets.
+enum { BR_UDP_BROADCAST, BR_UDP_TTL, BR_UDP_MULTICAST_LOOP, BR_UDP_MULTICAST_TTL };
+int br_udp_set(br_loop *l, uint64_t id, int option, int value);
+// br_udp_group joins or leaves a group, of one source unless source is NULL. The
+// addresses are of one family. The interface is the address that iface has, or, of IPv6,
+// that with the number of its scope.
+int br_udp_group(br_loop *l, uint64_t id, int join, const void *group, const void *iface, const void *source);
+int br_udp_interface(br_loop *l, uint64_t id, const void *iface);
+
+// br_recv_start receives until br_recv_stop.
+int br_recv_start(br_loop *l, uint64_t id);
+int br_recv_stop(br_loop *l, uint64_t id);
+// br_recv is for BR_REC_RECV_READY. It returns how many datagrams there are, from the
+// first br_dgram on. Those of older records are gone.
+int br_recv(br_loop *l, uint64_t id, unsigned *step);
+// br_send sends the datagrams of operation `op` (-1: none), which becomes a NOP, and then
+// p[0..len) unless addr_len is negative. What is kept or fails is told by records.
+int br_send(br_loop *l, uint64_t id, int op, const char *p, size_t len, const void *addr, int addr_len);
+// br_try_send returns 0 when the datagram has left, and UV_EAGAIN if it does not at once.
+int br_try_send(br_loop *l, uint64_t id, const char *p, size_t len, const void *addr, int addr_len);
+// br_try_sends does so with n datagrams in the arena, and returns how many have left, or
+// the error of the first.
+int br_try_sends(br_loop *l, uint64_t id, unsigned off, unsigned n);
 
 // br_errno_entry is the i'th error of libuv; the code is 0 behind the last one.
 int br_errno_entry(unsigned i, const char **name, const char **text);

@@ -23,6 +23,7 @@ const (
 	KindTCP  = C.BR_KIND_TCP
 	KindPipe = C.BR_KIND_PIPE
 	KindPoll = C.BR_KIND_POLL
+	KindUDP  = C.BR_KIND_UDP
 )
 
 // IsActive is uv_is_active.

@@ -14,6 +14,7 @@ static const br_kind *const kinds[] = {
     [BR_KIND_TCP] = &br_tcp_kind,
     [BR_KIND_PIPE] = &br_pipe_kind,
     [BR_KIND_POLL] = &br_poll_kind,
+    [BR_KIND_UDP] = &br_udp_kind,
 };
 
 // on_bell ends a wait. The descriptor's number is the handle's data.
@@ -110,6 +111,8 @@ static void loop_free(br_loop *l) {
   br_free(l->ops);
   br_free(l->pieces);
   br_free(l->arena);
+  br_inbox_free(l);
+  br_outbox_free(l);
   br_free(l->uv);
   br_free(l);
 }

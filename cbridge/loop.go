@@ -23,6 +23,9 @@ type Loop struct {
 	Arena  []byte  // their bytes
 	Slab   []byte  // the bytes of RecRead
 
+	Datagrams []Datagram // what RecDatagrams brings; nil before the first handle for datagrams
+	Rooms     []byte     // their bytes where they are many, DatagramRoom for each
+
 	WakeRead, WakeWrite int // the descriptors of the wake-up, Go's to close after Close
 }
 

@@ -28,6 +28,13 @@ const (
 	RecClosed      = C.BR_REC_CLOSED
 	RecPoll        = C.BR_REC_POLL
 	RecDone        = C.BR_REC_DONE
+	RecDatagrams   = C.BR_REC_DATAGRAMS
+	RecRecvReady   = C.BR_REC_RECV_READY
+	RecRecvError   = C.BR_REC_RECV_ERROR
+	RecUnsent      = C.BR_REC_UNSENT
+	RecSent        = C.BR_REC_SENT
+	RecSendError   = C.BR_REC_SEND_ERROR
+	RecSendStuck   = C.BR_REC_SEND_STUCK
 )
 
 // Record is one completion, br_rec.

@@ -29,6 +29,10 @@ static void run_op(br_loop *l, const br_op *op) {
     br_write_op(l, op);
     return;
   }
+  if (op->kind == BR_OP_SEND) {
+    br_send_op(l, op);
+    return;
+  }
   if (op->kind == BR_OP_ACK) {
     br_handle_ack(l, op->slot, op->gen);
     return;
@@ -39,6 +43,9 @@ static void run_op(br_loop *l, const br_op *op) {
     case BR_OP_CLOSE: br_handle_close(l, h); break;
     case BR_OP_REF: ref(l, h, 1); break;
     case BR_OP_UNREF: ref(l, h, 0); break;
+    case BR_OP_SEND_AGAIN:
+      if (h->kind == BR_KIND_UDP) br_send_again(l, br_udp_of(h));
+      break;
     default:
       if (br_is_stream(h)) run_stream_op(l, br_stream_of(h), op);
   }
@@ -108,6 +115,7 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
   if (l->handles.n < 1024) audit(l);
 #endif
   l->slab_used = 0;
+  br_inbox_turn(l);
   run_ops(l, nops);
   l->sh.nflush = l->sh.nrec;
 

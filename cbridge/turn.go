@@ -28,6 +28,8 @@ const (
 	OpAcceptStart = C.BR_OP_ACCEPT_START
 	OpAcceptStop  = C.BR_OP_ACCEPT_STOP
 	OpAcceptRoom  = C.BR_OP_ACCEPT_ROOM
+	OpSend        = C.BR_OP_SEND
+	OpSendAgain   = C.BR_OP_SEND_AGAIN
 )
 
 // Flags of Shared.

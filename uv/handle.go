@@ -31,9 +31,10 @@ const (
 	PipeHandle
 	TimerHandle
 	PollHandle
+	UDPHandle
 )
 
-var handleNames = [...]string{"unknown", "async", "check", "idle", "prepare", "tcp", "pipe", "timer", "poll"}
+var handleNames = [...]string{"unknown", "async", "check", "idle", "prepare", "tcp", "pipe", "timer", "poll", "udp"}
 
 // String is libuv's name of the kind; uv_handle_type_name.
 func (t HandleType) String() string {
@@ -191,6 +192,22 @@ func (h *handle) result(op string, code int) error {
 		return nil
 	}
 	return h.fail(op, code)
+}
+
+func (h *handle) setBufferSize(op string, receive bool, n int) error {
+	if n <= 0 {
+		return h.fail(op, int(EINVAL)) // libuv would take 0 for a question
+	}
+	_, err := h.bufferSize(op, receive, n)
+	return err
+}
+
+func (h *handle) bufferSize(op string, receive bool, n int) (int, error) {
+	if err := h.check(op); err != nil {
+		return 0, err
+	}
+	got, code := h.loop.b.BufferSize(h.id(), receive, n)
+	return got, h.result(op, code)
 }
 
 // local is a handle without a slot. Embedding types have a method stop that undoes their

@@ -359,6 +359,8 @@ func (l *Loop) Value() any { return l.value }
 type Metrics struct {
 	ReadsPutOff uint64 // reads that waited for the next turn because the buffer of this one was full
 	WriteCalls  uint64 // calls of write(2) and writev(2)
+	RecvCalls   uint64 // of datagrams: calls of recvmsg(2) and recvmmsg(2)
+	SendCalls   uint64 // of datagrams: calls of sendmsg(2) and sendmmsg(2); libuv's own are not counted
 }
 
 // Metrics returns the loop's counters.
@@ -367,7 +369,7 @@ func (l *Loop) Metrics() Metrics {
 	if l.state.Load() == loopClosed {
 		return Metrics{}
 	}
-	return Metrics{ReadsPutOff: l.b.ReadShort, WriteCalls: l.b.WriteCalls}
+	return Metrics{ReadsPutOff: l.b.ReadShort, WriteCalls: l.b.WriteCalls, RecvCalls: l.b.RecvCalls, SendCalls: l.b.SendCalls}
 }
 
 // Version is the version of libuv that is linked.

@@ -229,22 +229,6 @@ func (s *Stream) RecvBufferSize() (int, error) { return s.bufferSize("recv_buffe
 // SetRecvBufferSize sets the size of the socket's receive buffer; uv_recv_buffer_size.
 func (s *Stream) SetRecvBufferSize(n int) error { return s.setBufferSize("recv_buffer_size", true, n) }
 
-func (s *Stream) setBufferSize(op string, receive bool, n int) error {
-	if n <= 0 {
-		return s.fail(op, int(EINVAL)) // libuv would take 0 for a question
-	}
-	_, err := s.bufferSize(op, receive, n)
-	return err
-}
-
-func (s *Stream) bufferSize(op string, receive bool, n int) (int, error) {
-	if err := s.check(op); err != nil {
-		return 0, err
-	}
-	got, code := s.loop.b.BufferSize(s.id(), receive, n)
-	return got, s.result(op, code)
-}
-
 // SetBlocking makes writes wait until the kernel has taken them; uv_stream_set_blocking.
 // libuv advises against it.
 func (s *Stream) SetBlocking(on bool) error {

@@ -6,12 +6,10 @@ package uv
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/seed-a026a017/asyncio/cbridge"
 )
@@ -68,6 +66,8 @@ const (
 	BindV6Only    BindFlags = cbridge.BindV6Only    // an IPv6 socket does not serve IPv4; UV_TCP_IPV6ONLY
 	BindReusePort BindFlags = cbridge.BindReusePort // SO_REUSEPORT
 	BindExclusive BindFlags = cbridge.BindExclusive // without the SO_REUSEADDR that libuv always sets
+	BindReuseAddr BindFlags = cbridge.BindReuseAddr // of UDP: SO_REUSEADDR, as UV_UDP_REUSEADDR does
+	BindRecvErr   BindFlags = cbridge.BindRecvErr   // of UDP: IP_RECVERR on Linux; UV_UDP_LINUX_RECVERR
 )
 
 // Bind binds to an address; uv_tcp_bind. EADDRINUSE comes from here, or at the latest
@@ -82,13 +82,6 @@ func (t *TCP) Bind(addr netip.AddrPort, flags BindFlags) error {
 		return err
 	}
 	return t.addrResult("bind", addr, t.loop.b.TCPBind(t.id(), sa, uint(flags)))
-}
-
-func (t *TCP) addrResult(op string, addr netip.AddrPort, code int) error {
-	if code == 0 {
-		return nil
-	}
-	return &Error{Op: op, Kind: TCPHandle, Addr: addr.String(), Errno: Errno(code)}
 }
 
 // Connect connects to an address; uv_tcp_connect. done is called once in a later turn.
@@ -231,76 +224,4 @@ func (t *TCP) CloseReset(closed func()) error {
 	t.loop.stirred()
 	t.closing(closed)
 	return nil
-}
-
-// sockaddr is addr as the system has it, in buf.
-func (t *TCP) sockaddr(op string, addr netip.AddrPort, buf *[cbridge.AddrBytes]byte) ([]byte, error) {
-	sa, err := appendSockaddr(buf[:0], addr)
-	if err != nil {
-		return nil, &Error{Op: op, Kind: TCPHandle, Addr: addr.String(), Errno: EINVAL}
-	}
-	return sa, nil
-}
-
-// appendSockaddr appends addr to b as the system's sockaddr. Its family and scope are in
-// the byte order of the machine. The error says what is wrong with addr.
-func appendSockaddr(b []byte, addr netip.AddrPort) ([]byte, error) {
-	var buf [cbridge.AddrBytes]byte
-	ip := addr.Addr()
-	n := syscall.SizeofSockaddrInet6
-	switch {
-	case ip.Is4():
-		n = syscall.SizeofSockaddrInet4
-		putFamily(buf[:], syscall.AF_INET, n)
-		a := ip.As4()
-		copy(buf[4:], a[:])
-	case ip.Is6():
-		scope, err := scopeID(ip.Zone())
-		if err != nil {
-			return nil, err
-		}
-		putFamily(buf[:], syscall.AF_INET6, n)
-		a := ip.As16()
-		copy(buf[8:], a[:])
-		binary.NativeEndian.PutUint32(buf[24:], scope)
-	default:
-		return nil, EINVAL
-	}
-	binary.BigEndian.PutUint16(buf[2:], addr.Port())
-	return append(b, buf[:n]...), nil
-}
-
-// familyIsByte tells the BSD layout, where the first byte is the length and the second
-// the family.
-const familyIsByte = unsafe.Sizeof(syscall.RawSockaddr{}.Family) == 1
-
-func putFamily(b []byte, family, length int) {
-	if familyIsByte {
-		b[0], b[1] = byte(length), byte(family)
-		return
-	}
-	binary.NativeEndian.PutUint16(b, uint16(family))
-}
-
-// parseSockaddr is the inverse. What is no address of TCP gives the zero AddrPort.
-func parseSockaddr(b []byte) netip.AddrPort {
-	if len(b) < 8 {
-		return netip.AddrPort{}
-	}
-	family := int(b[1])
-	if !familyIsByte {
-		family = int(binary.NativeEndian.Uint16(b))
-	}
-	port := binary.BigEndian.Uint16(b[2:])
-	switch {
-	case family == syscall.AF_INET:
-		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[4:8])), port)
-	case family == syscall.AF_INET6 && len(b) >= 28:
-		ip := netip.AddrFrom16([16]byte(b[8:24]))
-		if scope := binary.NativeEndian.Uint32(b[24:]); scope != 0 {
-			ip = ip.WithZone(zoneName(scope))
-		}
-		return netip.AddrPortFrom(ip, port)
-	}
-	return netip.AddrPort{}
 }

@@ -8,7 +8,7 @@ package uv
 //	prepare   callbacks of prepare handles
 //	poll      one call into the bridge: the operations are executed and libuv runs
 //	          once; it waits if nothing keeps it
-//	settle    writes that the flush has finished
+//	settle    writes and sends that the flush has finished
 //	late      bytes and ends that were read before a ReadStop, for streams that read
 //	          again
 //	answers   requests that needed no libuv
@@ -34,6 +34,7 @@ type turnState struct {
 	cur, lim uint32 // records: the next to dispatch, and the end of this turn's
 	calls    uint64 // callbacks run since the loop was made
 	settling []*Stream
+	sending  []*UDP
 	late     []*Stream
 	answers  []func()
 	deferred []func()
@@ -102,6 +103,11 @@ func (l *Loop) absorb(from, to uint32) {
 			if s := l.stream(r.Slot); s != nil {
 				s.flags |= streamWriteFailed
 			}
+		case cbridge.RecUnsent, cbridge.RecSendError:
+			if h := l.bridged[r.Slot]; h != nil && h.common().gen == r.Gen {
+				h.record(*r)
+			}
+			r.Kind = cbridge.RecNone
 		}
 	}
 }
@@ -119,7 +125,7 @@ func (l *Loop) turn(ms int64, ifAlive bool) {
 
 // restless reports whether there is something to do that needs no poll.
 func (l *Loop) restless() bool {
-	return len(l.settling) > 0 || len(l.late) > 0 || len(l.answers) > 0 || len(l.deferred) > 0 || l.posted || l.b.NRec > l.cur
+	return len(l.settling) > 0 || len(l.sending) > 0 || len(l.late) > 0 || len(l.answers) > 0 || len(l.deferred) > 0 || l.posted || l.b.NRec > l.cur
 }
 
 // pollTimeout is how long the poll of this turn may wait, at most timeout.
@@ -153,6 +159,7 @@ func (l *Loop) once(timeout time.Duration, ifAlive bool) {
 		l.posted = true
 	}
 	l.settle()
+	l.settleSends()
 	l.deliverLate()
 	if len(l.answers) > 0 {
 		l.tellAnswers()
