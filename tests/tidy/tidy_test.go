@@ -48,6 +48,7 @@ var arrows = map[string][]string{
 	"tests/misuse":     {"", "asynciotest", "internal/testkit"},
 	"tests/oracle":     {"", "asynciotest", "internal/testkit"},
 	"tests/soak":       {"", "asynciotest", "internal/testkit"},
+	"tests/sockets":    {"", "asynciotest", "internal/testkit"},
 	"tests/streams":    {"", "asynciotest", "internal/testkit"},
 	"tests/tasks":      {"", "asynciotest", "internal/testkit"},
 	"tests/tidy":       {},

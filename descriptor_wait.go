@@ -1,0 +1,69 @@
+package asyncio
+
+// Calls that wait until a descriptor is ready.
+
+import "fmt"
+
+// descriptorUse is a call's hold on one direction of a descriptor: from its first wait to
+// its end.
+type descriptorUse struct {
+	d     *descriptor
+	write bool
+}
+
+// useDescriptor takes hold of a direction. There is one call at a time for each: a second
+// one would leave the first without what it has waited for. Its caller calls done.
+func (l *Loop) useDescriptor(fd int, write bool) (descriptorUse, error) {
+	d, err := l.watched(fd)
+	if err != nil {
+		return descriptorUse{}, err
+	}
+	dir := d.direction(write)
+	if dir.used {
+		if write {
+			return descriptorUse{}, fmt.Errorf("%w: another task waits to write to descriptor %d", ErrInvalidState, fd)
+		}
+		return descriptorUse{}, fmt.Errorf("%w: another task waits to read from descriptor %d: %w", ErrInvalidState, fd, ErrConcurrentRead)
+	}
+	dir.used = true
+	if err := d.adjust(); err != nil {
+		return descriptorUse{}, err
+	}
+	return descriptorUse{d: d, write: write}, nil
+}
+
+// wait suspends a's task until the direction is ready. The error may be that the number
+// is another file's by then: nothing may be done with it.
+func (u descriptorUse) wait(a awaiter) error {
+	if err := u.d.check(); err != nil {
+		return err
+	}
+	if err := u.d.direction(u.write).waits.wait(a); err != nil {
+		return err
+	}
+	return u.d.check()
+}
+
+// done gives the direction back.
+func (u descriptorUse) done() {
+	u.d.direction(u.write).used = false
+	_ = u.d.adjust() // an error is told to whoever else uses the descriptor
+}
+
+// awaitReadable suspends a's task until fd can be read from, or is at its end; the end of
+// the wait leaves nothing registered. The error is that of the wait, EBADF and
+// net.ErrClosed if the number is another file's by then, or ErrInvalidState if another
+// task waits for it. fd may be a transport's own.
+func (l *Loop) awaitReadable(a awaiter, fd int) error { return l.awaitDescriptor(a, fd, false) }
+
+// awaitWritable is awaitReadable for writing.
+func (l *Loop) awaitWritable(a awaiter, fd int) error { return l.awaitDescriptor(a, fd, true) }
+
+func (l *Loop) awaitDescriptor(a awaiter, fd int, write bool) error {
+	u, err := l.useDescriptor(fd, write)
+	if err != nil {
+		return err
+	}
+	defer u.done()
+	return u.wait(a)
+}
