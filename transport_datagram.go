@@ -286,7 +286,8 @@ func (t *DatagramTransport) Close() {
 	t.loseIfFlushed()
 }
 
-// Abort ends the endpoint and drops what is buffered: abort. ConnectionLost follows.
+// Abort ends the endpoint and drops what the kernel does not take at once: abort.
+// ConnectionLost follows.
 func (t *DatagramTransport) Abort() {
 	t.use("DatagramTransport.Abort")
 	t.lose(nil)

@@ -206,6 +206,15 @@ func (u *UDP) sendGathered() {
 	l.stirred()
 }
 
+// Flush offers the kernel now what Send has gathered. The error is ErrClosed.
+func (u *UDP) Flush() error {
+	if err := u.check("UDP.Flush"); err != nil {
+		return err
+	}
+	u.sendGathered()
+	return nil
+}
+
 // direct offers the kernel what the socket has gathered, and then p.
 func (u *UDP) direct(p, sa []byte) {
 	op := -1

@@ -250,6 +250,34 @@ func TestUDPQueued(t *testing.T) {
 	}
 }
 
+func TestUDPFlush(t *testing.T) {
+	l := newLoop(t, uv.WithChecks())
+	u := newUDP(t, l, uv.UDPOptions{})
+	require.NoError(t, u.Flush(), "of nothing")
+	peer, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(loopback))
+	require.NoError(t, err)
+	defer peer.Close()
+	dones := 0
+	for _, p := range []string{"a", "b"} {
+		require.NoError(t, u.Send([]byte(p), peer.LocalAddr().(*net.UDPAddr).AddrPort(), func(error) { dones++ }))
+	}
+	require.Equal(t, 2, u.SendQueueCount())
+	require.NoError(t, u.Flush())
+	require.Zero(t, u.SendQueueCount())
+	require.Zero(t, dones)
+	buf := make([]byte, 10)
+	for _, want := range []string{"a", "b"} {
+		n, err := peer.Read(buf)
+		require.NoError(t, err)
+		require.Equal(t, want, string(buf[:n]))
+	}
+	_, err = l.Run(uv.RunNoWait)
+	require.NoError(t, err)
+	require.Equal(t, 2, dones)
+	u.Close()
+	require.ErrorIs(t, u.Flush(), uv.ErrClosed)
+}
+
 func TestUDPRecvStop(t *testing.T) {
 	for name, opt := range ways {
 		t.Run("UV-097/"+name, func(t *testing.T) {

@@ -67,9 +67,9 @@ type Datagram interface {
 	// Buffered counts the datagrams that the kernel has not taken: the bytes of each, and
 	// DatagramOverheadBytes.
 	Buffered() int
-	// Close closes the descriptor at once and drops what is buffered. Only
-	// DatagramHandler.Closed follows; every method does nothing then, Buffered is 0 and
-	// FD is -1; the addresses stay. Idempotent.
+	// Close offers the kernel what is buffered, drops what it does not take, and closes
+	// the descriptor, all at once. Only DatagramHandler.Closed follows; every method does
+	// nothing then, Buffered is 0 and FD is -1; the addresses stay. Idempotent.
 	Close()
 	LocalAddr() net.Addr
 	// RemoteAddr is nil if the endpoint is not connected.

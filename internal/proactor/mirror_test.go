@@ -44,17 +44,7 @@ var ownFiles = map[string]string{
 
 // ownMethods are those of the seam that not every driver has, with the reason.
 var ownMethods = map[string]string{
-	"datagram.SetHandler": "uvproactor has no datagrams yet",
-	"datagram.ReadStart":  "uvproactor has no datagrams yet",
-	"datagram.ReadStop":   "uvproactor has no datagrams yet",
-	"datagram.SendTo":     "uvproactor has no datagrams yet",
-	"datagram.Flush":      "uvproactor has no datagrams yet",
-	"datagram.Buffered":   "uvproactor has no datagrams yet",
-	"datagram.Close":      "uvproactor has no datagrams yet",
-	"datagram.LocalAddr":  "uvproactor has no datagrams yet",
-	"datagram.RemoteAddr": "uvproactor has no datagrams yet",
-	"datagram.FD":         "uvproactor has no datagrams yet",
-	"stream.Pull":         "a Stream need not be a Source; goproactor's are read by goroutines",
+	"stream.Pull": "a Stream need not be a Source; goproactor's are read by goroutines",
 }
 
 // system is the package whose type every driver embeds: its methods are theirs.

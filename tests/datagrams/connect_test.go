@@ -220,7 +220,7 @@ func TestWhoMayCreate(t *testing.T) {
 		})
 	})
 	t.Run("outside a task", func(t *testing.T) {
-		eachLoop(t, func(t *testing.T, opts ...asyncio.Option) {
+		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 			l := asynciotest.New(t, opts...)
 			factory := func() asyncio.DatagramProtocol { return asyncio.NullDatagramProtocol{} }
 			_, _, err := l.CreateDatagramEndpoint(l.Context(), factory, "udp4", "")

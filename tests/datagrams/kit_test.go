@@ -73,7 +73,7 @@ func TestEndpointConforms(t *testing.T) {
 		{network: "unixgram", longest: 150_000, underWay: 8, makeEnds: connectedEnds("unixgram"), unixNames: true},
 	} {
 		t.Run(k.network, func(t *testing.T) {
-			eachLoop(t, func(t *testing.T, opts ...asyncio.Option) { conform(t, k, opts) })
+			asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) { conform(t, k, opts) })
 		})
 	}
 }

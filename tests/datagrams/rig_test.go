@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,7 +23,7 @@ var networks = []string{"udp4", "udp6", "unixgram"}
 // eachNetwork runs test in a task for each network on each driver.
 func eachNetwork(t *testing.T, test func(t *testing.T, ctx context.Context, network string)) {
 	t.Helper()
-	eachLoop(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		for _, network := range networks {
 			t.Run(network, func(t *testing.T) {
 				needs(t, network)
@@ -37,7 +36,7 @@ func eachNetwork(t *testing.T, test func(t *testing.T, ctx context.Context, netw
 // eachDriver runs test in a task on each driver.
 func eachDriver(t *testing.T, test func(t *testing.T, ctx context.Context)) {
 	t.Helper()
-	eachLoop(t, func(t *testing.T, opts ...asyncio.Option) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		inTask(t, opts, func(ctx context.Context) { test(t, ctx) })
 	})
 }
@@ -209,15 +208,4 @@ func fill(t *testing.T, tr *asyncio.DatagramTransport, to net.Addr) int {
 			return n
 		}
 	}
-}
-
-// eachLoop is asynciotest.EachDriver, for drivers that have datagrams.
-func eachLoop(t *testing.T, test func(t *testing.T, opts ...asyncio.Option)) {
-	t.Helper()
-	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
-		if strings.HasSuffix(t.Name(), "/libuv") {
-			t.Skip("the driver on libuv has no datagrams yet")
-		}
-		test(t, opts...)
-	})
 }

@@ -195,7 +195,7 @@ func TestTransportBuffers(t *testing.T) {
 
 func TestTransportEnds(t *testing.T) {
 	t.Run("UDP-10", func(t *testing.T) {
-		eachLoop(t, func(t *testing.T, opts ...asyncio.Option) {
+		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 			for _, network := range networks {
 				t.Run(network, func(t *testing.T) {
 					needs(t, network)
@@ -231,6 +231,20 @@ func TestTransportEnds(t *testing.T) {
 			}
 		})
 	})
+	t.Run("what was sent just before the end leaves", func(t *testing.T) {
+		eachNetwork(t, func(t *testing.T, ctx context.Context, network string) {
+			for _, end := range []func(*asyncio.DatagramTransport){(*asyncio.DatagramTransport).Close, (*asyncio.DatagramTransport).Abort} {
+				c := peer(t, network)
+				p := open(t, ctx, network, freeAddr(t, network))
+				require.NoError(t, p.transport.SendTo([]byte("the last"), c.LocalAddr()))
+				end(p.transport)
+				text, _ := readFrom(t, ctx, c)
+				require.Equal(t, "the last", text)
+				_, err := p.lost.Await(ctx)
+				require.NoError(t, err)
+			}
+		})
+	})
 	t.Run("nothing is received after Close, in the same turn either", func(t *testing.T) {
 		eachNetwork(t, func(t *testing.T, ctx context.Context, network string) {
 			c := peer(t, network)
@@ -245,7 +259,7 @@ func TestTransportEnds(t *testing.T) {
 		})
 	})
 	t.Run("the loop closes", func(t *testing.T) {
-		eachLoop(t, func(t *testing.T, opts ...asyncio.Option) {
+		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 			log, logTo := testkit.RecordLog()
 			l, err := asyncio.NewEventLoop(append(opts, logTo, asyncio.WithDebug(true))...)
 			require.NoError(t, err)
@@ -515,7 +529,7 @@ func TestTransportTells(t *testing.T) {
 		})
 	})
 	t.Run("debug mode", func(t *testing.T) {
-		eachLoop(t, func(t *testing.T, opts ...asyncio.Option) {
+		asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 			log, logTo := testkit.RecordLog()
 			l := asynciotest.New(t, append(opts, logTo, asyncio.WithDebug(true))...)
 			asynciotest.InTask(t, l, func(ctx context.Context) {

@@ -145,7 +145,7 @@ func (e *receivedEvent) complete() {
 	for g.reading && !g.closed && !g.inbox.empty() {
 		b, from, err := g.inbox.next()
 		if err != nil {
-			g.h.Failed(g.named("read", nil, err))
+			g.h.Failed(g.Error("read", nil, err))
 			continue
 		}
 		g.h.Received(b, g.sender(from))
@@ -344,6 +344,7 @@ func (g *datagram) Close() {
 	if g.closed {
 		return
 	}
+	g.flush()
 	_ = g.release()
 	delete(g.d.datagrams, g)
 	g.d.later((*goneEvent)(g))
@@ -384,7 +385,7 @@ type sendFailed struct {
 }
 
 func (g *datagram) fail(to net.Addr, err error) {
-	g.d.later(&sendFailed{g, g.named("write", to, err)})
+	g.d.later(&sendFailed{g, g.Error("write", to, err)})
 }
 
 func (f *sendFailed) complete() {
@@ -394,18 +395,3 @@ func (f *sendFailed) complete() {
 }
 
 func (f *sendFailed) discard() {}
-
-// named makes err say what failed, and on what.
-func (g *datagram) named(op string, to net.Addr, err error) error {
-	var known *net.OpError
-	if errors.As(err, &known) {
-		return err
-	}
-	if errno, ok := err.(syscall.Errno); ok {
-		err = os.NewSyscallError(op, errno)
-	}
-	if to == nil {
-		to = g.Remote
-	}
-	return &net.OpError{Op: op, Net: g.Local.Network(), Source: g.Local, Addr: to, Err: err}
-}

@@ -13,11 +13,9 @@
 package proactortest
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -65,9 +63,6 @@ func Run(t *testing.T, newProactor New) {
 		{"Resolve", resolveCases},
 	} {
 		t.Run(g.name, func(t *testing.T) {
-			if strings.HasPrefix(g.name, "Datagram") {
-				skipWithoutDatagrams(t, newProactor)
-			}
 			for _, c := range g.cases {
 				t.Run(c.name, func(t *testing.T) { c.test(t, newProactor) })
 			}
@@ -132,18 +127,4 @@ func warmUp(newProactor New) error {
 		return err
 	}
 	return p.Close()
-}
-
-// skipWithoutDatagrams is for a driver that has none yet.
-func skipWithoutDatagrams(t *testing.T, newProactor New) {
-	p, err := newProactor()
-	require.NoError(t, err)
-	g, err := p.OpenDatagram(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, nil, proactor.DatagramOptions{})
-	if err == nil {
-		g.Close()
-	}
-	require.NoError(t, p.Close())
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
-	}
 }

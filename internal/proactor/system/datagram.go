@@ -10,6 +10,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
@@ -100,6 +101,21 @@ func EndpointOf(conn PacketConn) Endpoint {
 func (e *Endpoint) IsUnix() bool {
 	_, ok := e.Local.(*net.UnixAddr)
 	return ok
+}
+
+// Error makes err say what failed, and on what: to, or the peer if that is nil.
+func (e *Endpoint) Error(op string, to net.Addr, err error) error {
+	var known *net.OpError
+	if errors.As(err, &known) {
+		return err
+	}
+	if errno, ok := err.(syscall.Errno); ok {
+		err = os.NewSyscallError(op, errno)
+	}
+	if to == nil {
+		to = e.Remote
+	}
+	return &net.OpError{Op: op, Net: e.Local.Network(), Source: e.Local, Addr: to, Err: err}
 }
 
 // Peer is addr as the endpoint's system calls take it. The error tells why the endpoint

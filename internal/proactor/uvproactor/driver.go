@@ -21,6 +21,8 @@ type driver struct {
 
 	loop    *uv.Loop
 	watches map[*watch]struct{}
+	peers   system.Peers
+	polls   uint64 // calls of Poll
 	closed  bool
 }
 
@@ -40,6 +42,7 @@ func New(lockedThread bool) (proactor.Proactor, error) {
 }
 
 func (d *driver) Poll(timeout time.Duration) error {
+	d.polls++
 	if d.closed {
 		if err := d.Close(); err != nil {
 			return err
