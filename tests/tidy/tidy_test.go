@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 	"asynciotest":      {""},
 	"internal/testkit": {"", "asynciotest"},
 	"tests/datagrams":  {"", "asynciotest", "internal/testkit"},
+	"tests/hostile":    {"", "asynciotest", "internal/testkit"},
 	"tests/interop":    {"", "asynciotest", "internal/testkit"},
 	"tests/misuse":     {"", "asynciotest", "internal/testkit"},
 	"tests/oracle":     {"", "asynciotest", "internal/testkit"},

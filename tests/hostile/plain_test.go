@@ -1,0 +1,5 @@
+//go:build !race && !asan
+
+package hostile_test
+
+const sanitized = false
