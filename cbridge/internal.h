@@ -440,6 +440,7 @@ void br_recv_end(br_udp *u);
 // send.c
 void br_outbox_open(br_loop *l);
 void br_outbox_free(br_loop *l);
+void br_outbox_batch(br_loop *l, int batch);
 void br_send_op(br_loop *l, const br_op *op);
 void br_send_again(br_loop *l, br_udp *u);
 void br_unsent_free(br_loop *l, br_udp *u);

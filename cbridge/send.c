@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 struct br_outbox {
+  int batch;  // the system takes several by a system call
   br_msg msgs[BR_SENDS];
   struct iovec iov[BR_SENDS];
 };
@@ -29,6 +30,8 @@ void br_outbox_open(br_loop *l) {
   l->out = br_alloc(sizeof *l->out);
   memset(l->out, 0, sizeof *l->out);
 }
+
+void br_outbox_batch(br_loop *l, int batch) { l->out->batch = batch; }
 
 void br_outbox_free(br_loop *l) { br_free(l->out); }
 
@@ -60,7 +63,7 @@ static int give(br_loop *l, br_udp *u, unsigned i, unsigned n) {
   do {
     l->sh.send_calls++;
 #ifdef __linux__
-    r = n > 1 ? sendmmsg(br_udp_fd(u), m, n, SEND_FLAGS) : sendmsg(br_udp_fd(u), &m->msg_hdr, SEND_FLAGS) < 0 ? -1 : 1;
+    r = n > 1 && l->out->batch ? sendmmsg(br_udp_fd(u), m, n, SEND_FLAGS) : sendmsg(br_udp_fd(u), &m->msg_hdr, SEND_FLAGS) < 0 ? -1 : 1;
 #else
     (void)n;
     r = sendmsg(br_udp_fd(u), &m->msg_hdr, SEND_FLAGS) < 0 ? -1 : 1;

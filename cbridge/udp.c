@@ -16,8 +16,10 @@
 static int udp_init(br_loop *l, br_handle *h, unsigned flags) {
   br_udp *u = br_udp_of(h);
   int err = uv_udp_init_ex(l->uv, br_uv_udp(u), flags);
-  if (err == 0) u->batch = uv_udp_using_recvmmsg(br_uv_udp(u)) != 0;
-  return err;
+  if (err != 0) return err;
+  u->batch = uv_udp_using_recvmmsg(br_uv_udp(u)) != 0;
+  br_outbox_batch(l, u->batch);
+  return 0;
 }
 
 static void udp_closing(br_loop *l, br_handle *h) {
@@ -189,10 +191,31 @@ int br_udp_any(br_loop *l, uint64_t id, int family, int reuse) {
   return bind_new(l, u, (struct sockaddr *)&any, sizeof any, flags);
 }
 
+// port is where the port is in an address, NULL in one without.
+static in_port_t *port(struct sockaddr_storage *a) {
+  if (a->ss_family == AF_INET) return &((struct sockaddr_in *)a)->sin_port;
+  return a->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)a)->sin6_port : NULL;
+}
+
+// disconnect keeps the port, which Linux takes from a socket that had not asked for that
+// one: nobody would reach it any more. If somebody else has taken it, it is lost.
+static int disconnect(br_udp *u) {
+  struct sockaddr_storage old = {.ss_family = AF_UNSPEC}, now = old;
+  socklen_t n = sizeof old;
+  int fd = br_udp_fd(u);
+  getsockname(fd, (struct sockaddr *)&old, &n);
+  int err = uv_udp_connect(br_uv_udp(u), NULL);
+  n = sizeof now;
+  if (err != 0 || port(&old) == NULL || getsockname(fd, (struct sockaddr *)&now, &n) != 0 || *port(&now) != 0) return err;
+  *port(&now) = *port(&old);
+  (void)!bind(fd, (struct sockaddr *)&now, n);
+  return 0;
+}
+
 int br_udp_connect(br_loop *l, uint64_t id, const void *addr, unsigned len) {
   br_udp *u = br_find_udp(l, id);
   if (u == NULL || u->family == AF_UNSPEC) return UV_EBADF;
-  if (addr == NULL) return uv_udp_connect(br_uv_udp(u), NULL);
+  if (addr == NULL) return disconnect(u);
   const struct sockaddr *a = addr;
   if (!addr_ok(a, len) || a->sa_family != u->family) return UV_EINVAL;
   return uv_udp_connect(br_uv_udp(u), a);

@@ -34,6 +34,9 @@ var children = map[string]func(args []string) error{
 	"pool size": childPoolSize,
 	"threads":   func([]string) error { return childFewThreads() },
 	"stuck":     childStuck,
+
+	"udp stdin":  func([]string) error { return childUDPStdin() },
+	"udp emfile": func([]string) error { return childUDPOutOfDescriptors() },
 }
 
 // child is main in such a process.

@@ -144,6 +144,8 @@ func (m *machine) step() {
 		})
 	case *uv.Poll:
 		m.anyHandle(op, h, func() { m.poll(h) })
+	case *uv.UDP:
+		m.anyHandle(op, h, func() { m.udp(h) })
 	case *uv.Async:
 		m.anyHandle(op, h, func() { h.Send() })
 	}
@@ -174,7 +176,7 @@ func (m *machine) anyHandle(op int, h uv.Handle, special func()) {
 
 func (m *machine) make(at int) {
 	var h uv.Handle
-	switch m.next() % 14 {
+	switch m.next() % 17 {
 	case 0, 1, 2, 3:
 		h, _ = m.l.NewTCP()
 	case 4, 5:
@@ -199,6 +201,8 @@ func (m *machine) make(at int) {
 		if p, err := m.l.NewPoll(uintptr(m.foreign[m.next()%len(m.foreign)])); err == nil {
 			h = p
 		}
+	case 14, 15, 16:
+		h = m.makeUDP()
 	}
 	if h != nil {
 		m.handles[at] = h

@@ -34,11 +34,46 @@ static void any_foreign(void) {
   CHECK(write(pair[1], "x", 1) == 1);
 }
 
+static void any_datagram(uint64_t id, struct sockaddr_in *addr, const char *bytes) {
+  int addr_len = rnd() % 3 ? (int)sizeof *addr : 0;
+  unsigned step;
+  switch (rnd() % 6) {
+    case 0: br_try_send(loop, id, bytes, rnd() % 1000, addr, addr_len); break;
+    case 1: br_recv_stop(loop, id); break;
+    case 2: br_recv(loop, id, &step); break;
+    default: br_send(loop, id, -1, bytes, rnd() % 70000, addr, addr_len);
+  }
+}
+
+// any_gathered makes the operation send one datagram, which it puts into the arena.
+static void any_gathered(br_op *op, const struct sockaddr_in *addr) {
+  br_dgram_head head = {.len = rnd() % 60 * 8, .addr_len = rnd() % 3 ? sizeof *addr : 0};
+  op->off = nops * 1024;
+  op->n = 0;
+  char *p = (char *)br_loop_arena(loop) + op->off;
+  memcpy(p, &head, sizeof head);
+  memcpy(p + sizeof head, addr, sizeof *addr);
+  op->len = (uint32_t)sizeof head + head.addr_len + head.len;
+}
+
+static void any_option(uint64_t id, struct sockaddr_in *addr) {
+  struct sockaddr_in group = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xefff0001)};
+  switch (rnd() % 8) {
+    case 0: br_udp_group(loop, id, (int)(rnd() % 2), &group, addr, rnd() % 2 ? addr : NULL); break;
+    case 1: br_udp_interface(loop, id, addr); break;
+    case 2: br_udp_any(loop, id, rnd() % 2 ? AF_INET : AF_INET6, (int)(rnd() % 2)); break;
+    case 3: br_udp_open(loop, id, br_fileno(loop, any_id())); break;
+    case 4: br_udp_name(loop, id, (int)(rnd() % 2), &group); break;
+    case 5: br_udp_open(loop, id, dup(foreign[rnd() % 8])); break;
+    default: br_udp_set(loop, id, (int)(rnd() % 5), (int)(rnd() % 2));
+  }
+}
+
 static void any_call(struct sockaddr_in *addr) {
   static char bytes[100000];
   uint64_t id = any_id(), other;
   int value = (int)(rnd() % 3) * 1000;
-  switch (rnd() % 26) {
+  switch (rnd() % 34) {
     case 0:
       if (sh->handles < 20 && br_tcp_new(loop, rnd() % 4 == 0 ? rnd() % 300 : 0, &other) == 0) know(other);
       break;
@@ -66,6 +101,15 @@ static void any_call(struct sockaddr_in *addr) {
     case 16:
     case 17: br_poll_start(loop, id, (int)(rnd() % 16), rnd()); break;
     case 18: br_poll_stop(loop, id); break;
+    case 19:
+    case 20:
+      if (sh->handles < 20 && br_udp_new(loop, rnd() % 2 ? AF_INET : (int)rnd() % 12, (int)(rnd() % 2), rnd() % 100000, &other) == 0) know(other);
+      break;
+    case 21: br_udp_bind(loop, id, addr, rnd() % 8 ? sizeof *addr : 4, rnd() % 32); break;
+    case 22: br_udp_connect(loop, id, rnd() % 3 ? addr : NULL, sizeof *addr); break;
+    case 23: br_recv_start(loop, id); break;
+    case 24: any_datagram(id, addr, bytes); break;
+    case 25: any_option(id, addr); break;
     default: turn(0);
   }
 }
@@ -88,6 +132,7 @@ void scenario_anything(void) {
       op->arg = (int32_t)(rnd() % 4) - 1;
       op->off = rnd() % 1000;
       op->len = rnd() % 1000;
+      if (kind == BR_OP_SEND) any_gathered(op, &addr);
     }
     end();
     for (int i = 0; i < 8; i += 2) {

@@ -22,6 +22,11 @@ int main(void) {
       {"pipe", scenario_pipe},
       {"failed connect", scenario_failed_connect},
       {"poll", scenario_poll},
+      {"datagrams", scenario_datagrams},
+      {"datagrams that fail", scenario_datagram_failures},
+      {"datagrams without room", scenario_datagrams_without_room},
+      {"datagrams of many sockets", scenario_many_sockets},
+      {"datagrams of Unix sockets", scenario_unix_datagrams},
 #ifdef __linux__
       {"accept errors", scenario_accept_errors},
       {"accept refused", scenario_accept_refused},

@@ -110,6 +110,27 @@ static void turns(int n) {
   while (n-- > 0) turn(0);
 }
 
+// use_datagrams receives, and sends more than there is room for.
+static void use_datagrams(void) {
+  int fds[2];
+  uint64_t u;
+  CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) == 0);
+  CHECK(br_udp_new(loop, 0, 1, 1000, &u) == 0);
+  know(u);
+  CHECK(br_udp_open(loop, u, fds[0]) == AF_UNIX);
+  tell(br_recv_start(loop, u));
+  turns(2);
+  CHECK(br_recv_stop(loop, u) == 0);
+  for (int i = 0; i < 400; i++) CHECK(br_send(loop, u, -1, "hello", 5, NULL, 0) == 0);
+  turns(2);
+  CHECK(of(u)->unsent > 0);
+  tell(br_recv_start(loop, u));
+  close(fds[1]);
+  UNTIL(of(u)->gone == of(u)->unsent);
+  submit(BR_OP_CLOSE, u);
+  turns(2);
+}
+
 // use_watches makes everything of a loop that the kernel watches.
 static void use_watches(void) {
   static char large[4 << 20];
@@ -140,6 +161,7 @@ static void use_watches(void) {
   }
   close(fds[0]);
   close(fds[1]);
+  use_datagrams();
   submit(BR_OP_ACCEPT_STOP, ln);
   turns(2);
   submit(BR_OP_ACCEPT_START, ln);

@@ -17,6 +17,12 @@ void scenario_failed_connect(void);
 
 void scenario_poll(void);
 
+void scenario_datagrams(void);
+void scenario_datagram_failures(void);
+void scenario_datagrams_without_room(void);
+void scenario_many_sockets(void);
+void scenario_unix_datagrams(void);
+
 #ifdef __linux__
 void scenario_accept_errors(void);
 void scenario_accept_refused(void);
