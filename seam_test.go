@@ -6,8 +6,11 @@ package asyncio
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -310,4 +313,93 @@ func TestAcceptErrors(t *testing.T) {
 			require.LessOrEqual(t, ln.starts, 2, "a closed server does not go on")
 		}
 	})
+}
+
+// blindDriver makes connections whose descriptors nobody knows.
+type blindDriver struct{ proactor.Proactor }
+
+type blindStream struct{ proactor.Stream }
+
+func (blindStream) FD() int { return -1 }
+
+func (d blindDriver) Adopt(conn net.Conn, keepAlive bool) (proactor.Stream, error) {
+	s, err := d.Proactor.Adopt(conn, keepAlive)
+	return blindStream{s}, err
+}
+
+// TestSendfileWithoutDescriptors: where the kernel cannot send a file, it is read and
+// written.
+func TestSendfileWithoutDescriptors(t *testing.T) {
+	data := make([]byte, 3<<20+1)
+	for i := range data {
+		data[i] = byte(i % 251)
+	}
+	path := filepath.Join(t.TempDir(), "f")
+	require.NoError(t, os.WriteFile(path, data, 0o600))
+	for _, driver := range []Driver{Libuv, PureGo} {
+		t.Run(driver.String(), func(t *testing.T) {
+			l, err := NewEventLoop(WithDriver(driver))
+			if err != nil {
+				t.Skip(err)
+			}
+			defer l.Close()
+			l.pro = blindDriver{l.pro}
+			file, err := os.Open(path)
+			require.NoError(t, err)
+			defer file.Close()
+			_, err = RunUntilComplete(l, Do(func(ctx context.Context) error {
+				sendCopies(t, ctx, l, file, data)
+				return nil
+			}))
+			require.NoError(t, err)
+		})
+	}
+}
+
+func sendCopies(t *testing.T, ctx context.Context, l *Loop, file *os.File, data []byte) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	peer, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	defer peer.Close()
+	conn, err := ln.Accept()
+	require.NoError(t, err)
+	tr, _, err := l.ConnectAccepted(ctx, func() Protocol { return NullProtocol{} }, conn)
+	require.NoError(t, err)
+	_, err = l.Sendfile(ctx, tr, file, 0, -1, false)
+	require.ErrorIs(t, err, ErrSendfile)
+	tr.SetWriteBufferLimits(64<<10, 0)
+	sending := CreateTask(ctx, func(ctx context.Context) (int64, error) { return l.Sendfile(ctx, tr, file, 0, -1, true) })
+	for before := -1; tr.WriteBufferSize() == 0 || tr.WriteBufferSize() != before; { // until it is held back
+		before = tr.WriteBufferSize()
+		require.NoError(t, Sleep(ctx, 20*time.Millisecond))
+		if sending.Done() {
+			break // the kernel has taken it all
+		}
+	}
+	require.LessOrEqual(t, tr.WriteBufferSize(), 64<<10+sendfileReadBytes)
+	if !sending.Done() {
+		_, err = tr.Write([]byte("no"))
+		require.ErrorIs(t, err, ErrInvalidState)
+		require.False(t, tr.IsReading())
+	}
+	received := make(chan []byte)
+	go func() {
+		b, _ := io.ReadAll(peer)
+		received <- b
+	}()
+	n, err := sending.Await(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, len(data), n)
+	n, err = l.Sendfile(ctx, tr, file, 1000, 100, true)
+	require.NoError(t, err)
+	require.EqualValues(t, 100, n)
+	at, err := file.Seek(0, io.SeekCurrent)
+	require.NoError(t, err)
+	require.EqualValues(t, 1100, at)
+	tr.Close()
+	got, err := ToThread(ctx, func(context.Context) ([]byte, error) { return <-received, nil })
+	require.NoError(t, err)
+	require.True(t, string(data)+string(data[1000:1100]) == string(got))
 }

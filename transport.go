@@ -12,11 +12,11 @@ import (
 type Transport interface {
 	// Write sends p: write. It never waits: what the kernel does not take is buffered,
 	// and p may be reused at once. Small writes of one turn are gathered and leave
-	// together before the next turn begins; so a callback or step that goes on to compute
-	// or block after a Write delays its bytes until it returns or suspends. The error is
-	// net.ErrClosed once the connection is lost or is certain to be, and ErrInvalidState
-	// after WriteEOF. A failure that shows later ends the connection, and ConnectionLost
-	// tells it.
+	// together before the next turn begins; so a callback or step that goes on to
+	// compute or block after a Write delays its bytes until it returns or suspends. The
+	// error is net.ErrClosed once the connection is lost or is certain to be, and
+	// ErrInvalidState after WriteEOF, and during Loop.Sendfile. A failure that shows
+	// later ends the connection, and ConnectionLost tells it.
 	io.Writer
 	// WriteV is Write of several pieces in order, as one: writelines.
 	WriteV(bufs [][]byte) error

@@ -19,7 +19,7 @@ const (
 
 func (t *streamTransport) Write(p []byte) (int, error) {
 	t.use("Transport.Write")
-	if t.state == transportLost || t.rare != nil && t.rare.wroteEOF {
+	if t.state == transportLost || t.rare != nil && t.rare.refuses() {
 		return 0, t.refuseWrite(len(p))
 	}
 	if t.rare != nil && len(p) > 0 {
@@ -32,7 +32,7 @@ func (t *streamTransport) Write(p []byte) (int, error) {
 
 func (t *streamTransport) WriteV(bufs [][]byte) error {
 	t.use("Transport.WriteV")
-	if t.state == transportLost || t.rare != nil && t.rare.wroteEOF {
+	if t.state == transportLost || t.rare != nil && t.rare.refuses() {
 		return t.refuseWrite(sizeOf(bufs))
 	}
 	if t.rare != nil && sizeOf(bufs) > 0 {
@@ -42,6 +42,9 @@ func (t *streamTransport) WriteV(bufs [][]byte) error {
 	t.written()
 	return nil
 }
+
+// refuses reports whether nothing may be written though the connection is there.
+func (r *rareTransport) refuses() bool { return r.wroteEOF || r.sending != nil }
 
 // sizeOf is the number of bytes in bufs.
 func sizeOf(bufs [][]byte) (n int) {
@@ -64,6 +67,8 @@ func (t *streamTransport) written() {
 // lost connection hears of it in the log too, for few look at the error of every write.
 func (t *streamTransport) refuseWrite(n int) error {
 	switch {
+	case t.state != transportLost && t.look().sending != nil:
+		return t.sendfileInProgress("Write")
 	case t.look().wroteEOF:
 		return fmt.Errorf("%w: write to %v after WriteEOF; write first, then send the end", ErrInvalidState, t.RemoteAddr())
 	case n == 0:
@@ -74,7 +79,7 @@ func (t *streamTransport) refuseWrite(n int) error {
 	} else {
 		t.change().lostWrites++
 	}
-	return &net.OpError{Op: "write", Net: t.network(), Source: t.LocalAddr(), Addr: t.RemoteAddr(), Err: net.ErrClosed}
+	return t.opError("write", net.ErrClosed)
 }
 
 func (t *streamTransport) pauseIfFull() {
@@ -94,6 +99,7 @@ func (h *streamHandler) Drained() {
 		t.writingPaused = false
 		t.resumeWriting()
 	}
+	t.stirSending()
 	if t.state == transportClosing {
 		t.stream.Flush() // what ResumeWriting has written
 		t.loseIfFlushed()
@@ -165,6 +171,9 @@ func (t *streamTransport) WriteBufferSize() int {
 
 func (t *streamTransport) WriteEOF() error {
 	t.use("Transport.WriteEOF")
+	if t.state == transportOpen && t.look().sending != nil {
+		return t.sendfileInProgress("WriteEOF")
+	}
 	if t.state == transportOpen && !t.look().wroteEOF {
 		t.change().wroteEOF = true
 		t.stream.CloseWrite()

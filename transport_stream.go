@@ -50,10 +50,11 @@ type streamTransport struct {
 
 // rareTransport is what few transports have, or only at their end.
 type rareTransport struct {
-	high, low  int        // water marks
-	leftover   *leftover  // read, but not delivered since reading was paused
-	idle       *idleWatch // WithIdleTimeout; nil: no limit
-	err        error      // what ConnectionLost will tell
+	high, low  int          // water marks
+	leftover   *leftover    // read, but not delivered since reading was paused
+	idle       *idleWatch   // WithIdleTimeout; nil: no limit
+	sending    *fileSending // a Sendfile in progress, or nil
+	err        error        // what ConnectionLost will tell
 	wroteEOF   bool
 	lostWrites int // writes to a lost connection
 }
@@ -276,6 +277,7 @@ func (t *streamTransport) lose(err error) {
 	if t.rare != nil && t.rare.idle != nil {
 		t.rare.idle.end()
 	}
+	t.stirSending()
 	t.stream.LocalAddr() // so that ConnectionLost may ask: a driver learns the addresses when it is asked first
 	t.stream.Close()
 	t.loop.pollNextTurn()
@@ -296,6 +298,7 @@ func (t *streamTransport) Close() {
 		return
 	}
 	t.become(transportClosing)
+	t.stirSending()
 	t.stream.ReadStop()
 	t.stream.Flush()
 	t.loseIfFlushed()

@@ -46,7 +46,12 @@ func acceptedPair(t *testing.T, network string) (conn, peer net.Conn) {
 // eachAccepted runs test with a connection of every kind on every driver.
 func eachAccepted(t *testing.T, test func(t *testing.T, ctx context.Context, conn, peer net.Conn)) {
 	t.Helper()
-	for _, network := range []string{"tcp4", "tcp6", "unix", "socketpair"} {
+	eachAcceptedOver(t, []string{"tcp4", "tcp6", "unix", "socketpair"}, test)
+}
+
+func eachAcceptedOver(t *testing.T, networks []string, test func(t *testing.T, ctx context.Context, conn, peer net.Conn)) {
+	t.Helper()
+	for _, network := range networks {
 		t.Run(network, func(t *testing.T) {
 			asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 				l := asynciotest.New(t, opts...)

@@ -163,3 +163,10 @@ func TestServerOutOfDescriptors(t *testing.T) {
 		})
 	})
 }
+
+// shrinkSendBuffer makes the kernel keep little of what is written.
+func shrinkSendBuffer(t *testing.T, tr asyncio.Transport) {
+	t.Helper()
+	fd := tr.ExtraInfo("socket").(asyncio.TransportSocket).FD()
+	require.NoError(t, syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 64<<10))
+}

@@ -50,7 +50,7 @@ var families = []family{
 	}, []string{"kernel", "reports"}},
 	{"network", []string{
 		"transport*.go", "protocol.go", "server*.go", "connect*.go", "stream*.go", "datagram.go",
-		"descriptor*.go", "sock*.go",
+		"descriptor*.go", "sock*.go", "sendfile*.go",
 	}, []string{"kernel", "reports", "on the kernel"}},
 }
 
