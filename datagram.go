@@ -179,6 +179,9 @@ func (e *DatagramEndpoint) String() string {
 // endpointProtocol is a DatagramEndpoint as its transport sees it.
 type endpointProtocol DatagramEndpoint
 
+// heldBytes implements holdingProtocol.
+func (p *endpointProtocol) heldBytes() int { return p.bytes }
+
 func (p *endpointProtocol) ConnectionMade(t *DatagramTransport) { p.transport = t }
 
 func (p *endpointProtocol) DatagramReceived(data []byte, addr net.Addr) {

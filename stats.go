@@ -48,12 +48,13 @@ func (l *Loop) Stats() LoopStats {
 	return l.counters.published
 }
 
-// Buffered is how many bytes the loop's connections hold: read are those that have come
-// and that the program has not taken from a StreamReader, or left in a BufferedProtocol
-// that has paused reading; write are those written that the kernel has not taken. What a
-// protocol keeps for itself is its own affair. It looks at every connection, 10 ns each,
-// so no poll does it for other goroutines: called there, it waits until the loop is
-// between two callbacks. Server.Stats is the same for one server. Any goroutine.
+// Buffered is how many bytes the loop's connections and endpoints hold: read are those
+// that have come and that the program has not taken from a StreamReader or
+// DatagramEndpoint, and those that wait for a BufferedProtocol that has paused reading;
+// write are those written that the kernel has not taken. What a protocol keeps for itself
+// is its own affair. It looks at every connection, 10 ns each, so no poll does it for
+// other goroutines: called there, it waits until the loop is between two callbacks.
+// Server.Stats is the same for one server. Any goroutine.
 func (l *Loop) Buffered() (read, write int) {
 	l.ask(func() {
 		l.owned.each(func(o owned) {

@@ -319,6 +319,17 @@ func (t *DatagramTransport) WriteBufferSize() int {
 	return t.socket.Buffered()
 }
 
+// held implements holder.
+func (t *DatagramTransport) held() (read, write int) {
+	if p, ok := t.protocol.(holdingProtocol); ok {
+		read = p.heldBytes()
+	}
+	if t.state != transportLost {
+		write = t.socket.Buffered()
+	}
+	return read, write
+}
+
 // SetProtocol makes p hear of the endpoint from now on: set_protocol.
 func (t *DatagramTransport) SetProtocol(p DatagramProtocol) {
 	t.use("DatagramTransport.SetProtocol")

@@ -129,6 +129,14 @@ func conform(t *testing.T, k kind, opts []asyncio.Option) {
 			}
 		}
 	})
+	bothWays("what waits is counted", func(t *testing.T, ctx context.Context, from, to *end) {
+		held := func() int { read, _ := testkit.LoopOf(ctx).Buffered(); return read }
+		require.Zero(t, held())
+		from.send(t, "hello")
+		require.NoError(t, asynciotest.Until(ctx, func() bool { return held() >= len("hello") }))
+		require.Equal(t, "hello", to.receive(t, ctx))
+		require.Zero(t, held())
+	})
 	bothWays("data is the receiver's", func(t *testing.T, ctx context.Context, from, to *end) {
 		buf := []byte("first")
 		require.NoError(t, from.SendTo(buf, from.to))

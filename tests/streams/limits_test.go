@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -217,6 +218,33 @@ func TestWithMaxConnections(t *testing.T) {
 		require.Zero(t, l.Stats().Handles)
 	})
 	testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { asyncio.WithMaxConnections(0) })
+}
+
+// The limit is the server's, not a socket's.
+func TestWithMaxConnectionsOnTwoSockets(t *testing.T) {
+	requireIPv6(t)
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			s, err := l.CreateServer(ctx, testkit.NewEchoes, "tcp", ":0", asyncio.WithMaxConnections(1))
+			require.NoError(t, err)
+			port := strconv.Itoa(s.Addrs()[0].(*net.TCPAddr).Port)
+			first, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port))
+			require.NoError(t, err)
+			converse(t, ctx, first, "IPv4")
+			second, err := net.Dial("tcp", net.JoinHostPort("::1", port))
+			require.NoError(t, err)
+			_, err = second.Write([]byte("IPv6"))
+			require.NoError(t, err)
+			asynciotest.Yield(t, ctx, 50)
+			require.Equal(t, 1, s.Stats().Connections)
+			require.NoError(t, first.Close())
+			require.Equal(t, "IPv6", string(testkit.ReadFull(t, ctx, second, 4)))
+			require.NoError(t, second.Close())
+			s.Close()
+			require.NoError(t, s.WaitClosed(ctx))
+		})
+	})
 }
 
 func TestNilOptions(t *testing.T) {
