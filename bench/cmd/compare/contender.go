@@ -138,6 +138,8 @@ func (b builder) datagrams() []entry {
 	list := []entry{
 		{result.LibuvC, b.libuv("servers/datagram_libuv.c", "recvmmsg")},
 		{result.LibuvCPlain, b.libuv("servers/datagram_libuv.c", "plain")},
+		{result.Protocol, b.goProgram("servers/asyncio_datagram")},
+		{result.PureGo, pureGo(b.goProgram("servers/asyncio_datagram"))},
 		{result.GoNet, b.goProgram("servers/gonet", "datagram")},
 		{result.Tokio, b.tokio("datagram")},
 		{result.Uvloop, b.python("servers/echo_asyncio.py", "uvloop", "datagram")},
