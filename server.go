@@ -37,6 +37,7 @@ const (
 // are for the loop's goroutine, where tasks run too.
 type Server struct {
 	loop      *Loop
+	ctx       context.Context // of who made it, for reports
 	factory   func() Protocol
 	stream    streamConfig // of its connections
 	maximum   int          // of connections; 0: no limit
@@ -110,7 +111,7 @@ func (s *Server) full() bool { return s.maximum > 0 && s.clients >= s.maximum }
 func (s *Server) adjust() {
 	for _, a := range s.acceptors {
 		if err := a.adjust(); err != nil {
-			s.loop.CallExceptionHandler(ErrorContext{Message: "cannot accept again after a pause", Exception: err, Server: s})
+			s.loop.CallExceptionHandler(ErrorContext{Message: "cannot accept again after a pause", Exception: err, Server: s, Context: s.ctx})
 		}
 	}
 }
@@ -135,6 +136,7 @@ func (s *Server) adopt(stream proactor.Stream) (t *streamTransport) {
 			Message:   "Error on transport creation for incoming connection",
 			Exception: err,
 			Server:    s,
+			Context:   s.ctx,
 		})
 	}()
 	return newStreamTransport(s.loop, stream, s.factory(), s, s.stream)
@@ -152,7 +154,7 @@ func (a *acceptor) AcceptFailed(err error) {
 	if a.server.state != serverClosed && a.retry == nil {
 		a.retry = l.CallLater(acceptRetryDelay, a.goOn)
 	}
-	l.CallExceptionHandler(ErrorContext{Message: message, Exception: err, Server: a.server})
+	l.CallExceptionHandler(ErrorContext{Message: message, Exception: err, Server: a.server, Context: a.server.ctx})
 }
 
 func outOfResources(err error) bool {

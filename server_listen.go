@@ -43,15 +43,15 @@ func (l *Loop) createServer(ctx context.Context, factory func() Protocol, networ
 	if err != nil {
 		return nil, err
 	}
-	s := l.newServer(factory, c)
+	s := l.newServer(ctx, factory, c)
 	if err := s.listen(addrs, c); err != nil {
 		return nil, err
 	}
 	return s.started(a, c)
 }
 
-func (l *Loop) newServer(factory func() Protocol, c serverConfig) *Server {
-	return &Server{loop: l, factory: factory, stream: c.streamConfig, maximum: c.connectionMax}
+func (l *Loop) newServer(ctx context.Context, factory func() Protocol, c serverConfig) *Server {
+	return &Server{loop: l, ctx: ctx, factory: factory, stream: c.streamConfig, maximum: c.connectionMax}
 }
 
 // started is a new server that serves, if it shall.
@@ -90,7 +90,7 @@ func (l *Loop) ServeListener(ctx context.Context, factory func() Protocol, ln ne
 	if err != nil {
 		return nil, fmt.Errorf("asyncio: serve on the listener at %v: %w", ln.Addr(), err)
 	}
-	s := l.newServer(factory, c)
+	s := l.newServer(ctx, factory, c)
 	s.add(&acceptor{server: s, listener: taken})
 	return s.started(a, c)
 }

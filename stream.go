@@ -126,6 +126,7 @@ func (h *handlerEnd) run(l *Loop) {
 			Message:   "Unhandled exception in client_connected_cb",
 			Exception: err,
 			Transport: h.reader.transport,
+			Context:   t.Context(),
 		})
 	}
 	h.reader.transport.Close()

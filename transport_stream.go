@@ -168,7 +168,11 @@ func (t *streamTransport) fail(err error, message string) {
 }
 
 func (t *streamTransport) report(err error, message string) {
-	t.loop.CallExceptionHandler(ErrorContext{Message: message, Exception: err, Transport: t, Protocol: t.protocol})
+	c := ErrorContext{Message: message, Exception: err, Transport: t, Protocol: t.protocol}
+	if t.server != nil {
+		c.Context = t.server.ctx
+	}
+	t.loop.CallExceptionHandler(c)
 }
 
 func (h *streamHandler) Data(b []byte) {
