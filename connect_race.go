@@ -119,6 +119,9 @@ type attempt struct {
 
 // run is the whole race.
 func (r *race) run(a awaiter) (proactor.Stream, error) {
+	if len(r.left) == 0 {
+		return nil, r.failure()
+	}
 	r.startNext()
 	err := r.done.wait(a)
 	r.finish()
@@ -208,7 +211,10 @@ func (r *race) failure() error {
 		errs = append(errs, a.err)
 		alike = alike && a.err.Error() == errs[0].Error()
 	}
-	if alike {
+	switch {
+	case len(errs) == 0:
+		return fmt.Errorf("%w: there was no address to connect to", ErrTimeout)
+	case alike:
 		return errs[0]
 	}
 	return errs

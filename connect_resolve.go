@@ -1,17 +1,17 @@
 package asyncio
 
-// From "host:port" to the addresses to try. Literals cost nothing; names are looked up by
-// the driver, in a function of the executor.
+// From "host:port" to the addresses to try. Literals cost nothing; for names the loop's
+// resolver is asked.
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/seed-a026a017/asyncio/internal/proactor"
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 )
 
 // An empty host stands for these.
@@ -20,8 +20,7 @@ var (
 	thisHost  = []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 )
 
-// familyOf is what net.Resolver calls the addresses of a network; "" for those that are
-// not resolved.
+// familyOf is what a network's addresses are: "ip", "ip4" or "ip6", or "" for paths.
 func familyOf(network string) string {
 	switch network {
 	case "tcp", "udp":
@@ -37,16 +36,19 @@ func familyOf(network string) string {
 // resolve finds the addresses that address stands for, at least one, each once: of type
 // *net.TCPAddr, *net.UDPAddr or *net.UnixAddr, as network says. noHost is what an empty
 // host means.
-// Suspends, if there is a name. Cancelled: the lookup ends on its own.
+// Suspends, if there is a name. Cancelled: the lookup ends by itself.
 func resolve(ctx context.Context, network, address string, noHost []netip.Addr) ([]net.Addr, error) {
 	if err := checkAddress(network, address); err != nil {
 		return nil, err
 	}
-	family := familyOf(network)
-	if family == "" {
+	if familyOf(network) == "" {
 		return []net.Addr{&net.UnixAddr{Name: address, Net: network}}, nil
 	}
 	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	port, number, err := system.ServicePort(service)
 	if err != nil {
 		return nil, err
 	}
@@ -60,39 +62,42 @@ func resolve(ctx context.Context, network, address string, noHost []netip.Addr) 
 			hosts = []netip.Addr{ip}
 		}
 	}
-	port, portErr := strconv.ParseUint(service, 10, 16)
-	if hosts == nil || portErr != nil {
-		names := loopOf(ctx).pro
-		found, err := ToThread(ctx, func(ctx context.Context) ([]netip.AddrPort, error) {
-			return lookup(ctx, names, network, family, host, service, hosts)
-		})
+	if hosts == nil || !number {
+		found, err := lookupAll(ctx, network, host, service)
 		if err != nil {
 			return nil, err
 		}
-		return socketAddrs(network, address, found)
+		if hosts == nil {
+			return socketAddrs(network, address, found)
+		}
+		port = found[0].Port()
 	}
 	found := make([]netip.AddrPort, len(hosts))
 	for i, ip := range hosts {
-		found[i] = netip.AddrPortFrom(ip, uint16(port))
+		found[i] = netip.AddrPortFrom(ip, port)
 	}
 	return socketAddrs(network, address, found)
 }
 
-// lookup blocks: it asks for the port's number, and for the host's addresses unless they
-// are known.
-func lookup(ctx context.Context, names proactor.Resolver, network, family, host, service string, hosts []netip.Addr) ([]netip.AddrPort, error) {
-	port, err := names.LookupPort(ctx, network, service)
+// lookupAll asks the loop's resolver, and checks what a program's own may answer. The
+// list has an address.
+func lookupAll(ctx context.Context, network, host, service string) ([]netip.AddrPort, error) {
+	infos, err := loopOf(ctx).GetAddrInfo(ctx, network, host, service)
 	if err != nil {
 		return nil, err
 	}
-	if hosts == nil {
-		if hosts, err = names.LookupNetIP(ctx, family, host); err != nil {
-			return nil, err
-		}
+	name := net.JoinHostPort(host, service)
+	if len(infos) == 0 {
+		return nil, &net.AddrError{Err: "the resolver has found no address", Addr: name}
 	}
-	found := make([]netip.AddrPort, len(hosts))
-	for i, ip := range hosts {
-		found[i] = netip.AddrPortFrom(ip, uint16(port))
+	found := make([]netip.AddrPort, len(infos))
+	for i, info := range infos {
+		if found[i], err = addrPortOf(info.Addr); err != nil {
+			return nil, fmt.Errorf("asyncio: the resolver has answered for %s: %w", name, err)
+		}
+		if is := info.Addr.Network(); !strings.HasPrefix(network, is) {
+			return nil, &net.AddrError{Err: "the resolver has answered with an address of " + is + " for " + network, Addr: name}
+		}
 	}
 	return found, nil
 }
@@ -115,11 +120,4 @@ func socketAddrs(network, address string, found []netip.AddrPort) ([]net.Addr, e
 		return nil, &net.AddrError{Err: "no address of the network's family", Addr: address}
 	}
 	return addrs, nil
-}
-
-func socketAddr(network string, a netip.AddrPort) net.Addr {
-	if strings.HasPrefix(network, "udp") {
-		return net.UDPAddrFromAddrPort(a)
-	}
-	return net.TCPAddrFromAddrPort(a)
 }

@@ -61,3 +61,10 @@ func TestResolveByNetwork(t *testing.T) {
 	})
 	require.NoError(t, err)
 }
+
+func TestRaceOfNone(t *testing.T) {
+	t.Run("HPY-03", func(t *testing.T) {
+		_, err := new(race).run(awaiter{})
+		require.ErrorIs(t, err, ErrTimeout)
+	})
+}

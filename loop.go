@@ -110,6 +110,9 @@ func NewEventLoop(opts ...Option) (*Loop, error) {
 	l := &Loop{pro: pro, driver: c.driver, debug: c.debug, slowCallback: slowCallbackDefault, logger: c.logger, eager: c.eager}
 	l.inbox.limit, l.labels = c.inboxLimit, c.labels
 	l.context = &loopContext{Context: c.base, loop: l}
+	for _, set := range c.setup {
+		set(l)
+	}
 	l.epoch = time.Now().Add(-pro.Now())
 	if c.lockedThread {
 		l.lockThread()

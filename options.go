@@ -22,6 +22,7 @@ type config struct {
 	interrupt    interruptRule
 	inboxLimit   int
 	labels       bool
+	setup        []func(*Loop) // what options of other files do to a new loop
 }
 
 func newConfig(opts []Option) config {

@@ -8,7 +8,7 @@
 //	datagram.go  DatagramOpener  endpoints of datagrams
 //	watch.go     Watcher         descriptors of the program's
 //	work.go      Worker          functions that block
-//	resolve.go   Resolver        the numbers behind names
+//	resolve.go   Resolver        the numbers behind names, and back
 //
 // A loop calls Poll once a turn. Poll starts what was submitted, waits if it may, and
 // then calls the handlers of all that has happened, in order, on the loop's goroutine.
@@ -16,8 +16,7 @@
 // and may call back into the proactor freely.
 //
 // Rules that every implementation keeps, for every capability:
-//   - All methods are for the loop's goroutine, except Wake, and those of Worker and
-//     Resolver.
+//   - All methods are for the loop's goroutine, except Wake and those of Worker.
 //   - No handler runs inside the call that caused it; the earliest moment is the next
 //     Poll.
 //   - Nothing that a loop waits for starts elsewhere, so whoever implements the seam owns
@@ -35,9 +34,9 @@ type Proactor interface {
 	Resolver
 
 	// Close closes every stream, endpoint, listener and watch that is left, without
-	// calling their handlers or the done of pending connects, and releases all resources.
-	// It does not wait for functions of Work. Idempotent. Poll and Listen then return an
-	// error that is net.ErrClosed. A handler may call it: the Poll that has called the
-	// handler calls no other one and releases what is left.
+	// calling their handlers or the done of pending connects and lookups, and releases
+	// all resources. It does not wait for functions of Work. Idempotent. Poll and Listen
+	// then return an error that is net.ErrClosed. A handler may call it: the Poll that
+	// has called the handler calls no other one and releases what is left.
 	Close() error
 }

@@ -1,22 +1,36 @@
 package proactor
 
-// Names: the numbers behind names of hosts and services.
+// Names: the numbers behind names of hosts and services, and back.
 //
-//   - A lookup blocks, so it belongs into a function of Work.
-//   - It ends with its context.
-//   - Failures are *net.DNSError.
+//   - done is called by a later Poll, once; after cancel, which is idempotent, and after
+//     Close it is not called.
+//   - A host that is an address and a service that is a number need no lookup. The zone
+//     of an address is kept, by the name of its interface.
+//   - The list is the resolver's, in its order. That of a driver is the system's or
+//     package net's.
+//   - Failures are *net.DNSError; a network that is none is a net.UnknownNetworkError.
+//   - What was cancelled may run on by itself. Nothing waits for it, Close neither.
 
-import (
-	"context"
-	"net/netip"
-)
+import "net/netip"
 
-// Resolver looks names up. Its methods block, and may be called from any goroutine.
+// Resolver looks names up.
 type Resolver interface {
-	// LookupPort finds the number of a service, such as "http", or reads it from its
-	// digits. network is "tcp", "tcp4", "tcp6" or one of udp's.
-	LookupPort(ctx context.Context, network, service string) (int, error)
-	// LookupNetIP finds the addresses of host. network is "ip", "ip4" or "ip6". An IPv4
-	// address may come mapped into an IPv6 one.
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// GetAddrInfo finds the addresses that q stands for.
+	GetAddrInfo(q Query, done func([]AddrInfo, error)) (cancel func())
+	// GetNameInfo finds the names of an address of network, which is one of tcp's or
+	// udp's. What has no name is given as a number.
+	GetNameInfo(network string, addr netip.AddrPort, done func(host, service string, err error)) (cancel func())
+}
+
+// Query is what GetAddrInfo looks for.
+type Query struct {
+	Network string // "tcp", "udp", or "ip" for all kinds of sockets, each with 4 or 6 or neither
+	Host    string // "": this one
+	Service string // a name with a letter in it, a number up to 65535, or "" for 0
+}
+
+// AddrInfo is one of the addresses found.
+type AddrInfo struct {
+	Network string // "tcp", "udp" or "ip", with the query's 4 or 6
+	Addr    netip.AddrPort
 }

@@ -49,7 +49,7 @@ var families = []family{
 		"queue.go", "waitqueue.go", "callgraph.go",
 	}, []string{"kernel", "reports"}},
 	{"network", []string{
-		"transport*.go", "protocol.go", "server*.go", "connect*.go", "stream*.go", "datagram.go",
+		"transport*.go", "protocol.go", "server*.go", "connect*.go", "names.go", "stream*.go", "datagram.go",
 		"descriptor*.go", "sock*.go", "sendfile*.go",
 	}, []string{"kernel", "reports", "on the kernel"}},
 }

@@ -47,6 +47,7 @@ var arrows = map[string][]string{
 	"tests/hostile":    {"", "asynciotest", "internal/testkit"},
 	"tests/interop":    {"", "asynciotest", "internal/testkit"},
 	"tests/misuse":     {"", "asynciotest", "internal/testkit"},
+	"tests/names":      {"", "asynciotest", "internal/testkit"},
 	"tests/oracle":     {"", "asynciotest", "internal/testkit"},
 	"tests/soak":       {"", "asynciotest", "internal/testkit"},
 	"tests/sockets":    {"", "asynciotest", "internal/testkit"},
@@ -60,6 +61,7 @@ var testArrows = map[string][]string{
 	"":                             {"asynciotest", "internal/testkit"},
 	"internal/proactor/goproactor": {"internal/proactor/proactortest"},
 	"internal/proactor/uvproactor": {"internal/proactor/proactortest", "cbridge"},
+	"tests/names":                  {"uv"},
 }
 
 // allowedModules are the requirements of the root module, with what they bring along.

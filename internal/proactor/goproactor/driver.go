@@ -47,6 +47,7 @@ type driver struct {
 	connects  map[*connect]struct{}
 	watches   map[*watch]struct{}
 	datagrams map[*datagram]struct{}
+	lookups   map[*lookup]struct{} // that have a goroutine
 	closed    bool
 }
 
@@ -64,6 +65,7 @@ func New() (proactor.Proactor, error) {
 		connects:  make(map[*connect]struct{}),
 		watches:   make(map[*watch]struct{}),
 		datagrams: make(map[*datagram]struct{}),
+		lookups:   make(map[*lookup]struct{}),
 	}
 	d.timer.Stop()
 	return d, nil
@@ -140,6 +142,9 @@ func (d *driver) Close() error {
 	for w := range d.watches {
 		w.release()
 	}
+	for k := range d.lookups {
+		k.cancel()
+	}
 	d.goroutines.Wait()
 	for _, c := range d.batch[d.next:] {
 		c.discard()
@@ -156,5 +161,6 @@ func (d *driver) Close() error {
 	clear(d.connects)
 	clear(d.watches)
 	clear(d.datagrams)
+	clear(d.lookups)
 	return errors.Join(errs...)
 }

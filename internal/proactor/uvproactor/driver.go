@@ -23,7 +23,9 @@ type driver struct {
 	watches map[*watch]struct{}
 	peers   system.Peers
 	polls   uint64 // calls of Poll
+	lookups int    // requests of libuv's that are not over
 	closed  bool
+	left    bool // to a goroutine, which waits for lookups that run
 }
 
 // New returns a proactor on libuv. lockedThread tells that the goroutine which polls is
@@ -62,16 +64,35 @@ func (d *driver) Now() time.Duration { return d.loop.Clock() }
 
 func (d *driver) Waited() (total, until time.Duration) { return d.loop.Waited() }
 
+// lookupGrace is how long Close waits for lookups. Most need less, as one in a file does;
+// one that a name server does not answer may need half a minute.
+const lookupGrace = 20 * time.Millisecond
+
 // Close in a handler closes the streams, listeners and watches. The rest is left to the
 // end of the Poll that has called the handler or, if the handler panics, to the next Poll
-// or Close.
+// or Close. A lookup that runs cannot be stopped, and keeps libuv's loop: that is left to
+// a goroutine then, which ends with the lookup.
 func (d *driver) Close() error {
 	d.closed = true
+	if d.left {
+		return nil
+	}
 	for w := range d.watches {
 		w.Close()
 	}
-	err := d.loop.Shutdown(context.Background())
-	if err == uv.ErrClosed || err == uv.ErrLoopRunning {
+	ctx := context.Background()
+	if d.lookups > 0 {
+		limited, cancel := context.WithTimeout(ctx, lookupGrace)
+		defer cancel()
+		ctx = limited
+	}
+	err := d.loop.Shutdown(ctx)
+	switch err {
+	case uv.ErrClosed, uv.ErrLoopRunning:
+		return nil
+	case context.DeadlineExceeded:
+		d.left = true
+		go func() { _ = d.loop.Shutdown(context.Background()) }()
 		return nil
 	}
 	return err
