@@ -302,6 +302,31 @@ func TestSendfileOfOddFiles(t *testing.T) {
 			<-wrote
 		})
 	})
+	t.Run("a regular file that the kernel may not send", func(t *testing.T) {
+		const path = "/proc/version"
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Skipf("no such file: %v", err)
+		}
+		eachSending(t, func(t *testing.T, ctx context.Context, s *sending) {
+			s.file, err = os.Open(path)
+			require.NoError(t, err)
+			defer s.file.Close()
+			received := s.received(ctx)
+			if n, err := s.loop.Sendfile(ctx, s.Transport, s.file, 0, 5, false); err != nil {
+				require.ErrorIs(t, err, asyncio.ErrSendfile)
+				require.Zero(t, n)
+				require.Zero(t, position(t, s.file))
+				_, err := s.send(ctx, 0, 5)
+				require.NoError(t, err)
+			}
+			n, err := s.send(ctx, 5, -1)
+			require.NoError(t, err)
+			require.EqualValues(t, len(want)-5, n)
+			require.Equal(t, len(want), position(t, s.file))
+			s.finish(t, ctx, received, want)
+		})
+	})
 	t.Run("a file that shrinks", func(t *testing.T) {
 		eachSending(t, func(t *testing.T, ctx context.Context, s *sending) {
 			s.file = patternFile(t, 8<<20)
