@@ -39,10 +39,12 @@ type descriptor struct {
 type direction struct {
 	callback *descriptorCallback // of AddReader or AddWriter
 	used     bool                // by a call that waits, or is about to
+	resting  bool                // the call wants to hear of nothing for a while
 	waits    waitPoint           // its task
 }
 
-func (d *direction) wanted() bool { return d.callback != nil || d.used }
+func (d *direction) inUse() bool  { return d.callback != nil || d.used }
+func (d *direction) wanted() bool { return d.callback != nil || d.used && !d.resting }
 
 // descriptorCallback is a callback of AddReader or AddWriter in the ready queue.
 type descriptorCallback struct {
@@ -163,6 +165,10 @@ func (l *Loop) descriptorIsFree(fd int) error {
 			if o.stream.FD() == fd {
 				user = "transport " + o.String()
 			}
+		case *DatagramTransport:
+			if o.socket.FD() == fd {
+				user = "transport " + o.String()
+			}
 		case *acceptor:
 			if o.listener.FD() == fd {
 				user = o.String()
@@ -227,7 +233,7 @@ func (d *descriptor) adjust() error {
 	switch {
 	case d.lost != nil:
 		return d.lost
-	case !d.read.wanted() && !d.write.wanted():
+	case !d.read.inUse() && !d.write.inUse():
 		d.lose(net.ErrClosed)
 		return nil
 	}

@@ -2,7 +2,11 @@ package asyncio
 
 // Calls that wait until a descriptor is ready.
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // descriptorUse is a call's hold on one direction of a descriptor: from its first wait to
 // its end.
@@ -44,9 +48,25 @@ func (u descriptorUse) wait(a awaiter) error {
 	return u.d.check()
 }
 
+// rest suspends the task for d, and the watch with it: the direction is ready, and that
+// was no use.
+func (u descriptorUse) rest(ctx context.Context, d time.Duration) error {
+	dir := u.d.direction(u.write)
+	dir.resting = true
+	if err := u.d.adjust(); err != nil {
+		return err
+	}
+	if err := Sleep(ctx, d); err != nil {
+		return err
+	}
+	dir.resting = false
+	return u.d.adjust()
+}
+
 // done gives the direction back.
 func (u descriptorUse) done() {
-	u.d.direction(u.write).used = false
+	dir := u.d.direction(u.write)
+	dir.used, dir.resting = false, false
 	_ = u.d.adjust() // an error is told to whoever else uses the descriptor
 }
 

@@ -155,7 +155,9 @@ func openAtEnd(l *asyncio.Loop) int {
 	return 0
 }
 
-func describeHandles(n int) string { return fmt.Sprintf("%d open connections and servers", n) }
+func describeHandles(n int) string {
+	return fmt.Sprintf("%d open connections, servers and watched descriptors", n)
+}
 
 func describeTasks(tasks []asyncio.AnyTask) string {
 	names := make([]string, len(tasks))

@@ -108,8 +108,8 @@ func TestRun(t *testing.T) {
 				return err
 			})
 			require.Len(t, failures, 2, "after the body, and at the end of the test")
-			require.Contains(t, failures[0], "1 open connections and servers")
-			require.Contains(t, failures[1], "1 open connections and servers")
+			require.Contains(t, failures[0], "1 open connections, servers and watched descriptors")
+			require.Contains(t, failures[1], "1 open connections, servers and watched descriptors")
 		})
 		t.Run("a server that was closed", func(t *testing.T) {
 			require.Empty(t, run(func(ctx context.Context) error {
@@ -142,7 +142,7 @@ func TestNew(t *testing.T) {
 					require.NoError(t, err)
 				})
 			})
-			requireFailure(t, failures, "1 open connections and servers")
+			requireFailure(t, failures, "1 open connections, servers and watched descriptors")
 		})
 		t.Run("a connection whose peer ends late", func(t *testing.T) {
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
