@@ -99,7 +99,7 @@ type DatagramProtocol interface {
 	// DatagramReceived brings a datagram, which may be empty, and who has sent it:
 	// datagram_received. addr is a *net.UDPAddr or *net.UnixAddr, or nil if the sender is
 	// a Unix socket without a name. data is valid until the call returns; addr may be
-	// kept, and is not to be changed: datagrams of one peer may share it.
+	// kept, and is not to be changed.
 	DatagramReceived(data []byte, addr net.Addr)
 	// ErrorReceived tells that a datagram could not be sent, or that the network has
 	// answered to one, such as with ECONNREFUSED: error_received. The endpoint lives.

@@ -369,7 +369,8 @@ func (u *UDP) settleLater() {
 // settleSends calls back for sends that the flush of this turn, or an earlier one, has
 // finished.
 func (l *Loop) settleSends() {
-	for n := len(l.sending); n > 0; n-- {
+	all := l.sending
+	for n := len(all); n > 0; n-- {
 		u := l.sending[0]
 		l.sending[0] = nil
 		l.sending = l.sending[1:]
@@ -377,7 +378,7 @@ func (l *Loop) settleSends() {
 		u.settle()
 	}
 	if len(l.sending) == 0 {
-		l.sending = nil
+		l.sending = all[:0] // the memory is for the next turn
 	}
 }
 

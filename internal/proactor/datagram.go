@@ -82,7 +82,8 @@ type Datagram interface {
 type DatagramHandler interface {
 	// Received brings a datagram and who has sent it: a *net.UDPAddr or *net.UnixAddr, or
 	// nil if that one has no name. b belongs to the driver and is valid until Received
-	// returns. from may be the same value for several datagrams of one peer.
+	// returns. from may be kept, and is not to be changed: that of a connected endpoint
+	// is RemoteAddr.
 	Received(b []byte, from net.Addr)
 	// Failed tells of an error. The endpoint lives.
 	Failed(err error)

@@ -157,7 +157,7 @@ func (g *datagram) sender(from system.Peer) net.Addr {
 	if g.Remote != nil {
 		return g.Remote
 	}
-	return g.d.peers.Addr(from)
+	return from.Addr()
 }
 
 // handedOver follows the calls of Received and Failed.

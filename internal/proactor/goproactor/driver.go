@@ -35,7 +35,6 @@ type driver struct {
 	sendTo      sockaddrs     // scratch of direct sends
 	pollFDs     []pollFD      // scratch of looks
 	descriptors descriptorSet // of streams, endpoints and listeners
-	peers       system.Peers
 
 	timer     *time.Timer
 	start     time.Time

@@ -80,7 +80,7 @@ func (g *datagram) received(b []byte, from system.Peer, err error) {
 	case g.Remote != nil:
 		g.h.Received(b, g.Remote)
 	default:
-		g.h.Received(b, g.d.peers.Addr(from))
+		g.h.Received(b, from.Addr())
 	}
 }
 

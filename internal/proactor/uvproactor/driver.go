@@ -21,7 +21,6 @@ type driver struct {
 
 	loop    *uv.Loop
 	watches map[*watch]struct{}
-	peers   system.Peers
 	polls   uint64 // calls of Poll
 	lookups int    // requests of libuv's that are not over
 	closed  bool
