@@ -47,6 +47,7 @@ var stops = []struct{ name, idea string }{
 	{"unix", "a Unix socket that knows its peer"},
 	{"proxy", "back-pressure both ways, half-close"},
 	{"multicore", "several loops share a port"},
+	{"udp", "datagrams: a name server and its client"},
 	{"chat", "back-pressure and a graceful end"},
 	{"graceful_shutdown", "SIGTERM, a deadline, a report"},
 	{"debugging", "slow code, forgotten errors, who awaits whom"},
