@@ -161,6 +161,8 @@ func (b builder) files() []entry {
 	name := filepath.Join(b.out, fileName)
 	list := []entry{
 		{result.EpollC, b.libuv("servers/file_epoll.c", name)},
+		{result.Streams, b.goProgram("servers/asyncio_file", name)},
+		{result.PureGoStreams, pureGo(b.goProgram("servers/asyncio_file", name))},
 		{result.GoNet, b.goProgram("servers/gonet", "file", name)},
 		{result.Tokio, b.tokio("file", name)},
 		{result.Python, b.python("servers/echo_asyncio.py", "asyncio", "file", name)},
