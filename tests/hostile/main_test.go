@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// Handler is what StartServer runs.
+// handler is what StartServer runs.
 type handler func(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error
 
 // beside runs test in a task on each driver, while a well-behaved neighbour exchanges
@@ -80,8 +80,7 @@ func exchange(peer net.Conn, text string) error {
 	return err
 }
 
-// serve starts a server whose handlers' errors are sent to ended, and reports of it are
-// not expected.
+// serve starts a server. How each handler has ended goes to ended, and to nobody else.
 func serve(t *testing.T, ctx context.Context, h handler, opts ...asyncio.ServerOption) (s *asyncio.Server, ended *asyncio.Queue[error]) {
 	t.Helper()
 	ended = asyncio.NewQueue[error](0)
