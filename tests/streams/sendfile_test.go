@@ -361,6 +361,20 @@ func TestSendfileEnds(t *testing.T) {
 			})
 		})
 	}
+	t.Run("Close before it begins", func(t *testing.T) {
+		eachSending(t, func(t *testing.T, ctx context.Context, s *sending) {
+			full := testkit.Fill(t, s.Transport)
+			task := s.start(t, ctx)
+			require.False(t, task.Done(), "it waits until the buffer is empty")
+			s.Transport.Close()
+			_, err := task.Await(ctx)
+			require.ErrorIs(t, err, net.ErrClosed)
+			require.Zero(t, s.sent)
+			require.Zero(t, position(t, s.file))
+			require.Equal(t, full, len(testkit.ReadAll(t, ctx, s.peer)), "what was written arrives")
+			require.NoError(t, s.End(t, ctx))
+		})
+	})
 	t.Run("the peer ends in the middle", func(t *testing.T) {
 		eachSending(t, func(t *testing.T, ctx context.Context, s *sending) {
 			s.shrink(t)
