@@ -21,6 +21,8 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -29,8 +31,11 @@ import (
 	"github.com/seed-a026a017/asyncio/examples/internal/clients"
 )
 
+// stop is an example.
+type stop struct{ name, idea string }
+
 // stops are the examples, in the order in which they are shown.
-var stops = []struct{ name, idea string }{
+var stops = []stop{
 	{"hello", "Run and Sleep"},
 	{"abc", "Gather: three tasks at once"},
 	{"numbers_letters", "CreateTask and RunUntilComplete"},
@@ -45,6 +50,7 @@ var stops = []struct{ name, idea string }{
 	{"echo_protocol", "server and client in callbacks"},
 	{"echo_streams", "server and client as coroutines"},
 	{"unix", "a Unix socket that knows its peer"},
+	{"rawsocket", "sockets of the program's own"},
 	{"proxy", "back-pressure both ways, half-close"},
 	{"multicore", "several loops share a port"},
 	{"udp", "datagrams: a name server and its client"},
@@ -70,6 +76,9 @@ func main() {
 	pureGo := flag.Bool("purego", os.Getenv("ASYNCIO_DRIVER") == asyncio.PureGo.String(), "run on the pure-Go driver even if libuv is linked in")
 	programs := flag.String("programs", "", "the `directory` of the examples' programs; without it the tour builds them")
 	flag.Parse()
+	if runtime.GOOS == "windows" { // where a loop cannot wait for sockets of the program's own
+		stops = slices.DeleteFunc(stops, func(s stop) bool { return s.name == "rawsocket" })
+	}
 	if err := run(*programs, *pureGo); err != nil {
 		fmt.Fprintln(os.Stderr, "tour:", err)
 		os.Exit(1)
