@@ -177,7 +177,7 @@ typedef struct {
   uint32_t handles;      // slots in use
   uint64_t waited;       // nanoseconds that br_turn has waited, all in all
   uint64_t recv_calls;   // recvmsg(2) and recvmmsg(2)
-  uint64_t send_calls;   // sendmsg(2) and sendmmsg(2)
+  uint64_t send_calls;   // sendto(2) and sendmmsg(2)
 } br_shared;
 
 _Static_assert(sizeof(br_op) == 32, "layout of br_op");

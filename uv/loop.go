@@ -360,7 +360,7 @@ type Metrics struct {
 	ReadsPutOff uint64 // reads that waited for the next turn because the buffer of this one was full
 	WriteCalls  uint64 // calls of write(2) and writev(2)
 	RecvCalls   uint64 // of datagrams: calls of recvmsg(2) and recvmmsg(2)
-	SendCalls   uint64 // of datagrams: calls of sendmsg(2) and sendmmsg(2); libuv's own are not counted
+	SendCalls   uint64 // of datagrams: calls of sendto(2) and sendmmsg(2), but for libuv's own
 }
 
 // Metrics returns the loop's counters.
