@@ -3,6 +3,7 @@
 package uv_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -115,6 +116,37 @@ func BenchmarkEcho(b *testing.B) {
 			client.Write(msg, nil)
 			l.Run(uv.RunDefault)
 		})
+	}
+}
+
+// One operation is a datagram there and back between two sockets of one loop, 32 of them
+// under way.
+func BenchmarkUDPEcho(b *testing.B) {
+	for _, size := range []int{64, 1400} {
+		for name, opt := range ways {
+			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
+				const underWay = 32
+				l := newLoop(b, uv.WithWait(uv.WaitAdaptive))
+				client, _ := boundUDP(b, l, opt)
+				server, addr := boundUDP(b, l, opt)
+				require.NoError(b, server.RecvStart(func(d uv.Datagram, err error) { server.Send(d.Data, d.Addr, nil) }))
+				n := 0
+				require.NoError(b, client.RecvStart(func(d uv.Datagram, err error) {
+					if n++; n <= b.N-underWay {
+						client.Send(d.Data, addr, nil)
+					}
+				}))
+				msg := make([]byte, size)
+				b.ReportAllocs()
+				b.ResetTimer()
+				for range min(underWay, b.N) {
+					client.Send(msg, addr, nil)
+				}
+				for n < b.N {
+					l.Poll(patience)
+				}
+			})
+		}
 	}
 }
 

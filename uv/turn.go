@@ -159,7 +159,9 @@ func (l *Loop) once(timeout time.Duration, ifAlive bool) {
 		l.posted = true
 	}
 	l.settle()
-	l.settleSends()
+	if len(l.sending) > 0 {
+		l.settleSends()
+	}
 	l.deliverLate()
 	if len(l.answers) > 0 {
 		l.tellAnswers()
