@@ -28,7 +28,8 @@ type Datagram struct {
 type receiver struct {
 	recv       func(d Datagram, err error)
 	recvUnix   func(d Datagram, from string, err error)
-	receiving  bool
+	receiving  bool // the user wants datagrams
+	started    bool // and the bridge receives them
 	lateQueued bool
 	late       []lateDatagram
 }
@@ -44,7 +45,8 @@ type lateDatagram struct {
 // need be. cb is called with each datagram, whose bytes are valid until it returns, and
 // with errors such as ECONNREFUSED, which do not end it. While the socket receives,
 // another cb takes the place of the last one. The errors are ErrClosed, EINVAL without
-// cb, and those of the system.
+// cb, and those of the system. What was kept is delivered first; if the system refuses
+// only then, cb gets that error, and receiving has ended.
 func (u *UDP) RecvStart(cb func(d Datagram, err error)) error {
 	if err := u.mayRecv("UDP.RecvStart", cb == nil); err != nil {
 		return err
@@ -66,14 +68,21 @@ func (u *UDP) mayRecv(method string, none bool) error {
 	if u.receiving {
 		return nil
 	}
+	if len(u.late) > 0 { // no more is received before that is delivered, else it might grow
+		u.queueLate()
+	} else if err := u.startRecv(); err != nil {
+		return err
+	}
+	u.receiving = true
+	return nil
+}
+
+func (u *UDP) startRecv() error {
 	if code := u.loop.b.RecvStart(u.id()); code != 0 {
 		return u.fail("recv_start", code)
 	}
-	u.receiving = true
+	u.started = true
 	u.loop.stirred()
-	if len(u.late) > 0 {
-		u.queueLate()
-	}
 	return nil
 }
 
@@ -83,12 +92,16 @@ func (u *UDP) RecvStop() error {
 	if err := u.check("UDP.RecvStop"); err != nil {
 		return err
 	}
-	if u.receiving {
-		u.receiving = false
+	u.receiving = false
+	if u.started {
+		u.started = false
 		u.loop.b.RecvStop(u.id())
 	}
 	return nil
 }
+
+// IsActive reports whether the socket receives or has something to send; uv_is_active.
+func (u *UDP) IsActive() bool { return u.bridged.IsActive() || u.listens() }
 
 // UsingRecvmmsg reports whether several datagrams are received by a system call;
 // uv_udp_using_recvmmsg.
@@ -178,11 +191,12 @@ func (u *UDP) queueLate() {
 	}
 }
 
-// deliverLate delivers what was kept, as long as the socket receives.
+// deliverLate delivers what was kept, as long as the socket receives, and then receives
+// more.
 func (u *UDP) deliverLate() {
 	u.lateQueued = false
 	defer func() { // a callback may panic
-		if u.listens() && len(u.late) > 0 {
+		if u.listens() && (len(u.late) > 0 || !u.started) {
 			u.queueLate()
 		}
 	}()
@@ -194,5 +208,12 @@ func (u *UDP) deliverLate() {
 		}
 		u.loop.calls++
 		u.deliver(x)
+	}
+	if u.listens() && !u.started {
+		if err := u.startRecv(); err != nil {
+			u.receiving = false // nothing would come, and to try each turn would be too often
+			u.loop.calls++
+			u.deliver(lateDatagram{err: err})
+		}
 	}
 }

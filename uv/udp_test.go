@@ -323,6 +323,26 @@ func TestUDPRecvStop(t *testing.T) {
 		requireNumbers(t, append(first, second...), 10)
 		require.Len(t, first, 3)
 	})
+	t.Run("nothing more is received before what was kept is delivered", func(t *testing.T) {
+		l := newLoop(t)
+		u, addr := boundUDP(t, l, uv.UDPOptions{Recvmmsg: true})
+		fill(t, addr, 200)
+		var got []string
+		stop := func(d uv.Datagram, err error) {
+			got = append(got, string(d.Data))
+			require.NoError(t, u.RecvStop())
+		}
+		for n := 1; n <= 50; n++ {
+			require.NoError(t, u.RecvStart(stop))
+			require.True(t, u.IsActive())
+			until(t, l, "a datagram", func() bool { return len(got) == n })
+			require.False(t, u.IsActive())
+		}
+		require.Equal(t, uint64(1), l.Metrics().RecvCalls)
+		in := receive(t, u)
+		until(t, l, "the rest", func() bool { return len(in.got) == 150 })
+		requireNumbers(t, append(got, in.got...), 200)
+	})
 	t.Run("close in a callback", func(t *testing.T) {
 		l := newLoop(t)
 		u, addr := boundUDP(t, l, uv.UDPOptions{Recvmmsg: true})
@@ -354,6 +374,23 @@ func TestUDPRecvStop(t *testing.T) {
 			}()
 		}
 		requireNumbers(t, got, 10)
+		got = got[:0]
+		require.NoError(t, u.RecvStart(func(uv.Datagram, error) { require.NoError(t, u.RecvStop()) }))
+		fill(t, addr, 2)
+		until(t, l, "a stop", func() bool { return !u.IsActive() })
+		require.NoError(t, u.RecvStart(func(uv.Datagram, error) {
+			got = append(got, "x")
+			if len(got) == 1 { // the last one that was kept
+				panic("in a callback")
+			}
+		}))
+		fill(t, addr, 1)
+		for len(got) < 2 {
+			func() {
+				defer func() { recover() }()
+				l.Poll(0)
+			}()
+		}
 	})
 }
 
