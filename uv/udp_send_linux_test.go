@@ -80,7 +80,13 @@ func TestUDPSendQueue(t *testing.T) {
 		require.True(t, u.IsActive())
 		_, err := u.TrySend([]byte("x"), noAddr)
 		require.ErrorIs(t, err, uv.EAGAIN)
-		for i := range n {
+		queued := u.SendQueueCount()
+		for i := range 250 {
+			require.Equal(t, fmt.Sprint(i), read(t, peer))
+		}
+		until(t, l, "room", func() bool { return u.SendQueueCount() < queued })
+		require.Less(t, u.SendQueueCount(), queued-100, "one for each turn")
+		for i := 250; i < n; i++ {
 			for u.SendQueueCount() > 0 && done < min(i+1, n) {
 				require.NoError(t, l.Poll(0))
 			}
@@ -172,6 +178,26 @@ func TestUDPSendQueue(t *testing.T) {
 		}
 		require.Equal(t, "x", read(t, peer))
 	})
+	t.Run("a panic, and the end", func(t *testing.T) {
+		l := newLoop(t)
+		u, _ := unixPair(t, l)
+		var results []error
+		for range 3 {
+			require.NoError(t, u.Send([]byte("x"), noAddr, func(err error) {
+				if results = append(results, err); len(results) == 1 {
+					panic("in a callback")
+				}
+			}))
+		}
+		u.Close()
+		for len(results) < 3 {
+			func() {
+				defer func() { recover() }()
+				l.Poll(0)
+			}()
+		}
+		require.Equal(t, []error{nil, nil, nil}, results, "all have left")
+	})
 }
 
 // One that fails fails alone, at every place among others.
@@ -230,6 +256,11 @@ func TestUDPSendCalls(t *testing.T) {
 	require.NoError(t, l.Poll(0))
 	require.Equal(t, uint64(len(from)), l.Metrics().SendCalls)
 	until(t, l, "the datagrams", func() bool { return len(in.got) == 40 })
+	before := l.Metrics()
+	require.NoError(t, from[0].Send([]byte("alone"), addr, nil))
+	until(t, l, "a datagram", func() bool { return len(in.got) == 41 })
+	require.Equal(t, uint64(1), l.Metrics().SendCalls-before.SendCalls)
+	require.Equal(t, uint64(1), l.Metrics().RecvCalls-before.RecvCalls)
 }
 
 func TestUnixDatagrams(t *testing.T) {
