@@ -199,6 +199,46 @@ func TestSockRacing(t *testing.T) {
 	})
 }
 
+// The descriptor is closed, and its number comes back, between the event and the task.
+func TestSockClosedBeforeTheTaskRuns(t *testing.T) {
+	inTask(t, func(t *testing.T, ctx context.Context, l *asyncio.Loop) {
+		refused := 0
+		for round := range 20 {
+			a, b := pair(t)
+			c, d := pair(t)
+			p := make([]byte, 8)
+			task := recvTask(ctx, l, a, p)
+			waiting(t, ctx, l, task)
+			var reused, other int
+			require.NoError(t, l.AddReader(c, func() {
+				l.RemoveReader(c)
+				closeFD(t, a)
+				reused, other = pair(t)
+				require.Equal(t, a, reused)
+				write(t, other, "new")
+			}))
+			for i := range 2 { // in either order
+				write(t, [2]int{b, d}[(i+round)%2], "old")
+			}
+			n, err := task.Await(ctx)
+			if err == nil {
+				require.Equal(t, "old", string(p[:n]))
+			} else {
+				refused++
+				require.ErrorIs(t, err, net.ErrClosed)
+				require.Zero(t, p[0])
+			}
+			require.NoError(t, asynciotest.Until(ctx, func() bool { return other != 0 }))
+			require.Equal(t, "new", read(t, reused))
+			require.Zero(t, watches(l))
+			closeFD(t, b, c, d, reused, other)
+		}
+		if l.Driver() == asyncio.Libuv {
+			require.NotZero(t, refused)
+		}
+	})
+}
+
 func second[T any](_ T, err error) error { return err }
 
 // full is a listening socket with a full backlog, so that a further connect waits.
