@@ -132,7 +132,7 @@ func (l *Loop) addCallback(method string, fd int, write bool, fn func()) error {
 		old.cancelled = true
 	}
 	dir.callback = call
-	return d.adjust()
+	return d.adjust(dir)
 }
 
 func (l *Loop) removeCallback(method string, fd int, write bool) bool {
@@ -149,7 +149,7 @@ func (l *Loop) removeCallback(method string, fd int, write bool) bool {
 	dir := d.direction(write)
 	dir.callback.cancelled = true
 	dir.callback = nil
-	_ = d.adjust() // if it fails, the descriptor is lost, and whoever else uses it hears of that
+	_ = d.adjust(nil) // an error is told to whoever else uses the descriptor
 	return true
 }
 
@@ -228,8 +228,9 @@ func (d *descriptor) check() error {
 }
 
 // adjust watches what is wanted. Nothing: the watch is closed. An error, for want of
-// resources, loses the descriptor.
-func (d *descriptor) adjust() error {
+// resources, loses the descriptor: who waits is told it, and of a callback that is lost,
+// unless it is one that is just being added, the exception handler.
+func (d *descriptor) adjust(adding *direction) error {
 	switch {
 	case d.lost != nil:
 		return d.lost
@@ -238,9 +239,19 @@ func (d *descriptor) adjust() error {
 		return nil
 	}
 	err := d.watch.Want(d.read.wanted(), d.write.wanted())
-	if err != nil {
-		err = fmt.Errorf("asyncio: watch descriptor %d: %w", d.fd, err)
-		d.lose(err)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("asyncio: watch descriptor %d: %w", d.fd, err)
+	others := 0
+	for _, dir := range [2]*direction{&d.read, &d.write} {
+		if dir != adding && dir.callback != nil {
+			others++
+		}
+	}
+	d.lose(err)
+	for range others {
+		d.loop.CallExceptionHandler(ErrorContext{Message: "Cannot watch a descriptor any more; its callback is gone", Exception: err})
 	}
 	return err
 }

@@ -30,7 +30,7 @@ func (l *Loop) useDescriptor(fd int, write bool) (descriptorUse, error) {
 		return descriptorUse{}, fmt.Errorf("%w: another task waits to read from descriptor %d: %w", ErrInvalidState, fd, ErrConcurrentRead)
 	}
 	dir.used = true
-	if err := d.adjust(); err != nil {
+	if err := d.adjust(nil); err != nil {
 		return descriptorUse{}, err
 	}
 	return descriptorUse{d: d, write: write}, nil
@@ -53,21 +53,21 @@ func (u descriptorUse) wait(a awaiter) error {
 func (u descriptorUse) rest(ctx context.Context, d time.Duration) error {
 	dir := u.d.direction(u.write)
 	dir.resting = true
-	if err := u.d.adjust(); err != nil {
+	if err := u.d.adjust(nil); err != nil {
 		return err
 	}
 	if err := Sleep(ctx, d); err != nil {
 		return err
 	}
 	dir.resting = false
-	return u.d.adjust()
+	return u.d.adjust(nil)
 }
 
 // done gives the direction back.
 func (u descriptorUse) done() {
 	dir := u.d.direction(u.write)
 	dir.used, dir.resting = false, false
-	_ = u.d.adjust() // an error is told to whoever else uses the descriptor
+	_ = u.d.adjust(nil) // an error is told to whoever else uses the descriptor
 }
 
 // awaitReadable suspends a's task until fd can be read from, or is at its end; the end of

@@ -405,3 +405,114 @@ func sendCopies(t *testing.T, ctx context.Context, l *Loop, file *os.File, data 
 	require.NoError(t, err)
 	require.True(t, string(data)+string(data[1000:1100]) == string(got))
 }
+
+// watchingDriver has watches that are none. Want fails while failing says so.
+type watchingDriver struct {
+	proactor.Proactor
+	failing error
+	watches []*fakeWatch
+}
+
+type fakeWatch struct {
+	d                  *watchingDriver
+	fd                 int
+	h                  proactor.WatchHandler
+	readable, writable bool
+	closed             bool
+}
+
+func (d *watchingDriver) Watch(fd int, h proactor.WatchHandler) (proactor.Watch, error) {
+	w := &fakeWatch{d: d, fd: fd, h: h}
+	d.watches = append(d.watches, w)
+	return w, nil
+}
+
+func (w *fakeWatch) Want(readable, writable bool) error {
+	w.readable, w.writable = readable, writable
+	return w.d.failing
+}
+func (w *fakeWatch) FD() int { return w.fd }
+func (w *fakeWatch) Close()  { w.closed = true }
+
+// descriptorOf is the descriptor of a connection to nowhere in particular.
+func descriptorOf(t *testing.T, c syscall.Conn) (fd int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(n uintptr) { fd = int(n) }))
+	return fd
+}
+
+func TestAwaitDescriptor(t *testing.T) {
+	l, err := NewEventLoop()
+	require.NoError(t, err)
+	defer l.Close()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	fd := descriptorOf(t, ln.(*net.TCPListener))
+	if _, err := fileOf(fd); err != nil {
+		t.Skip("no descriptors can be watched here:", err)
+	}
+	d := &watchingDriver{Proactor: l.pro}
+	l.pro = d
+	enospc := os.NewSyscallError("epoll_ctl", syscall.ENOSPC)
+	run := func(name string, f func(ctx context.Context, a awaiter)) {
+		t.Run(name, func(t *testing.T) {
+			d.failing, d.watches = nil, nil
+			_, err := RunUntilComplete(l, Do(func(ctx context.Context) error {
+				a, err := enter(ctx)
+				require.NoError(t, err)
+				f(ctx, a)
+				return nil
+			}))
+			require.NoError(t, err)
+			for _, w := range d.watches {
+				require.True(t, w.closed)
+			}
+			require.Zero(t, l.Stats().Handles)
+		})
+	}
+	run("both directions", func(ctx context.Context, a awaiter) {
+		l.CallSoon(func() {
+			require.True(t, d.watches[0].writable && !d.watches[0].readable)
+			d.watches[0].h.Ready(false, true)
+		})
+		require.NoError(t, l.awaitWritable(a, fd))
+		l.CallSoon(func() {
+			require.True(t, d.watches[1].readable && !d.watches[1].writable)
+			d.watches[1].h.Ready(true, false)
+		})
+		require.NoError(t, l.awaitReadable(a, fd))
+	})
+	run("there is no room for another watch", func(ctx context.Context, a awaiter) {
+		d.failing = enospc
+		require.ErrorIs(t, l.awaitWritable(a, fd), syscall.ENOSPC)
+		require.ErrorIs(t, l.AddReader(fd, func() {}), syscall.ENOSPC)
+		require.False(t, l.RemoveReader(fd))
+	})
+	run("nor for a watch that changes", func(ctx context.Context, a awaiter) {
+		var reported error
+		l.SetExceptionHandler(func(_ *Loop, c ErrorContext) { reported = c.Exception })
+		require.NoError(t, l.AddReader(fd, func() { t.Error("nobody watches") }))
+		l.CallSoon(func() {
+			d.failing = enospc
+			require.ErrorIs(t, l.AddWriter(fd, func() {}), syscall.ENOSPC)
+		})
+		require.ErrorIs(t, l.awaitWritable(a, fd), syscall.ENOSPC, "who waits hears of it")
+		require.False(t, l.RemoveReader(fd))
+		require.ErrorIs(t, reported, syscall.ENOSPC, "and so does whoever has added the callback")
+	})
+	run("another one waits", func(ctx context.Context, a awaiter) {
+		first := CreateTask(ctx, Do(func(ctx context.Context) error {
+			a, err := enter(ctx)
+			require.NoError(t, err)
+			return l.awaitReadable(a, fd)
+		}))
+		require.NoError(t, a.yield())
+		require.ErrorIs(t, l.awaitReadable(a, fd), ErrConcurrentRead)
+		first.Cancel()
+		_, err := first.Await(ctx)
+		require.ErrorIs(t, err, ErrCancelled)
+	})
+}

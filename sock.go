@@ -66,7 +66,8 @@ func (l *Loop) SockSendAll(ctx context.Context, fd int, p []byte) error {
 
 // SockConnect connects a non-blocking socket that the caller owns to addr, a
 // *net.TCPAddr, *net.UDPAddr, *net.IPAddr or *net.UnixAddr: loop.sock_connect. An address
-// without an IP is this host. It panics with ErrInvalidArgument if addr is nil.
+// without an IP is this host. A Unix server whose backlog is full is EAGAIN: there is
+// nothing to wait for. It panics with ErrInvalidArgument if addr is nil.
 // Suspends. Cancelled: the system goes on connecting; another SockConnect waits for the
 // same.
 func (l *Loop) SockConnect(ctx context.Context, fd int, addr net.Addr) error {

@@ -246,6 +246,13 @@ var watchCases = []testCase{
 			ln.Close()
 			require.False(r.t, r.p.Owns(fd))
 		}
+		g, err := r.p.OpenDatagram(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, nil, proactor.DatagramOptions{})
+		require.NoError(r.t, err)
+		if fd := g.FD(); fd >= 0 {
+			require.True(r.t, r.p.Owns(fd))
+			g.Close()
+			require.False(r.t, r.p.Owns(fd))
+		}
 		a, b := rawPair(r.t)
 		for _, fd := range []int{a, b, -1, 1 << 20, 1 << 40} {
 			require.False(r.t, r.p.Owns(fd), "%d", fd)
