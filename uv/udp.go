@@ -29,14 +29,14 @@ type UDPOptions struct {
 	// Recvmmsg receives several datagrams by a system call, where the system can.
 	Recvmmsg bool
 	// RecvSize is how many bytes are taken of a datagram; the rest is lost: Partial. 0 is
-	// 65,536, and 1 MiB is the most.
+	// 65,536; no more than 1 MiB are taken, which only a Unix socket could exceed.
 	RecvSize int
 }
 
 const recvSize = 64 * 1024
 
 // NewUDP makes a handle; uv_udp_init_ex. The errors are ErrClosed, EINVAL for a family
-// other than IPv4 and IPv6 and for a RecvSize out of range, and what the system says of a
+// other than IPv4 and IPv6 and for a negative RecvSize, and what the system says of a
 // socket.
 func (l *Loop) NewUDP(opt UDPOptions) (*UDP, error) {
 	l.use("Loop.NewUDP")
@@ -48,8 +48,8 @@ func (l *Loop) NewUDP(opt UDPOptions) (*UDP, error) {
 		size = recvSize
 	}
 	id, code := uint64(0), int(EINVAL)
-	if size > 0 && size <= cbridge.DatagramMax {
-		id, code = l.b.NewUDP(opt.Family, opt.Recvmmsg, size)
+	if size > 0 {
+		id, code = l.b.NewUDP(opt.Family, opt.Recvmmsg, min(size, cbridge.DatagramMax))
 	}
 	if code != 0 {
 		return nil, &Error{Op: "init", Kind: UDPHandle, Errno: Errno(code)}
