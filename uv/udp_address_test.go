@@ -3,6 +3,7 @@
 package uv_test
 
 import (
+	"math"
 	"net"
 	"net/netip"
 	"runtime"
@@ -48,7 +49,7 @@ func TestUDPBind(t *testing.T) {
 		require.ErrorIs(t, err, uv.EINVAL)
 		_, err = l.NewUDP(uv.UDPOptions{RecvSize: -1})
 		require.ErrorIs(t, err, uv.EINVAL)
-		newUDP(t, l, uv.UDPOptions{RecvSize: 1 << 40})
+		newUDP(t, l, uv.UDPOptions{RecvSize: math.MaxInt})
 	})
 	t.Run("shared addresses", func(t *testing.T) {
 		l := newLoop(t)
