@@ -434,7 +434,7 @@ static inline int br_would_wait(int err) { return err == EAGAIN || err == EWOULD
 // recv.c
 void br_inbox_open(br_loop *l);
 void br_inbox_free(br_loop *l);
-void br_inbox_turn(br_loop *l);  // what was received in the last turn is gone
+void br_inbox_turn(br_inbox *in);  // what was received in the last turn is gone
 void br_recv_end(br_udp *u);
 
 // send.c

@@ -65,12 +65,11 @@ void br_udp_memory(br_loop *l, br_dgram **dgrams, char **rooms) {
   *rooms = l->in->rooms;
 }
 
-void br_inbox_turn(br_loop *l) {
-  if (l->in == NULL) return;
+void br_inbox_turn(br_inbox *in) {
 #ifdef BRIDGE_DEBUG
-  for (unsigned i = 0; i < l->in->used; i++) memset(l->in->dgrams[i].data, 0xDB, BR_DGRAM_SMALL_BYTES);
+  for (unsigned i = 0; i < in->used; i++) memset(in->dgrams[i].data, 0xDB, BR_DGRAM_SMALL_BYTES);
 #endif
-  l->in->used = 0;
+  in->used = 0;
 }
 
 // fit makes the pieces as large as the socket wants them.

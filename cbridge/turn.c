@@ -115,7 +115,7 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
   if (l->handles.n < 1024) audit(l);
 #endif
   l->slab_used = 0;
-  br_inbox_turn(l);
+  if (l->in != NULL) br_inbox_turn(l->in);
   run_ops(l, nops);
   l->sh.nflush = l->sh.nrec;
 
