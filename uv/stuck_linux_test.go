@@ -154,7 +154,7 @@ func stuckCancel(l *uv.Loop, r *resolver) error {
 	return nil
 }
 
-// stuckShutdown gives up waiting for a lookup, and ends the process with it.
+// stuckShutdown gives up waiting for a lookup, and leaves its loop.
 func stuckShutdown(l *uv.Loop, r *resolver) error {
 	told := 0
 	done := func(_ []uv.AddrInfo, err error) {
@@ -165,9 +165,11 @@ func stuckShutdown(l *uv.Loop, r *resolver) error {
 	if _, err := l.GetAddrInfo(stickyName, "80", streamHints, done); err != nil {
 		return err
 	}
-	if _, err := r.stuck(func() bool { l.Poll(0); return told > 0 }); err != nil {
+	release, err := r.stuck(func() bool { l.Poll(0); return told > 0 })
+	if err != nil {
 		return err
 	}
+	defer release() // under the race detector the process waits for its threads
 	if _, err := l.GetAddrInfo(stickyName, "80", streamHints, done); err != nil {
 		return err
 	}

@@ -17,29 +17,10 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
-// blackhole is a port at which connecting to ::1 hangs, since the backlog of who listens
-// there is full.
+// blackhole is a port at which connecting to ::1 hangs.
 func blackhole(t *testing.T) int {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET6, syscall.SOCK_STREAM, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, syscall.Close(fd)) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet6{Addr: [16]byte{15: 1}}); err != nil {
-		t.Skipf("this host has no ::1: %v", err)
-	}
-	require.NoError(t, syscall.Listen(fd, 0))
-	name, err := syscall.Getsockname(fd)
-	require.NoError(t, err)
-	port := name.(*syscall.SockaddrInet6).Port
-	for range 10 {
-		c, err := net.DialTimeout("tcp", fmt.Sprintf("[::1]:%d", port), 250*time.Millisecond)
-		if err != nil {
-			return port
-		}
-		t.Cleanup(func() { require.NoError(t, c.Close()) })
-	}
-	t.Skip("this system accepts more connections than the backlog has room for")
-	return 0
+	return testkit.Blackhole(t, "tcp6").Port
 }
 
 // listenOnIPv4 listens on a port of 127.0.0.1 whose twin on ::1 may be in use.
