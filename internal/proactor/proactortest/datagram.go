@@ -39,6 +39,7 @@ var datagramCases = []testCase{
 	{name: "addresses", eachWire: func(r *rig, w wire) {
 		m, peer := r.endpoint(w, false)
 		requireOpen(r.t, m.g.FD(), true)
+		require.True(r.t, m.g.FD() == -1 || r.p.Owns(m.g.FD()))
 		if w.connected {
 			require.Equal(r.t, peer.LocalAddr(), m.g.RemoteAddr())
 		} else {

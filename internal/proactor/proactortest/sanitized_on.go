@@ -1,0 +1,6 @@
+//go:build asan || race
+
+package proactortest
+
+// sanitized reports whether a sanitizer allocates memory of its own.
+const sanitized = true
