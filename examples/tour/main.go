@@ -52,6 +52,7 @@ var stops = []stop{
 	{"unix", "a Unix socket that knows its peer"},
 	{"rawsocket", "sockets of the program's own"},
 	{"proxy", "back-pressure both ways, half-close"},
+	{"happy_eyeballs", "a name with dead addresses"},
 	{"multicore", "several loops share a port"},
 	{"udp", "datagrams: a name server and its client"},
 	{"chat", "back-pressure and a graceful end"},
