@@ -41,6 +41,9 @@ func sockType(fd int) int {
 	return kind
 }
 
+// sockIsStream reports whether fd is a socket of a stream.
+func sockIsStream(fd int) bool { return sockType(fd) == syscall.SOCK_STREAM }
+
 func sockRecv(fd int, p []byte) (int, error) {
 	n, _, err := sockReceive(fd, p)
 	return n, err
