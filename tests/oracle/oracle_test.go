@@ -115,6 +115,7 @@ func TestOracleIsCPython(t *testing.T) {
 		t.Run(name, func(t *testing.T) { rerun(t, name+oracleTrace, "kit.py", name+".py") })
 	}
 	t.Run("random", func(t *testing.T) { rerun(t, "random/programs.json", "random/generate.py") })
+	t.Run("reader", func(t *testing.T) { rerun(t, "reader/cases.json", "reader/generate.py") })
 }
 
 // oracleNames lists the programs that have a file with this suffix.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes all traces of this folder again, those of the random programs too. ASYNCIO_ORACLE_PYTHON names the Python that
+# Makes all traces of this folder again, those of random programs and readers too. ASYNCIO_ORACLE_PYTHON names the Python that
 # does it; else it is the newest python3 that PATH or pyenv has.
 set -eu
 cd "$(dirname "$0")"
@@ -18,4 +18,6 @@ python=${ASYNCIO_ORACLE_PYTHON:-$(newest)}
 "$python" kit.py
 "$python" random/generate.py >random/programs.json.new
 mv random/programs.json.new random/programs.json
+"$python" reader/generate.py >reader/cases.json.new
+mv reader/cases.json.new reader/cases.json
 echo "made by $("$python" -VV)"
