@@ -33,7 +33,7 @@ func beside(t *testing.T, test func(t *testing.T, ctx context.Context)) {
 		asynciotest.InTask(t, l, func(ctx context.Context) {
 			s, err := l.CreateServer(ctx, testkit.NewEchoes, "tcp", "127.0.0.1:0")
 			require.NoError(t, err)
-			end := startNeighbour(t, s)
+			end := startNeighbour(t, ctx, s)
 			test(t, ctx)
 			s.Close()
 			_, err = asyncio.ToThread(ctx, func(context.Context) (int, error) { return 0, end() })
@@ -44,10 +44,13 @@ func beside(t *testing.T, test func(t *testing.T, ctx context.Context)) {
 	})
 }
 
-// startNeighbour connects a neighbour to s. Its end returns what has gone wrong with it.
-func startNeighbour(t *testing.T, s *asyncio.Server) (end func() error) {
+// startNeighbour connects a neighbour to s, and waits for its first echo: then s has
+// accepted it, and may close. Its end returns what has gone wrong with it.
+func startNeighbour(t *testing.T, ctx context.Context, s *asyncio.Server) (end func() error) {
 	t.Helper()
 	peer := testkit.DialNet(t, s)
+	_, err := asyncio.ToThread(ctx, func(context.Context) (int, error) { return 0, exchange(peer, "hello") })
+	require.NoError(t, err)
 	stop, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer peer.Close()
