@@ -111,6 +111,7 @@ func (u *UDP) Bind(addr netip.AddrPort, flags BindFlags) error {
 	if err := u.check("UDP.Bind"); err != nil {
 		return err
 	}
+	u.sendGathered() // which binds
 	var buf [cbridge.AddrBytes]byte
 	sa, err := u.sockaddr("bind", addr, &buf)
 	if err != nil {
@@ -198,6 +199,7 @@ func (u *UDP) name(op string, peer bool) (netip.AddrPort, error) {
 	if peer && !u.connected {
 		return netip.AddrPort{}, u.fail(op, int(ENOTCONN))
 	}
+	u.sendGathered() // which binds
 	var buf [cbridge.AddrBytes]byte
 	n := u.loop.b.UDPName(u.id(), peer, buf[:])
 	if n < 0 {
@@ -225,6 +227,7 @@ func (u *UDP) set(op string, option, value int) error {
 	if err := u.check(op); err != nil {
 		return err
 	}
+	u.sendGathered() // is not subject to the option
 	return u.result(op, u.loop.b.UDPSet(u.id(), option, value))
 }
 

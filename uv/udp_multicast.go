@@ -61,6 +61,7 @@ func (u *UDP) membership(op string, join bool, group, iface, source netip.Addr, 
 	if err := u.bindAny(op, sockaddrFamily(sa[0]), true); err != nil {
 		return err
 	}
+	u.sendGathered()
 	return u.groupResult(op, group, u.loop.b.UDPGroup(u.id(), join, sa[0], sa[1], sa[2]))
 }
 
@@ -116,5 +117,6 @@ func (u *UDP) SetMulticastInterface(iface netip.Addr) error {
 	if err != nil {
 		return err
 	}
+	u.sendGathered()
 	return u.groupResult(op, iface, u.loop.b.UDPInterface(u.id(), sa))
 }

@@ -3,7 +3,8 @@
 package uv
 
 // Sending datagrams. Small ones are gathered: they are copied into the bridge's arena and
-// leave together, all of a socket's by one system call, with the coming flush. Large ones
+// leave together, all of a socket's by one system call, with the coming flush, or before
+// anything else that is asked of the socket and that they might be subject to. Large ones
 // are offered to the kernel at once from the caller's memory, behind what was gathered
 // before them. What the kernel has no room for, the bridge copies and keeps.
 //
