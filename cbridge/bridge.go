@@ -21,6 +21,7 @@ import "C"
 
 import (
 	"fmt"
+	"math"
 	"unsafe"
 )
 
@@ -98,6 +99,10 @@ func Version() uint32 { return uint32(C.uv_version()) }
 
 // VersionString is libuv's version as text, as uv_version_string.
 func VersionString() string { return C.GoString(C.uv_version_string()) }
+
+// cint is n as C has it, or the number next to it that C can have: no other one, that the
+// program did not mean.
+func cint(n int) C.int { return C.int(max(math.MinInt32, min(n, math.MaxInt32))) }
 
 func flag(on bool) C.int {
 	if on {

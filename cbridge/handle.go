@@ -33,11 +33,11 @@ func (l *Loop) IsActive(id uint64) bool { return C.br_is_active(l.c, C.uint64_t(
 func (l *Loop) Fileno(id uint64) int { return int(C.br_fileno(l.c, C.uint64_t(id))) }
 
 // FindFD is the id of the open handle that has a descriptor, 0 if none has.
-func (l *Loop) FindFD(fd int) uint64 { return uint64(C.br_find_fd(l.c, C.int(fd))) }
+func (l *Loop) FindFD(fd int) uint64 { return uint64(C.br_find_fd(l.c, cint(fd))) }
 
 // BufferSize gets (value 0) or sets the size of the socket's send or receive buffer.
 func (l *Loop) BufferSize(id uint64, receive bool, value int) (int, int) {
-	v := C.int(value)
+	v := cint(value)
 	err := C.br_buffer_size(l.c, C.uint64_t(id), flag(receive), &v)
 	return int(v), int(err)
 }

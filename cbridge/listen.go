@@ -12,5 +12,5 @@ import "C"
 // Listen listens and accepts up to room connections, -1 without limit, until an
 // OpAcceptRoom gives more; if stopped, after an OpAcceptStart.
 func (l *Loop) Listen(id uint64, backlog int, noDelay bool, keepAliveSeconds, room int, stopped bool) int {
-	return int(C.br_listen(l.c, C.uint64_t(id), C.int(backlog), flag(noDelay), C.int(keepAliveSeconds), C.int(room), flag(stopped)))
+	return int(C.br_listen(l.c, C.uint64_t(id), cint(backlog), flag(noDelay), cint(keepAliveSeconds), cint(room), flag(stopped)))
 }

@@ -18,7 +18,7 @@ import "C"
 // NewPoll makes a handle that watches fd, which becomes non-blocking.
 func (l *Loop) NewPoll(fd int) (id uint64, err int) {
 	var c C.uint64_t
-	err = int(C.br_poll_new(l.c, C.int(fd), &c))
+	err = int(C.br_poll_new(l.c, cint(fd), &c))
 	return uint64(c), err
 }
 

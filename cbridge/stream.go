@@ -14,7 +14,7 @@ import "C"
 // Open gives a handle the descriptor, which it owns from then on. It returns 1 if the
 // descriptor reads and writes, 0 if it is a socket that does not yet, or a libuv code.
 func (l *Loop) Open(id uint64, fd int) int {
-	return int(C.br_open(l.c, C.uint64_t(id), C.int(fd)))
+	return int(C.br_open(l.c, C.uint64_t(id), cint(fd)))
 }
 
 // IsReadable is uv_is_readable.

@@ -29,9 +29,9 @@ const (
 
 // NewTCP makes a TCP handle; family is 0 or an address family whose socket is made at
 // once.
-func (l *Loop) NewTCP(family uint) (uint64, int) {
+func (l *Loop) NewTCP(family int) (uint64, int) {
 	var id C.uint64_t
-	err := C.br_tcp_new(l.c, C.uint(family), &id)
+	err := C.br_tcp_new(l.c, C.uint(cint(family)), &id)
 	return uint64(id), int(err)
 }
 
@@ -52,8 +52,8 @@ func (l *Loop) TCPNoDelay(id uint64, on bool) int {
 
 // TCPKeepAlive is uv_tcp_keepalive; a delay of 0 is UV_EINVAL with every version of
 // libuv.
-func (l *Loop) TCPKeepAlive(id uint64, on bool, delaySeconds uint) int {
-	return int(C.br_tcp_keepalive(l.c, C.uint64_t(id), flag(on), C.uint(delaySeconds)))
+func (l *Loop) TCPKeepAlive(id uint64, on bool, delaySeconds int) int {
+	return int(C.br_tcp_keepalive(l.c, C.uint64_t(id), flag(on), C.uint(cint(delaySeconds))))
 }
 
 // TCPSimultaneousAccepts is uv_tcp_simultaneous_accepts.

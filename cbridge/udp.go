@@ -48,7 +48,7 @@ const (
 // a system call if the system can.
 func (l *Loop) NewUDP(family int, batch bool, recvBytes int) (uint64, int) {
 	var id C.uint64_t
-	err := C.br_udp_new(l.c, C.int(family), flag(batch), C.uint(recvBytes), &id)
+	err := C.br_udp_new(l.c, cint(family), flag(batch), C.uint(recvBytes), &id)
 	if err == 0 {
 		l.mapDatagrams()
 	}
@@ -58,7 +58,7 @@ func (l *Loop) NewUDP(family int, batch bool, recvBytes int) (uint64, int) {
 // UDPOpen gives a handle the descriptor of a datagram socket, which it owns from then on.
 // It returns the family, or a libuv code.
 func (l *Loop) UDPOpen(id uint64, fd int) int {
-	return int(C.br_udp_open(l.c, C.uint64_t(id), C.int(fd)))
+	return int(C.br_udp_open(l.c, C.uint64_t(id), cint(fd)))
 }
 
 // UDPBind binds to a sockaddr_in or sockaddr_in6.

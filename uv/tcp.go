@@ -29,7 +29,7 @@ func (l *Loop) NewTCPFamily(family int) (*TCP, error) {
 	if l.state.Load() == loopClosed {
 		return nil, ErrClosed
 	}
-	id, code := l.b.NewTCP(uint(family))
+	id, code := l.b.NewTCP(family)
 	if code != 0 {
 		return nil, &Error{Op: "init", Kind: TCPHandle, Errno: Errno(code)}
 	}
@@ -171,10 +171,14 @@ func (t *TCP) SetKeepAlive(on bool, delay time.Duration) error {
 	if on && delay <= 0 {
 		return t.fail("keepalive", int(EINVAL))
 	}
-	return t.result("keepalive", t.loop.b.TCPKeepAlive(t.id(), on, uint(seconds(delay))))
+	return t.result("keepalive", t.loop.b.TCPKeepAlive(t.id(), on, seconds(delay)))
 }
 
-func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
+// seconds rounds up.
+func seconds(d time.Duration) int {
+	whole := d.Truncate(time.Second)
+	return int(whole/time.Second) + number(d > whole)
+}
 
 // SetSimultaneousAccepts matters on Windows only; uv_tcp_simultaneous_accepts.
 func (t *TCP) SetSimultaneousAccepts(on bool) error {
