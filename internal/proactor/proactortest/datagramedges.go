@@ -83,6 +83,37 @@ var datagramEdgeCases = []testCase{
 		r.until("closed", m.isClosed)
 		require.Len(r.t, m.errs, 1)
 	}},
+	{name: "Drained comes even if it is the first Poll that makes room", run: func(r *rig) {
+		m, peer := r.endpoint(wire{"unixgram", true}, false)
+		sent := 0
+		for ; m.g.Buffered() == 0; sent++ {
+			m.send([]byte("x"))
+			m.g.Flush()
+		}
+		m.buffered = m.g.Buffered()
+		for range sent - 1 {
+			readOne(r.t, peer)
+		}
+		r.until("drained", func() bool { return m.drained > 0 })
+		require.Zero(r.t, m.g.Buffered())
+	}},
+	{name: "Drained comes even if Failed sends", run: func(r *rig) {
+		m, peer := r.endpoint(wire{"unixgram", false}, false)
+		other := r.packetPeer(wire{"unixgram", false})
+		for range 3 {
+			for m.g.Buffered() == 0 {
+				m.send([]byte("x"))
+				m.g.Flush()
+			}
+			m.send([]byte("x"))
+		}
+		m.g.Flush()
+		m.buffered = m.g.Buffered()
+		m.onFailed = func(error) { m.g.SendTo([]byte("y"), other.LocalAddr()) }
+		require.NoError(r.t, peer.Close())
+		r.until("errors", m.hasErrors(2))
+		r.until("drained", func() bool { return m.drained > 0 })
+	}},
 	{name: "Close with kept datagrams, and with some under way", eachWire: func(r *rig, w wire) {
 		for i := range 10 {
 			m, peer := r.endpoint(w, true)

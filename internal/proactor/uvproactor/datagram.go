@@ -122,16 +122,17 @@ func (g *datagram) Buffered() int {
 	return g.u.SendQueueSize() + g.u.SendQueueCount()*proactor.DatagramOverheadBytes
 }
 
-// sent is the end of each datagram.
+// sent is the end of each datagram. Its error is told later, so that what a handler sends
+// then does not hide that there was less.
 func (g *datagram) sent(err error) {
 	if g.d.closed || g.u.IsClosing() {
 		return
 	}
 	if err != nil {
-		g.h.Failed(g.Error("write", nil, err))
+		g.fail("write", nil, err)
 	}
 	now := g.Buffered()
-	if g.since+1 < g.d.polls && now < g.buffered && !g.u.IsClosing() {
+	if g.since+1 < g.d.polls && now < g.buffered {
 		g.buffered = now
 		g.h.Drained()
 	}

@@ -21,7 +21,7 @@ type driver struct {
 
 	loop    *uv.Loop
 	watches map[*watch]struct{}
-	polls   uint64 // calls of Poll
+	polls   uint64 // calls of Poll, and one
 	lookups int    // requests of libuv's that are not over
 	closed  bool
 	left    bool // to a goroutine, which waits for lookups that run
@@ -39,7 +39,7 @@ func New(lockedThread bool) (proactor.Proactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &driver{loop: l, watches: make(map[*watch]struct{})}, nil
+	return &driver{loop: l, watches: make(map[*watch]struct{}), polls: 1}, nil
 }
 
 func (d *driver) Poll(timeout time.Duration) error {
