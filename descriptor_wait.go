@@ -69,21 +69,3 @@ func (u descriptorUse) done() {
 	dir.used, dir.resting = false, false
 	_ = u.d.adjust(nil) // an error is told to whoever else uses the descriptor
 }
-
-// awaitReadable suspends a's task until fd can be read from, or is at its end; the end of
-// the wait leaves nothing registered. The error is that of the wait, EBADF and
-// net.ErrClosed if the number is another file's by then, or ErrInvalidState if another
-// task waits for it. fd may be a transport's own.
-func (l *Loop) awaitReadable(a awaiter, fd int) error { return l.awaitDescriptor(a, fd, false) }
-
-// awaitWritable is awaitReadable for writing.
-func (l *Loop) awaitWritable(a awaiter, fd int) error { return l.awaitDescriptor(a, fd, true) }
-
-func (l *Loop) awaitDescriptor(a awaiter, fd int, write bool) error {
-	u, err := l.useDescriptor(fd, write)
-	if err != nil {
-		return err
-	}
-	defer u.done()
-	return u.wait(a)
-}

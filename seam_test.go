@@ -443,7 +443,17 @@ func descriptorOf(t *testing.T, c syscall.Conn) (fd int) {
 	return fd
 }
 
-func TestAwaitDescriptor(t *testing.T) {
+// awaitDescriptor is one wait of a call.
+func awaitDescriptor(l *Loop, a awaiter, fd int, write bool) error {
+	u, err := l.useDescriptor(fd, write)
+	if err != nil {
+		return err
+	}
+	defer u.done()
+	return u.wait(a)
+}
+
+func TestUseDescriptor(t *testing.T) {
 	l, err := NewEventLoop()
 	require.NoError(t, err)
 	defer l.Close()
@@ -478,16 +488,16 @@ func TestAwaitDescriptor(t *testing.T) {
 			require.True(t, d.watches[0].writable && !d.watches[0].readable)
 			d.watches[0].h.Ready(false, true)
 		})
-		require.NoError(t, l.awaitWritable(a, fd))
+		require.NoError(t, awaitDescriptor(l, a, fd, true))
 		l.CallSoon(func() {
 			require.True(t, d.watches[1].readable && !d.watches[1].writable)
 			d.watches[1].h.Ready(true, false)
 		})
-		require.NoError(t, l.awaitReadable(a, fd))
+		require.NoError(t, awaitDescriptor(l, a, fd, false))
 	})
 	run("there is no room for another watch", func(ctx context.Context, a awaiter) {
 		d.failing = enospc
-		require.ErrorIs(t, l.awaitWritable(a, fd), syscall.ENOSPC)
+		require.ErrorIs(t, awaitDescriptor(l, a, fd, true), syscall.ENOSPC)
 		require.ErrorIs(t, l.AddReader(fd, func() {}), syscall.ENOSPC)
 		require.False(t, l.RemoveReader(fd))
 	})
@@ -499,7 +509,7 @@ func TestAwaitDescriptor(t *testing.T) {
 			d.failing = enospc
 			require.ErrorIs(t, l.AddWriter(fd, func() {}), syscall.ENOSPC)
 		})
-		require.ErrorIs(t, l.awaitWritable(a, fd), syscall.ENOSPC, "who waits hears of it")
+		require.ErrorIs(t, awaitDescriptor(l, a, fd, true), syscall.ENOSPC, "who waits hears of it")
 		require.False(t, l.RemoveReader(fd))
 		require.ErrorIs(t, reported, syscall.ENOSPC, "and so does whoever has added the callback")
 	})
@@ -507,10 +517,10 @@ func TestAwaitDescriptor(t *testing.T) {
 		first := CreateTask(ctx, Do(func(ctx context.Context) error {
 			a, err := enter(ctx)
 			require.NoError(t, err)
-			return l.awaitReadable(a, fd)
+			return awaitDescriptor(l, a, fd, false)
 		}))
 		require.NoError(t, a.yield())
-		require.ErrorIs(t, l.awaitReadable(a, fd), ErrConcurrentRead)
+		require.ErrorIs(t, awaitDescriptor(l, a, fd, false), ErrConcurrentRead)
 		first.Cancel()
 		_, err := first.Await(ctx)
 		require.ErrorIs(t, err, ErrCancelled)

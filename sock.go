@@ -18,15 +18,19 @@ import (
 	"time"
 )
 
-// A call that finds a ready descriptor of no use so often waits for a while: a Unix
-// datagram socket, for one, is always ready to send, although its receiver is full.
+// A call that finds a ready descriptor of no use so often in a row waits for a while: a
+// Unix datagram socket, for one, is always ready to send, although its receiver is full.
 const (
 	uselessWaitsMax = 8
 	uselessPause    = time.Millisecond
 )
 
-// errNotReady is a system call that would have blocked.
-var errNotReady = errors.New("asyncio: not ready")
+// What a try returns that is not the last: the system call would have blocked, or it has
+// done a part.
+var (
+	errNotReady = errors.New("asyncio: not ready")
+	errNotAll   = errors.New("asyncio: not all yet")
+)
 
 // SockRecv receives at most len(p) bytes from a non-blocking socket that the caller owns:
 // loop.sock_recv and sock_recv_into. It returns io.EOF at the end of a stream. What does
@@ -58,7 +62,7 @@ func (l *Loop) SockSendAll(ctx context.Context, fd int, p []byte) error {
 			return err
 		}
 		if p = p[n:]; len(p) > 0 { // others get their turn before the rest
-			return errNotReady
+			return errNotAll
 		}
 		return nil
 	})
@@ -143,12 +147,12 @@ func (l *Loop) sockCall(ctx context.Context, method string, fd int, write bool, 
 	}
 	named := func(at int) error { // the caller's descriptor, or the watched one
 		err := try(at)
-		if err == nil || err == errNotReady || err == io.EOF {
+		if err == nil || err == errNotReady || err == errNotAll || err == io.EOF {
 			return err
 		}
 		return &sockError{method: method, fd: fd, err: err}
 	}
-	if err = named(fd); err == errNotReady {
+	if err = named(fd); err == errNotReady || err == errNotAll {
 		err = l.sockWait(ctx, a, fd, write, named)
 	}
 	return err
@@ -170,7 +174,11 @@ func (l *Loop) sockWait(ctx context.Context, a awaiter, fd int, write bool, try 
 		if err := u.wait(a); err != nil {
 			return err
 		}
-		if err := try(u.d.watch.FD()); err != errNotReady {
+		switch err := try(u.d.watch.FD()); err {
+		case errNotReady:
+		case errNotAll:
+			useless = -1
+		default:
 			return err
 		}
 	}

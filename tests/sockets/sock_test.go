@@ -564,3 +564,26 @@ func TestSockBecomesATransport(t *testing.T) {
 		require.NoError(t, tap.End(t, ctx))
 	})
 }
+
+// A call that makes progress does not rest, however often it waits.
+func TestSockSendAllInSmallSteps(t *testing.T) {
+	inTask(t, func(t *testing.T, ctx context.Context, l *asyncio.Loop) {
+		a, b := pair(t)
+		require.NoError(t, syscall.SetsockoptInt(a, syscall.SOL_SOCKET, syscall.SO_SNDBUF, 4096))
+		const size = 512 << 10
+		got, steps, rests, sent := 0, 0, 0, false
+		require.NoError(t, l.AddReader(b, func() {
+			got += len(read(t, b))
+			steps++
+			if l.Stats().Timers > 0 && !sent {
+				rests++
+			}
+		}))
+		require.NoError(t, l.SockSendAll(ctx, a, make([]byte, size)))
+		sent = true
+		require.NoError(t, asynciotest.Until(ctx, func() bool { return got == size }))
+		require.True(t, l.RemoveReader(b))
+		require.Greater(t, steps, 16)
+		require.Zero(t, rests, "of %d steps", steps)
+	})
+}
