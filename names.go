@@ -34,8 +34,33 @@ type Resolver interface {
 	GetNameInfo(ctx context.Context, addr net.Addr) (host, service string, err error)
 }
 
+// SystemResolver asks what a loop asks without WithResolver: the system's resolver or,
+// with PureGo, package net's. It is for a Resolver that answers some names itself, since
+// the methods of its loop would ask it again. Its methods are for tasks, and as those of
+// Loop.
+var SystemResolver Resolver = systemResolver{}
+
+type systemResolver struct{}
+
+func (systemResolver) GetAddrInfo(ctx context.Context, network, host, service string) ([]AddrInfo, error) {
+	a, err := enterTask(ctx, "SystemResolver.GetAddrInfo")
+	if err != nil {
+		return nil, err
+	}
+	return a.task.loop.addrInfo(a, network, host, service)
+}
+
+func (systemResolver) GetNameInfo(ctx context.Context, addr net.Addr) (host, service string, err error) {
+	a, err := enterTask(ctx, "SystemResolver.GetNameInfo")
+	if err != nil {
+		return "", "", err
+	}
+	return a.task.loop.nameInfo(a, addr)
+}
+
 // WithResolver makes the loop ask r for names: what overriding getaddrinfo and
-// getnameinfo of a loop does in asyncio. It panics with ErrInvalidArgument if r is nil.
+// getnameinfo of a loop does in asyncio. For names that it does not know, r may ask
+// SystemResolver. It panics with ErrInvalidArgument if r is nil.
 func WithResolver(r Resolver) Option {
 	if r == nil {
 		panic(misuse(ErrInvalidArgument, "WithResolver was given nil"))
@@ -65,6 +90,11 @@ func (l *Loop) GetAddrInfo(ctx context.Context, network, host, service string) (
 	if r := featureOf[resolving](l).resolver; r != nil {
 		return r.GetAddrInfo(ctx, network, host, service)
 	}
+	return l.addrInfo(a, network, host, service)
+}
+
+// addrInfo asks the driver.
+func (l *Loop) addrInfo(a awaiter, network, host, service string) ([]AddrInfo, error) {
 	q := proactor.Query{Network: network, Host: host, Service: service}
 	found, err := lookUp(l, a, func(tell func([]proactor.AddrInfo, error)) (cancel func()) { return l.pro.GetAddrInfo(q, tell) })
 	if err != nil {
@@ -89,6 +119,11 @@ func (l *Loop) GetNameInfo(ctx context.Context, addr net.Addr) (host, service st
 	if r := featureOf[resolving](l).resolver; r != nil {
 		return r.GetNameInfo(ctx, addr)
 	}
+	return l.nameInfo(a, addr)
+}
+
+// nameInfo asks the driver.
+func (l *Loop) nameInfo(a awaiter, addr net.Addr) (host, service string, err error) {
 	ap, err := addrPortOf(addr)
 	if err != nil {
 		return "", "", err

@@ -121,6 +121,29 @@ func TestResolver(t *testing.T) {
 			require.Equal(t, testkit.ErrBoom, err)
 		})
 	})
+	t.Run("it asks the system's", func(t *testing.T) {
+		eachDriver(t, func(t *testing.T, ctx context.Context, l *asyncio.Loop, s *script) {
+			list, err := asyncio.SystemResolver.GetAddrInfo(ctx, "tcp", "192.0.2.1", "80")
+			require.NoError(t, err)
+			require.Equal(t, []string{"tcp 192.0.2.1:80 *net.TCPAddr"}, spell(list))
+			_, service, err := asyncio.SystemResolver.GetNameInfo(ctx, tcpAddr("127.0.0.1:65432"))
+			require.NoError(t, err)
+			require.Equal(t, "65432", service)
+			require.Empty(t, s.asked)
+			s.ask = func(ctx context.Context) error {
+				list, err := asyncio.SystemResolver.GetAddrInfo(ctx, "tcp", "192.0.2.2", "80")
+				s.addrs = []net.Addr{list[0].Addr}
+				return err
+			}
+			list, err = l.GetAddrInfo(ctx, "tcp", "name.invalid", "80")
+			require.NoError(t, err)
+			require.Equal(t, []string{"tcp 192.0.2.2:80 *net.TCPAddr"}, spell(list))
+			_, err = asyncio.SystemResolver.GetAddrInfo(context.Background(), "tcp", "192.0.2.1", "80")
+			require.ErrorIs(t, err, asyncio.ErrNotCurrentTask)
+			_, _, err = asyncio.SystemResolver.GetNameInfo(context.Background(), tcpAddr("127.0.0.1:80"))
+			require.ErrorIs(t, err, asyncio.ErrNotCurrentTask)
+		})
+	})
 	t.Run("odd answers", func(t *testing.T) {
 		eachDriver(t, func(t *testing.T, ctx context.Context, l *asyncio.Loop, s *script) {
 			for _, addrs := range [][]net.Addr{
