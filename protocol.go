@@ -55,11 +55,12 @@ type Protocol interface {
 type BufferedProtocol interface {
 	Protocol
 	// GetBuffer returns where the next bytes shall go: get_buffer. sizeHint is how many
-	// there are, or 64 KiB where that is not known: then more than a little has come, and
-	// the kernel writes straight into the buffer if that has 16 KiB or more. Any length
-	// but 0 will do, since the calls are repeated until all are delivered. The buffer is
-	// the transport's until BufferUpdated, or the next GetBuffer: a call may bring
-	// nothing. An empty buffer ends the connection.
+	// there are. It is 64 KiB where that is not known and more than a little has come:
+	// then the kernel writes straight into the buffer, if that has 16 KiB or more. Any
+	// length but 0 will do, since the calls are repeated until all are delivered; an
+	// empty buffer ends the connection. The buffer is the transport's until the next call
+	// of the protocol. That is BufferUpdated, unless the call of GetBuffer has brought
+	// nothing, which may be.
 	GetBuffer(sizeHint int) []byte
 	// BufferUpdated tells that n bytes were put into the buffer, at its beginning:
 	// buffer_updated. n is more than 0.
