@@ -19,6 +19,7 @@
 #include "internal.h"
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #ifdef __linux__
 #include <linux/errqueue.h>
@@ -177,6 +178,18 @@ static void tell_errors(br_loop *l, br_udp *u, unsigned n, int err) {
   if (errors(l, u) == 0 && err != 0) br_push(l, BR_REC_RECV_ERROR, &u->h, uv_translate_sys_error(err));
 }
 
+// is_shut reports whether shutdown(2) has ended what comes. Such a socket is readable for
+// ever, and brings nothing.
+static int is_shut(br_udp *u) {
+#ifdef POLLRDHUP
+  struct pollfd p = {.fd = br_udp_fd(u), .events = POLLRDHUP};
+  return poll(&p, 1, 0) > 0 && (p.revents & POLLRDHUP) != 0;
+#else
+  (void)u;
+  return 0;
+#endif
+}
+
 static void on_alloc(uv_handle_t *h, size_t hint, uv_buf_t *buf) {
   (void)hint;
   br_polled(br_loop_of(h));
@@ -206,6 +219,7 @@ static void on_recv(uv_udp_t *v, ssize_t nread, const uv_buf_t *buf, const struc
     r->aux = (uint16_t)each;
   }
   tell_errors(l, u, n, err);
+  if (n == 0 && err == 0 && is_shut(u)) br_recv_end(u);
 }
 
 int br_recv(br_loop *l, uint64_t id, unsigned *each) {

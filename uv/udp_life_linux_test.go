@@ -399,3 +399,22 @@ func TestUDPDisconnectWhileQueued(t *testing.T) {
 	peer.Close()
 	until(t, l, "the ends", func() bool { return n == 500 })
 }
+
+// A socket that is shut for reading is readable for ever; no turn is spent on that.
+func TestUDPShut(t *testing.T) {
+	l := newLoop(t)
+	u, addr := boundUDP(t, l, uv.UDPOptions{})
+	require.NoError(t, u.Connect(addr))
+	in := receive(t, u)
+	require.NoError(t, u.Send([]byte("x"), noAddr, nil))
+	until(t, l, "a datagram", func() bool { return len(in.got) == 1 })
+	fd, err := u.Fd()
+	require.NoError(t, err)
+	require.NoError(t, syscall.Shutdown(int(fd), syscall.SHUT_RD))
+	before := l.Metrics().RecvCalls
+	for range 20 {
+		require.NoError(t, l.Poll(time.Millisecond))
+	}
+	require.LessOrEqual(t, l.Metrics().RecvCalls-before, uint64(2))
+	require.Empty(t, in.errs)
+}
