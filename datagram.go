@@ -67,8 +67,8 @@ func OpenDatagram(ctx context.Context, network, localAddr string, opts ...Datagr
 // without a name. data is the caller's; it may be empty. An error that the network has
 // told, such as ECONNREFUSED after a datagram to nobody, comes in its turn, and the
 // endpoint goes on. After Close, what has come before is received, then the error is
-// net.ErrClosed. Any number of tasks may wait: each datagram goes to the one that has
-// waited longest.
+// net.ErrClosed. Any number of tasks may wait: each datagram wakes the one that has
+// waited longest, and a task that calls before that one runs comes first.
 // Suspends if there is none. Cancelled: nothing is consumed.
 func (e *DatagramEndpoint) Receive(ctx context.Context) (data []byte, from net.Addr, err error) {
 	a, err := e.transport.loop.enterOn(ctx, "Receive")
@@ -168,7 +168,8 @@ func (e *DatagramEndpoint) LocalAddr() net.Addr { return e.transport.LocalAddr()
 // RemoteAddr is the peer of a connected endpoint; nil: datagrams may come from anybody.
 func (e *DatagramEndpoint) RemoteAddr() net.Addr { return e.transport.RemoteAddr() }
 
-// Transport is the transport below. To close it there closes the endpoint.
+// Transport is the transport below. To close it there closes the endpoint; tasks that wait
+// in Receive hear of that when what is buffered has left.
 func (e *DatagramEndpoint) Transport() *DatagramTransport { return e.transport }
 
 // String is for logs.
