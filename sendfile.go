@@ -14,6 +14,7 @@ package asyncio
 //	buffer too full       Drained, once the protocol was resumed; Close; lost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -212,7 +213,8 @@ func (t *streamTransport) sendfileInProgress(method string) error {
 func (t *streamTransport) sendFile(ctx context.Context, a awaiter, s *fileSending, fallback bool) error {
 	native := sendfileSupports(s.file) && t.stream.FD() >= 0
 	if !native && !fallback {
-		return ErrSendfile
+		_, err := s.file.Stat() // of a closed file it is no matter of the system's
+		return cmp.Or(err, ErrSendfile)
 	}
 	t.change().sending = s
 	reading := t.IsReading()

@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 )
 
 // sockResult says which system call has failed.
@@ -25,6 +27,9 @@ func sockResult(call string, err error) error {
 
 // sockBlocks reports whether the descriptor is in blocking mode.
 func sockBlocks(fd int) (bool, error) {
+	if err := system.CheckDescriptor(fd); err != nil {
+		return false, err
+	}
 	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
 	if errno != 0 {
 		return false, os.NewSyscallError("fcntl", errno)

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"os"
 	"runtime"
@@ -306,7 +307,15 @@ func everyCall(l *asyncio.Loop, ctx context.Context, fd int) (errs []error) {
 
 func TestSockRefuses(t *testing.T) {
 	inTask(t, func(t *testing.T, ctx context.Context, l *asyncio.Loop) {
-		for _, fd := range []int{-1, 1 << 20} {
+		a, b := pair(t)
+		write(t, b, "unread")
+		const wide = math.MaxInt &^ math.MaxUint32 // bits that the kernel drops
+		none := []int{-1, 1 << 20}
+		if wide != 0 {
+			none = append(none, a|wide)
+		}
+		for _, fd := range none {
+			require.ErrorIs(t, l.AddReader(fd, func() {}), syscall.EBADF)
 			for _, err := range everyCall(l, ctx, fd) {
 				require.ErrorIs(t, err, syscall.EBADF)
 				require.ErrorIs(t, err, net.ErrClosed)

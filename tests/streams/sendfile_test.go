@@ -253,6 +253,18 @@ func TestSendfileOfOddFiles(t *testing.T) {
 		require.NoError(t, err)
 		s.finish(t, ctx, s.received(ctx), []byte("usable"))
 	})
+	t.Run("a closed file", func(t *testing.T) {
+		eachSending(t, func(t *testing.T, ctx context.Context, s *sending) {
+			f, err := os.Open("sendfile_test.go")
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			for _, fallback := range []bool{false, true} {
+				_, err = s.loop.Sendfile(ctx, s.Transport, f, 0, -1, fallback)
+				require.ErrorIs(t, err, os.ErrClosed)
+				require.NotErrorIs(t, err, asyncio.ErrSendfile)
+			}
+		})
+	})
 	t.Run("a pipe", func(t *testing.T) {
 		eachSending(t, func(t *testing.T, ctx context.Context, s *sending) {
 			r, w, err := os.Pipe()
