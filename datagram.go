@@ -168,8 +168,8 @@ func (e *DatagramEndpoint) LocalAddr() net.Addr { return e.transport.LocalAddr()
 // RemoteAddr is the peer of a connected endpoint; nil: datagrams may come from anybody.
 func (e *DatagramEndpoint) RemoteAddr() net.Addr { return e.transport.RemoteAddr() }
 
-// Transport is the transport below. To close it there closes the endpoint; tasks that wait
-// in Receive hear of that when what is buffered has left.
+// Transport is the transport below. To close it there closes the endpoint; tasks that
+// wait in Receive hear of that when what is buffered has left.
 func (e *DatagramEndpoint) Transport() *DatagramTransport { return e.transport }
 
 // String is for logs.
