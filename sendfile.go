@@ -62,9 +62,10 @@ type fileSending struct {
 //
 // Until it returns, reading is paused, and Write, WriteEOF and another Sendfile are
 // refused with ErrInvalidState. Close and Abort end the connection, and Sendfile with
-// net.ErrClosed. A transport that is closing, or after WriteEOF, is ErrInvalidState too;
-// a negative offset, and a count of 0 or below -1, are ErrInvalidArgument. If the file
-// cannot be read, the connection stays. It is for a task of the loop.
+// net.ErrClosed, once a read of the file that runs has returned. A transport that is
+// closing, or after WriteEOF, is ErrInvalidState too; a negative offset, and a count of 0
+// or below -1, are ErrInvalidArgument. If the file cannot be read, the connection stays.
+// It is for a task of the loop.
 // Suspends. Cancelled: what was sent is sent; the connection stays.
 func (l *Loop) Sendfile(ctx context.Context, t Transport, f *os.File, offset, count int64, fallback bool) (int64, error) {
 	if t == nil {
