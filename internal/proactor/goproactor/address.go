@@ -3,10 +3,9 @@ package goproactor
 // Addresses, and what depends on their kind.
 
 import (
-	"errors"
-	"fmt"
 	"net"
-	"syscall"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 )
 
 // networkOf names the network of addr for package net, so that an IPv4 address stays
@@ -24,35 +23,7 @@ func networkOf(addr net.Addr, v6Only bool) (string, error) {
 		}
 		return "tcp", nil
 	}
-	return "", unsupported(addr)
-}
-
-func unsupported(addr net.Addr) error {
-	return fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
-}
-
-// checkConn refuses what is no connected socket that brings a stream of bytes.
-func checkConn(c net.Conn) error {
-	stream := false
-	switch c := c.(type) {
-	case *net.TCPConn:
-		stream = true
-	case *net.UnixConn:
-		a := c.LocalAddr()
-		stream = a == nil || a.Network() == "unix"
-	}
-	if !stream {
-		return fmt.Errorf("adopt %T on %v: a stream socket was expected, *net.TCPConn or *net.UnixConn of network \"unix\": %w",
-			c, c.LocalAddr(), errors.ErrUnsupported)
-	}
-	if c.RemoteAddr() == nil {
-		return fmt.Errorf("adopt %T on %v: %w", c, c.LocalAddr(), syscall.ENOTCONN)
-	}
-	return nil
-}
-
-func unsupportedListener(ln net.Listener) error {
-	return fmt.Errorf("listener on %v of type %T: use *net.TCPListener or *net.UnixListener: %w", ln.Addr(), ln, errors.ErrUnsupported)
+	return "", system.Unsupported(addr)
 }
 
 // addressOf is an address of package net's as the seam has it: the end of a Unix socket

@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 )
 
 // connect is one call of Connect, and its completion.
@@ -49,7 +50,7 @@ func (d *driver) Adopt(theirs net.Conn, keepsAlive bool) (proactor.Stream, error
 	if d.closed {
 		return nil, fmt.Errorf("adopt the connection to %v: the proactor is closed: %w", theirs.RemoteAddr(), net.ErrClosed)
 	}
-	if err := checkConn(theirs); err != nil {
+	if err := system.CheckConn(theirs); err != nil {
 		return nil, err
 	}
 	own, err := takeOver(theirs.(conn))

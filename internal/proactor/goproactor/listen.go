@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 )
 
 // acceptAheadMax lets one turn take several connections from a storm of them, and no more
@@ -103,7 +104,7 @@ func (d *driver) ListenOn(ln net.Listener, opt proactor.ListenOptions) (proactor
 	switch ln.(type) {
 	case *net.TCPListener, *net.UnixListener:
 	default:
-		return nil, unsupportedListener(ln)
+		return nil, system.UnsupportedListener(ln)
 	}
 	l, err := d.adopt(ln.(socketListener), opt.Backlog)
 	if err != nil {

@@ -5,12 +5,10 @@ package uvproactor
 // Addresses, and what depends on their kind.
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 
 	"github.com/seed-a026a017/asyncio/uv"
@@ -18,34 +16,6 @@ import (
 
 // keepAliveDelay is when the first probe goes out on an idle connection that keeps alive.
 const keepAliveDelay = 60 * time.Second
-
-func unsupported(addr net.Addr) error {
-	return fmt.Errorf("address %v of type %T: use *net.TCPAddr or *net.UnixAddr: %w", addr, addr, errors.ErrUnsupported)
-}
-
-// checkConn refuses what is no connected socket that brings a stream of bytes.
-func checkConn(c net.Conn) error {
-	stream := false
-	switch c := c.(type) {
-	case *net.TCPConn:
-		stream = true
-	case *net.UnixConn:
-		a := c.LocalAddr()
-		stream = a == nil || a.Network() == "unix"
-	}
-	if !stream {
-		return fmt.Errorf("adopt %T on %v: a stream socket was expected, *net.TCPConn or *net.UnixConn of network \"unix\": %w",
-			c, c.LocalAddr(), errors.ErrUnsupported)
-	}
-	if c.RemoteAddr() == nil {
-		return fmt.Errorf("adopt %T on %v: %w", c, c.LocalAddr(), syscall.ENOTCONN)
-	}
-	return nil
-}
-
-func unsupportedListener(ln net.Listener) error {
-	return fmt.Errorf("listener on %v of type %T: use *net.TCPListener or *net.UnixListener: %w", ln.Addr(), ln, errors.ErrUnsupported)
-}
 
 // mismatched is for a local address of another type than the peer's.
 func mismatched(local net.Addr) error {

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
@@ -37,7 +38,7 @@ func (d *driver) Connect(addr net.Addr, opt proactor.ConnectOptions, done func(p
 	case *net.UnixAddr:
 		err = c.unix(a, opt)
 	default:
-		err = fmt.Errorf("connect: %w", unsupported(addr))
+		err = fmt.Errorf("connect: %w", system.Unsupported(addr))
 	}
 	if err != nil {
 		d.later(func() { c.finish(err) })
@@ -50,7 +51,7 @@ func (d *driver) Adopt(theirs net.Conn, keepAlive bool) (proactor.Stream, error)
 	if err := d.check("adopt the connection to", theirs.RemoteAddr()); err != nil {
 		return nil, err
 	}
-	if err := checkConn(theirs); err != nil {
+	if err := system.CheckConn(theirs); err != nil {
 		return nil, err
 	}
 	var s *uv.Stream

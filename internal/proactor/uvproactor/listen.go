@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
+	"github.com/seed-a026a017/asyncio/internal/proactor/system"
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
@@ -36,7 +37,7 @@ func (d *driver) Listen(addr net.Addr, opt proactor.ListenOptions) (proactor.Lis
 	case *net.UnixAddr:
 		return d.listenUnix(a, opt)
 	}
-	return nil, fmt.Errorf("listen: %w", unsupported(addr))
+	return nil, fmt.Errorf("listen: %w", system.Unsupported(addr))
 }
 
 // ListenOn goes on with a duplicate of ln's descriptor, so that package net's poller
@@ -51,7 +52,7 @@ func (d *driver) ListenOn(ln net.Listener, opt proactor.ListenOptions) (proactor
 	case *net.UnixListener:
 		return d.adoptUnix(ln, opt)
 	}
-	return nil, unsupportedListener(ln)
+	return nil, system.UnsupportedListener(ln)
 }
 
 // openConn gives a duplicate of c's descriptor to open, which owns it unless it fails.
