@@ -53,7 +53,7 @@ enum {
   BR_LARGE_BYTES_MIN = 1024,        // a read that brings as much leaves the next one to br_read
   BR_READ_MIN_BYTES = 4 * 1024,   // with less room than this a read is not worth its system call
   BR_WRITE_CHUNK_BYTES = 256 * 1024,  // size of the blocks that hold what the kernel has not taken
-  BR_TURN_ACCEPT_MAX = 64,        // connections one listener may accept in a turn
+  BR_TURN_ACCEPT_MAX = 16,        // connections one listener may accept in a turn; see on_acceptable
   BR_ADDR_BYTES = 28,             // sockaddr_in6, the larger of the two that are kept
   BR_DGRAMS = 64,                 // datagrams in memory at a time; a socket may bring as many in a turn
   BR_DGRAM_NAME_BYTES = 120,      // the address of one; that of a Unix socket is the longest

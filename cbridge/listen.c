@@ -85,6 +85,10 @@ static int of_one(int err) {
   }
 }
 
+// on_acceptable accepts some connections, not all: an accept takes a few microseconds,
+// and Go's runtime takes its only processor from a thread that is in C for long. With 100
+// connections at a time that last one message each, 4, 16 and 64 in a turn cost 16.3,
+// 16.4 and 18.5 us of processor time for each of them.
 static void on_acceptable(uv_poll_t *p, int status, int events) {
   (void)events;
   br_loop *l = br_loop_of((uv_handle_t *)p);

@@ -78,13 +78,15 @@ void br_read_start(br_loop *l, br_stream *s) {
   br_handle *h = &s->h;
   if (h->flags & BR_READING) return;
   uv_stream_t *u = br_uv_stream(s);
-  int err = h->flags & BR_LISTENING ? UV_EINVAL : br_watch_io(l, &u->io_watcher);
-  if (err == 0) err = uv_read_start(u, on_alloc, on_read);
+  int err = h->flags & BR_LISTENING ? UV_EINVAL : uv_read_start(u, on_alloc, on_read);
+  if (err == 0 && u->io_watcher.events == 0) {
+    err = br_watch_now(l, &u->io_watcher);
+    if (err != 0) uv_read_stop(u);
+  }
   if (err != 0) {
     br_push(l, BR_REC_READ_ERROR, h, err);
     return;
   }
-  br_watched(&u->io_watcher);
   h->flags |= BR_READING;
 }
 

@@ -25,7 +25,10 @@
 #include <linux/errqueue.h>
 #endif
 
-enum { TURN_ERRORS_MAX = 64 };  // told of a socket in a turn
+enum {
+  TURN_ERRORS_MAX = 64,  // told of a socket in a turn
+  BATCH_MAX = 8,         // received by a system call
+};
 
 struct br_inbox {
   uint32_t used;   // of the dgrams
@@ -119,8 +122,14 @@ static int take(br_inbox *in, int fd, unsigned i, unsigned n) {
 // step is how many dgrams one datagram takes.
 static unsigned step(const br_udp *u) { return (u->recv_bytes + BR_DGRAM_ROOM_BYTES - 1) / BR_DGRAM_ROOM_BYTES; }
 
-// fill receives until there are no more, the memory is full, or there is an error, which
-// is returned in err. It returns the number of datagrams.
+// fill receives a batch, or, of a socket that is not for batches, until there are no more
+// or the memory is full. It returns the number of datagrams, and in err an error.
+//
+// A batch is small, for three reasons: it is answered before the next one, so that the
+// peer can begin; its memory stays in the processor's nearest cache; and Go's runtime,
+// where it has one processor only, takes that from a thread that is in C for more than 20
+// us. With 1,400 bytes from 100 sockets batches of 4, 8, 16 and 64 cost 2.7, 2.7, 2.6 and
+// 3.5 us a datagram; with 64 bytes from 10 sockets 2.7, 2.7, 2.9 and 2.8 us.
 static unsigned fill(br_loop *l, br_udp *u, int *err) {
   br_inbox *in = l->in;
   unsigned n = 0, each = step(u);
@@ -128,7 +137,8 @@ static unsigned fill(br_loop *l, br_udp *u, int *err) {
   *err = 0;
   fit(in, u->recv_bytes);
   while (in->used + each <= BR_DGRAMS) {
-    unsigned want = u->batch && each == 1 ? BR_DGRAMS - in->used : 1;
+    unsigned left = BR_DGRAMS - in->used;
+    unsigned want = u->batch && each == 1 ? (left < BATCH_MAX ? left : BATCH_MAX) : 1;
     l->sh.recv_calls++;
     int r = take(in, fd, in->used, want);
     if (r < 0 && errno == EINTR) continue;
@@ -136,16 +146,18 @@ static unsigned fill(br_loop *l, br_udp *u, int *err) {
     if (r <= 0) return n;
     n += (unsigned)r;
     in->used += (unsigned)r * each;
-    if (want > 1 && (unsigned)r < want) return n;
+    if (want > 1) return n;
   }
   return n;
 }
 
 // errors empties the queue of errors that the system keeps for a socket with
 // BR_UDP_RECVERR, and for some that the program has made itself: as long as there is one
-// the socket is readable. It returns how many it has told.
+// the socket is readable. It returns how many it has told. A Unix socket has no such
+// queue, and would take the call for one that asks for a datagram.
 static int errors(br_loop *l, br_udp *u) {
   int n = 0;
+  if (u->family == AF_UNIX) return 0;
 #ifdef __linux__
   char control[512];
   while (n < TURN_ERRORS_MAX) {
@@ -229,7 +241,7 @@ int br_recv(br_loop *l, uint64_t id, unsigned *each) {
   int err;
   unsigned n = fill(l, u, &err);
   l->in->used = BR_DGRAMS;
-  tell_errors(l, u, n, err);
+  if (err != 0) tell_errors(l, u, n, err);  // else the next turn finds them
   *each = step(u);
   return (int)n;
 }

@@ -64,6 +64,7 @@ func (u *UDP) record(r cbridge.Record) {
 	switch r.Kind {
 	case cbridge.RecDatagrams:
 		u.received(int(r.Value), int(r.Status), int(r.Aux))
+		u.again(int(r.Status))
 	case cbridge.RecRecvReady:
 		u.pull()
 	case cbridge.RecRecvError:

@@ -17,6 +17,13 @@ import (
 	"github.com/seed-a026a017/asyncio/cbridge"
 )
 
+// turnDatagramsMax is how many datagrams of a socket a turn may bring. Behind a batch it
+// looks for what has come while that was answered: the peer works meanwhile, and a turn
+// less is a poll less. With 64 bytes from 10 peers an echo costs 2.7 us so, and 3.2
+// without; in package net 3.6. A datagram that came alone is no batch: to look behind it
+// would be a system call in vain for most.
+const turnDatagramsMax = 64
+
 // Datagram is one that was received.
 type Datagram struct {
 	Data    []byte // may be empty
@@ -162,6 +169,18 @@ func (u *UDP) keep(first, n, step int) {
 	}
 	if u.receiving {
 		u.queueLate()
+	}
+}
+
+// again receives what has come while n datagrams were answered. The memory is one for
+// all sockets of the loop, so none of them may have a record that still waits.
+func (u *UDP) again(n int) {
+	l := u.loop
+	for all := n; n > 1 && all < turnDatagramsMax && l.cur == l.lim && u.listens() && len(u.late) == 0; all += n {
+		u.sendGathered()
+		var step int
+		n, step = l.b.Recv(u.id())
+		u.received(0, n, step)
 	}
 }
 

@@ -12,6 +12,8 @@ package proactor
 //   - Every datagram is a whole: it comes in one call of Received, or not at all. An
 //     empty one is a datagram too. One longer than DatagramMax may come cut.
 //   - The kernel drops what it has no room for, on the way out and in, and tells nobody.
+//   - A Poll that has brought several may bring some that came meanwhile, also such as a
+//     handler of them has sent; some 64 of an endpoint in all.
 //   - An error belongs to one datagram: one that was sent, or, as ECONNREFUSED, one that
 //     an earlier send has caused to come back. A later Poll tells it to Failed, and the
 //     endpoint lives. That includes an address that the endpoint cannot send to.

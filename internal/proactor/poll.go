@@ -6,7 +6,8 @@ package proactor
 //     to tell.
 //   - A wake is never lost: one that comes between two Polls makes the second one not
 //     wait.
-//   - What a handler causes is told by the next Poll, not by the one that called it.
+//   - What a handler causes is told by the next Poll, not by the one that called it. The
+//     datagrams of one endpoint may be an exception, for a bounded number of them.
 
 import "time"
 

@@ -337,6 +337,23 @@ var datagramCases = []testCase{
 		require.Equal(r.t, "mine", r.next(peer).text)
 		require.Empty(r.t, m.errs)
 	}},
+	{name: "an endpoint that talks to itself does not hold a Poll", run: func(r *rig) {
+		m := r.openDatagram(r.anyAddr(wire{"udp4", false}), nil, proactor.DatagramOptions{})
+		heard := 0
+		m.onReceived = func(b []byte, from net.Addr) {
+			heard++
+			m.sendTo(b, from)
+		}
+		m.readStart()
+		for range 20 {
+			m.sendTo([]byte("me"), m.g.LocalAddr())
+		}
+		for heard < 1000 {
+			before := heard
+			r.poll(caseTimeout)
+			require.LessOrEqual(r.t, heard-before, 2*64)
+		}
+	}},
 	{name: "many endpoints at once", run: func(r *rig) {
 		const endpoints, rounds = 20, 30
 		heard := 0

@@ -40,6 +40,12 @@ package wait
 // such a loop an echo of package net took 36 us where it takes 33 beside an idle one, and
 // 480 us when the loop looked for the others twice a millisecond only.
 //
+// Whichever it is, the loop gives way once in sliceMax, if goroutines do not queue. The
+// runtime's monitor takes the P from whoever has run for a time slice of 10 ms, also from
+// a thread that is in C for a moment; to get it back costs futex calls, and for the next
+// 4 ms the monitor looks every 20 us (80 us, with what the kernel adds). On a single
+// processor an echo over 10 or 100 connections costs 3.5 % less so.
+//
 // To poll for 30 us before blocking was no faster, and cost up to twice the CPU time.
 
 import (
@@ -48,8 +54,12 @@ import (
 	"time"
 )
 
+// sliceMax is in milliseconds, and well below the runtime's time slice.
+const sliceMax = 4
+
 // adaptive parks or blocks, whichever is quicker at the time.
 type adaptive struct {
+	loop    Loop
 	park    *parker
 	block   blocker
 	sleep   *Sleep
@@ -57,7 +67,8 @@ type adaptive struct {
 	pace    pace
 	netpoll netpoll
 	tick    tick
-	holdsP  bool // the state is tiny: give way to others before each wait
+	gaveWay uint64 // when it last did, by the loop's cached clock
+	holdsP  bool   // the state is tiny: give way to others before each wait
 	// blocks is how the loop waits now. A wake-up may find that it has changed; then it
 	// ends a later wait in vain, for the woken bit, which was set first, has ended the
 	// wait that it was for.
@@ -66,7 +77,8 @@ type adaptive struct {
 
 func newAdaptive(p *parker, probe func() level) *adaptive {
 	return &adaptive{
-		park: p, block: blocker{p.loop, p.sleep}, sleep: p.sleep,
+		loop: p.loop, park: p,
+		block: blocker{p.loop, p.sleep}, sleep: p.sleep,
 		load: load{probe: probe, yield: yield}, pace: pace{mean: paceWaitMax},
 		netpoll: findNetpoll(p.gate.fd), tick: tick{loop: p.loop},
 	}
@@ -76,6 +88,8 @@ func (w *adaptive) Wait(timeout time.Duration, ifAlive bool) {
 	before := w.sleep.total
 	if w.holdsP && timeout != 0 {
 		w.giveWay()
+	} else if now := w.loop.Now(); now-w.gaveWay >= sliceMax && !w.load.overloaded {
+		w.gosched()
 	}
 	if w.blocks.Load() {
 		blockedLoops.Add(1)
@@ -114,8 +128,14 @@ func (w *adaptive) giveWay() {
 	w.choose(!parks)
 	if !parks {
 		w.tick.set()
-		runtime.Gosched()
+		w.gosched()
 	}
+}
+
+// gosched begins another time slice.
+func (w *adaptive) gosched() {
+	w.gaveWay = w.loop.Now()
+	runtime.Gosched()
 }
 
 func (w *adaptive) Wake() {

@@ -154,3 +154,23 @@ func TestAdaptiveWaitUnderLoad(t *testing.T) {
 	all.Wait()
 	until(false)
 }
+
+// A loop that never waits gives way all the same, if goroutines do not queue.
+func TestAdaptiveTimeSlice(t *testing.T) {
+	r, w := newAdaptiveRunner(t, func() level { return levelFull })
+	spin := func(ms uint64) {
+		for end := r.now + ms; r.now < end; {
+			r.poll(0)
+		}
+	}
+	spin(sliceMax)
+	for range 3 {
+		last := w.gaveWay
+		spin(2 * sliceMax)
+		require.Greater(t, w.gaveWay, last)
+	}
+	w.load.overloaded = true
+	last := w.gaveWay
+	spin(3 * sliceMax)
+	require.Equal(t, last, w.gaveWay)
+}
