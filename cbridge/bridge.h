@@ -209,6 +209,12 @@ int br_loop_tick_fd(br_loop *l);
 int br_loop_backend_fd(br_loop *l);
 int br_loop_backend_timeout(br_loop *l);
 void br_loop_update_time(br_loop *l);
+// br_loop_configure is uv_loop_configure, before the first turn. UV_ENOSYS: the header in
+// use lacks it.
+enum { BR_LOOP_BLOCK_SIGPROF = 1, BR_LOOP_IO_URING };
+int br_loop_configure(br_loop *l, int option);
+// br_loop_metrics writes the loop's count of turns, events, and events that waited.
+int br_loop_metrics(br_loop *l, uint64_t counts[3]);
 
 // br_turn executes nops operations, forgets the first `consumed` records, and runs libuv
 // once. It waits at most timeout_ms; 0 does not wait, -1 waits without limit. With
@@ -300,6 +306,34 @@ const char *br_job_name(br_loop *l, uint64_t id, const char **service);
 // for uv_freeaddrinfo; host and service have room for the longest.
 int br_getaddrinfo_now(const char *node, const char *service, const br_hints *hints, struct addrinfo **list);
 int br_getnameinfo_now(const void *addr, unsigned len, int flags, char *host, char *service);
+
+// Random bytes.
+enum { BR_RANDOM_BYTES_MAX = 0x7FFFFFFF };
+int br_random(br_loop *l, size_t n, uint64_t *id);
+// br_job_random copies the n bytes that a request has brought.
+void br_job_random(br_loop *l, uint64_t id, char *p, size_t n);
+int br_random_now(char *p, size_t n);  // without a loop and a pool, from any thread
+
+// What the system tells, from any thread. The results are as libuv's functions of like
+// names have them. UV_ENOSYS: the header in use lacks it.
+int br_clock_gettime(int clock, int64_t *sec, int32_t *nsec);  // 0: monotonic, 1: real time
+int br_available_memory(uint64_t *bytes);
+int br_passwd_of(unsigned long uid, uv_passwd_t *p);  // for uv_os_free_passwd
+typedef struct {
+  char *name;
+  unsigned long gid;
+  char **members;  // NULL behind the last
+} br_group;
+int br_group_of(unsigned long gid, br_group *g);
+void br_group_free(br_group *g);
+
+// Libraries, uv_lib_t, which are for one thread at a time. br_lib_open always makes one,
+// for br_lib_close. Not 0: br_lib_error tells.
+typedef uv_lib_t br_lib;
+int br_lib_open(const char *path, br_lib **lib);
+int br_lib_sym(br_lib *lib, const char *name, void **p);
+const char *br_lib_error(br_lib *lib);
+void br_lib_close(br_lib *lib);
 
 // Datagrams. Addresses are sockaddr_in or sockaddr_in6, and sockaddr_un where it says so.
 // family is 0, or that of a socket which is made at once. With batch, several datagrams

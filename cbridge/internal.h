@@ -28,6 +28,9 @@
 //   pool      the start of libuv's threads
 //   job       requests that have no handle
 //   dns       names and addresses
+//   random    random bytes
+//   system    what newer versions tell of the system
+//   lib       libraries
 //   turn      operations, and one run of libuv
 #ifndef ASYNCIO_BRIDGE_INTERNAL_H
 #define ASYNCIO_BRIDGE_INTERNAL_H
@@ -50,6 +53,9 @@
 
 enum { BR_IOV_MAX = 1024 };
 
+// UV_SINCE reports whether the header in use is of 1.minor or later.
+#define UV_SINCE(minor) (UV_VERSION_HEX >= ((1 << 16) | ((minor) << 8)))
+
 typedef struct br_handle br_handle;
 typedef struct br_kind br_kind;
 typedef struct br_inbox br_inbox;
@@ -57,6 +63,8 @@ typedef struct br_outbox br_outbox;
 
 // mem.c
 void *br_alloc(size_t n);
+// br_try_alloc is NULL if there is not so much.
+void *br_try_alloc(size_t n);
 void br_free(void *p);
 // br_count_none turns counting off for this thread, or on again, around what libuv keeps
 // for good.

@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -189,4 +190,28 @@ int br_loop_tick_fd(br_loop *l) {
 void br_loop_update_time(br_loop *l) {
   uv_update_time(l->uv);
   l->sh.now = uv_now(l->uv);
+}
+
+int br_loop_configure(br_loop *l, int option) {
+  if (option == BR_LOOP_BLOCK_SIGPROF) return uv_loop_configure(l->uv, UV_LOOP_BLOCK_SIGNAL, SIGPROF);
+#if UV_SINCE(49)
+  if (option == BR_LOOP_IO_URING) return uv_loop_configure(l->uv, UV_LOOP_USE_IO_URING_SQPOLL);
+#endif
+  return UV_ENOSYS;
+}
+
+int br_loop_metrics(br_loop *l, uint64_t counts[3]) {
+#if UV_SINCE(45)
+  uv_metrics_t m;
+  int err = uv_metrics_info(l->uv, &m);
+  if (err != 0) return err;
+  counts[0] = m.loop_count;
+  counts[1] = m.events;
+  counts[2] = m.events_waiting;
+  return 0;
+#else
+  (void)l;
+  (void)counts;
+  return UV_ENOSYS;
+#endif
 }

@@ -7,6 +7,8 @@ package cbridge
 #cgo nocallback br_loop_backend_timeout
 #cgo noescape br_loop_update_time
 #cgo nocallback br_loop_update_time
+#cgo noescape br_loop_metrics
+#cgo nocallback br_loop_metrics
 #include "bridge.h"
 */
 import "C"
@@ -71,3 +73,19 @@ func (l *Loop) BackendTimeout() int { return int(C.br_loop_backend_timeout(l.c))
 
 // UpdateTime refreshes Shared.Now, as uv_update_time.
 func (l *Loop) UpdateTime() { C.br_loop_update_time(l.c) }
+
+// Options of Configure.
+const (
+	BlockSIGPROF = C.BR_LOOP_BLOCK_SIGPROF
+	UseIOUring   = C.BR_LOOP_IO_URING
+)
+
+// Configure sets an option before the first turn, or returns a libuv code.
+func (l *Loop) Configure(option int) int { return int(C.br_loop_configure(l.c, cint(option))) }
+
+// MetricsInfo is uv_metrics_info: turns, events, and events that waited.
+func (l *Loop) MetricsInfo() (counts [3]uint64, code int) {
+	var c [3]C.uint64_t
+	code = int(C.br_loop_metrics(l.c, &c[0]))
+	return [3]uint64{uint64(c[0]), uint64(c[1]), uint64(c[2])}, code
+}

@@ -27,15 +27,17 @@ void *br_alloc(size_t n) {
   return p;
 }
 
-void br_free(void *p) {
-  if (p != NULL) count(-1);
-  free(p);
-}
-
 static void *count_malloc(size_t n) {
   void *p = malloc(n);
   if (p != NULL) count(1);
   return p;
+}
+
+void *br_try_alloc(size_t n) { return count_malloc(n > 0 ? n : 1); }
+
+void br_free(void *p) {
+  if (p != NULL) count(-1);
+  free(p);
 }
 
 static void *count_calloc(size_t n, size_t size) {

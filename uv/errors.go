@@ -21,7 +21,7 @@ import (
 //
 // errors.Is matches an Errno with the errors of the standard library that mean the same:
 // the syscall.Errno, and fs.ErrNotExist, fs.ErrExist, fs.ErrPermission,
-// os.ErrDeadlineExceeded context.Canceled and io.EOF.
+// os.ErrDeadlineExceeded, context.Canceled, io.EOF and errors.ErrUnsupported.
 type Errno int32
 
 // libuv's errors. Those that the system has too have its number, negated.
@@ -146,6 +146,8 @@ func (e Errno) Is(target error) bool {
 		return e == ECANCELED
 	case io.EOF:
 		return e == EOF
+	case errors.ErrUnsupported:
+		return e == ENOSYS || e == ENOTSUP
 	}
 	if sys, ok := target.(syscall.Errno); ok {
 		return e > -3000 && sys == syscall.Errno(-e)
@@ -176,6 +178,9 @@ var (
 	// ErrBusy is Loop.Close while handles or requests are left. errors.Is finds EBUSY in
 	// it too.
 	ErrBusy error = busyError{}
+	// ErrNotSupported is what the system, or the libuv in use, lacks: ENOSYS. errors.Is
+	// finds errors.ErrUnsupported in it too.
+	ErrNotSupported error = ENOSYS
 	// ErrLoopRunning is a run of a loop from inside itself or from a second goroutine.
 	ErrLoopRunning = errors.New("uv: the loop runs already; Stop ends that run, Post adds work to it")
 	// ErrWrongGoroutine is what a method panics with, under WithChecks, when a goroutine
@@ -223,3 +228,24 @@ func (e *Error) Timeout() bool { return e.Errno.Timeout() }
 
 // Temporary reports whether trying again may help, as net.Error.
 func (e *Error) Temporary() bool { return e.Errno.Temporary() }
+
+// lacking is the error of an operation that libuv has from 1.minor on.
+func lacking(op string, minor int) error {
+	return &Error{Op: op + " needs libuv 1." + strconv.Itoa(minor) + ", and " + VersionString() + " is linked", Errno: ENOSYS}
+}
+
+// since is systemError of such an operation.
+func since(op string, minor, code int) error {
+	if code == int(ENOSYS) {
+		return lacking(op, minor)
+	}
+	return systemError(op, code)
+}
+
+// systemError is that of an operation on nothing of the loop's, nil for 0.
+func systemError(op string, code int) error {
+	if code == 0 {
+		return nil
+	}
+	return &Error{Op: op, Errno: Errno(code)}
+}

@@ -32,9 +32,18 @@ const (
 	TimerHandle
 	PollHandle
 	UDPHandle
+	FSEventHandle
+	FSPollHandle
+	ProcessHandle
+	SignalHandle
+	TTYHandle
+	FileHandle // of GuessHandle only
 )
 
-var handleNames = [...]string{"unknown", "async", "check", "idle", "prepare", "tcp", "pipe", "timer", "poll", "udp"}
+var handleNames = [...]string{
+	"unknown", "async", "check", "idle", "prepare", "tcp", "pipe", "timer", "poll", "udp",
+	"fs_event", "fs_poll", "process", "signal", "tty", "file",
+}
 
 // String is libuv's name of the kind; uv_handle_type_name.
 func (t HandleType) String() string {

@@ -35,7 +35,8 @@ type Loop struct {
 	bridged map[uint32]bridgedHandle // by slot: handles of libuv's that are no streams
 	locals  []Handle                 // handles without a slot, in no order; each knows its index
 	refs    int                      // handles that are active in Go and referenced
-	reqs    map[uint64]*Req          // by id: those of the bridge
+	reqs    map[uint64]*Req          // by id: the bridge's, or below 1<<32 that of QueueWork's
+	workID  uint64                   // the last of QueueWork's
 
 	counted map[uint32]*Stream // by slot: the listener, of connections whose number it limits
 
@@ -62,9 +63,11 @@ const (
 type Option func(*config)
 
 type config struct {
-	checks bool
-	wait   Wait
-	leak   func(Leak)
+	checks    bool
+	wait      Wait
+	leak      func(Leak)
+	meter     bool
+	configure []int // options of libuv's
 }
 
 // WithChecks finds mistakes at a price: a method that is called from a goroutine other
@@ -74,6 +77,22 @@ func WithChecks() Option { return func(c *config) { c.checks = true } }
 
 // WithWait chooses how the loop waits. The default is WaitBlock.
 func WithWait(w Wait) Option { return func(c *config) { c.wait = w } }
+
+// WithIdleMetrics has Loop.IdleTime count; UV_METRICS_IDLE_TIME.
+func WithIdleMetrics() Option { return func(c *config) { c.meter = true } }
+
+// WithBlockSIGPROF keeps a profiler's SIGPROF from ending the waits of libuv's poll;
+// UV_LOOP_BLOCK_SIGNAL.
+func WithBlockSIGPROF() Option {
+	return func(c *config) { c.configure = append(c.configure, cbridge.BlockSIGPROF) }
+}
+
+// WithIOUring lets libuv 1.49 and later give operations on files to a thread of the
+// kernel's; UV_LOOP_USE_IO_URING_SQPOLL. With an earlier one NewLoop fails with
+// ErrNotSupported.
+func WithIOUring() Option {
+	return func(c *config) { c.configure = append(c.configure, cbridge.UseIOUring) }
+}
 
 // NewLoop makes a loop; uv_loop_init. It must be closed with Close or Shutdown.
 func NewLoop(opts ...Option) (*Loop, error) {
@@ -85,7 +104,17 @@ func NewLoop(opts ...Option) (*Loop, error) {
 	if code != 0 {
 		return nil, &Error{Op: "loop_init", Errno: Errno(code)}
 	}
+	for _, option := range c.configure {
+		if code := b.Configure(option); code != 0 {
+			b.Close()
+			closeWake(b)
+			return nil, since("loop_configure", 49, code)
+		}
+	}
 	l := &Loop{b: b, checks: c.checks, sleep: wait.Sleep{Base: time.Now()}}
+	if c.meter {
+		l.sleep.Meter()
+	}
 	l.submission.init(b)
 	l.inbox.loop = l
 	l.waiter = newWaiter(l, c.wait)
@@ -354,23 +383,6 @@ func (l *Loop) SetValue(v any) { l.value = v }
 
 // Value is what SetValue was given last.
 func (l *Loop) Value() any { return l.value }
-
-// Metrics are counters since the loop was made.
-type Metrics struct {
-	ReadsPutOff uint64 // reads that waited for the next turn because the buffer of this one was full
-	WriteCalls  uint64 // calls of write(2) and writev(2)
-	RecvCalls   uint64 // of datagrams: calls of recvmsg(2) and recvmmsg(2)
-	SendCalls   uint64 // of datagrams: calls of sendto(2) and sendmmsg(2), but for libuv's own
-}
-
-// Metrics returns the loop's counters.
-func (l *Loop) Metrics() Metrics {
-	l.use("Loop.Metrics")
-	if l.state.Load() == loopClosed {
-		return Metrics{}
-	}
-	return Metrics{ReadsPutOff: l.b.ReadShort, WriteCalls: l.b.WriteCalls, RecvCalls: l.b.RecvCalls, SendCalls: l.b.SendCalls}
-}
 
 // Version is the version of libuv that is linked.
 func Version() (major, minor, patch int) {

@@ -23,19 +23,20 @@ const (
 var pool struct {
 	started atomic.Bool
 	mu      sync.Mutex
-	size    int // that SetThreadPoolSize has set, or the pool was started with; 0: none yet
+	size    int  // that SetThreadPoolSize has set, or the pool was started with; 0: none yet
+	used    bool // size stays: there are threads, or goroutines in their place
 }
 
 // SetThreadPoolSize sets how many threads libuv's pool will have, 1 to 1024, in place of
 // UV_THREADPOOL_SIZE. The error is EINVAL for another number, and EBUSY once a request
-// has started the pool. Any goroutine.
+// has used the pool. Any goroutine.
 func SetThreadPoolSize(n int) error {
 	if n < 1 || n > poolSizeMax {
 		return &Error{Op: "set the thread pool's size", Errno: EINVAL}
 	}
 	pool.mu.Lock()
 	defer pool.mu.Unlock()
-	if pool.started.Load() {
+	if pool.used {
 		return &Error{Op: "set the thread pool's size", Errno: EBUSY}
 	}
 	pool.size = n
@@ -83,7 +84,15 @@ func startPool(op string) error {
 	if code := cbridge.PoolStart(n); code != 0 {
 		return &Error{Op: op + ": start the thread pool", Errno: Errno(code)}
 	}
-	pool.size = n
+	pool.size, pool.used = n, true
 	pool.started.Store(true)
 	return nil
+}
+
+// useThreads is for work that has goroutines in place of the pool's threads: how many.
+func useThreads() int {
+	pool.mu.Lock()
+	defer pool.mu.Unlock()
+	pool.size, pool.used = poolSize(), true
+	return pool.size
 }

@@ -57,7 +57,7 @@ const (
 // in a later turn, also after Cancel. After its callback it is inert.
 type Req struct {
 	loop    *Loop
-	id      uint64 // in the bridge; 0: what there is to tell is known
+	id      uint64 // in Loop.reqs; 0: what there is to tell is known
 	kind    ReqType
 	state   reqState
 	answer  answer
@@ -78,26 +78,36 @@ type answer interface {
 // begun makes the request that the bridge has begun.
 func (l *Loop) begun(ctx context.Context, kind ReqType, id uint64, a answer) *Req {
 	r := &Req{loop: l, id: id, kind: kind, answer: a}
-	if l.reqs == nil {
-		l.reqs = make(map[uint64]*Req)
-	}
-	l.reqs[id] = r
+	l.keep(r)
 	l.stirred()
 	r.watch(ctx)
 	return r
 }
 
+// keep notes that the request is outstanding.
+func (l *Loop) keep(r *Req) {
+	if l.reqs == nil {
+		l.reqs = make(map[uint64]*Req)
+	}
+	l.reqs[r.id] = r
+}
+
 // answered makes a request whose answer is known. A later turn tells it.
 func (l *Loop) answered(ctx context.Context, kind ReqType, a answer, err error) *Req {
 	r := &Req{loop: l, kind: kind, answer: a}
+	l.answerLater(r, err)
+	r.watch(ctx)
+	return r
+}
+
+// answerLater has a turn tell what came of the request.
+func (l *Loop) answerLater(r *Req, err error) {
 	l.answers = append(l.answers, func() {
 		if r.state != reqOver {
 			l.calls++
 			r.end(err)
 		}
 	})
-	r.watch(ctx)
-	return r
 }
 
 // tellAnswers tells those that are known at this moment.
@@ -147,13 +157,18 @@ func (l *Loop) recordDone(rec cbridge.Record) {
 	r.end(err)
 }
 
-// end is the one move to reqOver.
+// end tells what came of the request.
 func (r *Req) end(err error) {
+	a := r.answer
+	r.close()
+	a.tell(err)
+}
+
+// close is the one move to reqOver.
+func (r *Req) close() {
 	r.state = reqOver
 	r.unwatch()
-	a := r.answer
 	r.answer, r.unwatch = nil, nil
-	a.tell(err)
 }
 
 // Cancel keeps the request from beginning; uv_cancel. Its callback then gets ECANCELED.
@@ -168,7 +183,12 @@ func (r *Req) cancel() error {
 	switch {
 	case r.state == reqCancelled:
 		return nil
-	case r.state == reqPending && r.id != 0:
+	case r.state != reqPending || r.id == 0:
+	case r.kind == WorkReq:
+		if r.answer.(*work).withdraw() {
+			code = 0
+		}
+	default:
 		code = r.loop.b.JobCancel(r.id)
 	}
 	if code != 0 {

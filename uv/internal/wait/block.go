@@ -17,7 +17,7 @@ func (w blocker) Wait(timeout time.Duration, ifAlive bool) {
 	}
 	found := w.loop.Turn(timeout, ifAlive)
 	w.sleep.end()
-	w.sleep.total += found.Waited
+	w.sleep.slept(found.Waited)
 }
 
 func (w blocker) Wake() { w.loop.Signal() }

@@ -124,7 +124,7 @@ func (w *parker) step(uintptr) bool {
 func (w *parker) rouse() {
 	w.asleep = false
 	w.sleep.end()
-	w.sleep.total += w.sleep.until - w.start
+	w.sleep.slept(w.sleep.until - w.start)
 }
 
 // arm makes the deadline no later than the timeout.

@@ -3,6 +3,7 @@
 package wait
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,6 +25,7 @@ type Sleep struct {
 	bits  atomic.Uint32
 	total time.Duration // of all waits
 	until time.Duration // when the last wait was over
+	meter *meter        // nil: nobody asks
 }
 
 const (
@@ -56,15 +58,30 @@ func (s *Sleep) Forget() { s.bits.And(^woken) }
 // Embed makes every later wake-up signal the descriptor, for another loop watches it.
 func (s *Sleep) Embed() { s.bits.Or(embedded) }
 
-// begin reports whether the loop may wait, for nobody has woken it. If so, end follows.
+// begin reports whether the loop may wait, for nobody has woken it. If so, end and slept
+// follow.
 func (s *Sleep) begin() bool {
 	old := s.bits.Load()
-	return old&woken == 0 && s.bits.CompareAndSwap(old, old|sleeping)
+	if old&woken != 0 || !s.bits.CompareAndSwap(old, old|sleeping) {
+		return false
+	}
+	if s.meter != nil {
+		s.meter.begin(s.Clock())
+	}
+	return true
 }
 
 func (s *Sleep) end() {
 	s.bits.And(^sleeping)
 	s.until = s.Clock()
+}
+
+// slept counts a wait that is over.
+func (s *Sleep) slept(d time.Duration) {
+	s.total += d
+	if s.meter != nil {
+		s.meter.end(s.total)
+	}
 }
 
 // Clock is the time since Base. It may be called from any goroutine.
@@ -73,3 +90,44 @@ func (s *Sleep) Clock() time.Duration { return time.Since(s.Base) }
 // Total is how long the loop has waited, all in all, and when, by Clock, the last wait
 // was over.
 func (s *Sleep) Total() (total, until time.Duration) { return s.total, s.until }
+
+// meter is what other goroutines may know of the sleep.
+type meter struct {
+	mu     sync.Mutex
+	total  time.Duration // of the waits that are over
+	asleep bool
+	since  time.Duration // when the wait that lasts began, by Clock
+	told   time.Duration
+}
+
+func (m *meter) begin(now time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asleep, m.since = true, now
+}
+
+func (m *meter) end(total time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asleep, m.total = false, total
+}
+
+// Meter lets Metered tell how long the loop has slept. It precedes the first wait.
+func (s *Sleep) Meter() { s.meter = new(meter) }
+
+// Metered is how long the loop has slept, the wait that lasts included; 0 without Meter.
+// It never falls. It may be called from any goroutine.
+func (s *Sleep) Metered() time.Duration {
+	m := s.meter
+	if m == nil {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.total
+	if m.asleep {
+		now += s.Clock() - m.since
+	}
+	m.told = max(m.told, now) // the time that a wait turns out to have taken may be a little less
+	return m.told
+}
