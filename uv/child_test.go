@@ -34,6 +34,7 @@ var children = map[string]func(args []string) error{
 	"pool size": childPoolSize,
 	"threads":   func([]string) error { return childFewThreads() },
 	"stuck":     childStuck,
+	"interrupt": func([]string) error { return childInterrupt() },
 
 	"udp stdin":  func([]string) error { return childUDPStdin() },
 	"udp emfile": func([]string) error { return childUDPOutOfDescriptors() },
