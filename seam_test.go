@@ -62,6 +62,10 @@ func TestSeamOwnsWorkAndNames(t *testing.T) {
 			return err
 		})
 		pool.Shutdown(true)
+		began("files", 1, func() error {
+			_, err := Stat(ctx, ".")
+			return err
+		})
 		server, err := l.CreateServer(ctx, func() Protocol { return new(idle) }, "tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		addr := server.Addrs()[0].(interface{ AddrPort() netip.AddrPort }).AddrPort()

@@ -18,7 +18,7 @@ type LoopStats struct {
 	Tasks   int // that are not done
 	Ready   int // callbacks that wait for the next turn
 	Timers  int // that are armed
-	Handles int // open transports, listening sockets and watched descriptors
+	Handles int // open transports, listening sockets, watched descriptors and files
 
 	Busy time.Duration // that the loop ran and did not wait
 	Idle time.Duration // that it waited for the outside world
@@ -28,8 +28,8 @@ type LoopStats struct {
 type loopCounters struct {
 	turns, callbacks, wakeups uint64
 
-	// connects, functions in executors and deadlines of derived contexts that the loop
-	// has not heard of
+	// connects, functions in executors, calls on files and deadlines of derived contexts
+	// that the loop has not heard of
 	pending int
 	ran     time.Duration // in runs that have ended
 	since   time.Duration // when this run began

@@ -9,6 +9,7 @@
 //	watch.go     Watcher         descriptors of the program's
 //	work.go      Worker          functions that block
 //	resolve.go   Resolver        the numbers behind names, and back
+//	file.go      Filer           the file system
 //
 // A loop calls Poll once a turn. Poll starts what was submitted, waits if it may, and
 // then calls the handlers of all that has happened, in order, on the loop's goroutine.
@@ -32,6 +33,7 @@ type Proactor interface {
 	Watcher
 	Worker
 	Resolver
+	Filer
 
 	// Close closes every stream, endpoint, listener and watch that is left, without
 	// calling their handlers or the done of pending connects and lookups, and releases

@@ -52,6 +52,9 @@ var families = []family{
 		"transport*.go", "protocol.go", "server*.go", "connect*.go", "names.go", "stream*.go", "datagram.go",
 		"descriptor*.go", "sock*.go", "sendfile*.go",
 	}, []string{"kernel", "reports", "on the kernel"}},
+	{"system", []string{
+		"file*.go",
+	}, []string{"kernel", "reports", "on the kernel", "network"}},
 }
 
 // upward are the arrows that point up, with the reason.

@@ -61,6 +61,7 @@ func Run(t *testing.T, newProactor New) {
 		{"Datagram's edges", datagramEdgeCases},
 		{"Work", workCases},
 		{"Resolve", resolveCases},
+		{"File", fileCases},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.cases {
