@@ -35,6 +35,8 @@ var children = map[string]func(args []string) error{
 	"threads":   func([]string) error { return childFewThreads() },
 	"stuck":     childStuck,
 	"interrupt": func([]string) error { return childInterrupt() },
+	"places":    func([]string) error { return childPlaces() },
+	"priority":  func([]string) error { return childPriority() },
 
 	"udp stdin":  func([]string) error { return childUDPStdin() },
 	"udp emfile": func([]string) error { return childUDPOutOfDescriptors() },

@@ -32,10 +32,12 @@ var works struct {
 // work is one function, and the answer to its request.
 type work struct {
 	r        *Req
+	ctx      context.Context
 	f        func()
 	done     func(error)
-	panicked any  // what f has panicked with, nil if it has not
-	exited   bool // f has ended its goroutine
+	cause    error // why ctx has ended, if that was before f returned
+	panicked any   // what f has panicked with, nil if it has not
+	exited   bool  // f has ended its goroutine
 }
 
 // QueueWork runs work on a goroutine, and then calls done, which may be nil, on the
@@ -61,7 +63,7 @@ func (l *Loop) queueWork(ctx context.Context, f func(), done func(error)) (*Req,
 	if err := l.mayBegin(ctx, "Loop.QueueWork"); err != nil {
 		return nil, err
 	}
-	w := &work{f: f, done: done}
+	w := &work{ctx: ctx, f: f, done: done}
 	if f == nil {
 		return nil, w.failed(EINVAL)
 	}
@@ -132,7 +134,8 @@ func (w *work) run() {
 		if v := recover(); v != nil {
 			w.panicked, w.exited = v, false
 		}
-		_ = w.r.loop.Post(w.over) // the request keeps the loop open
+		w.cause = context.Cause(w.ctx) // which f may have heeded
+		_ = w.r.loop.Post(w.over)      // the request keeps the loop open
 	}()
 	w.f()
 	w.exited = false
@@ -152,7 +155,7 @@ func (w *work) over() {
 		}
 		panic(w.panicked)
 	case !told:
-		w.r.end(nil)
+		w.r.end(w.cause)
 	}
 }
 

@@ -33,6 +33,7 @@ int main(void) {
       {"refused watches", scenario_refused_watches},
       {"refused threads", scenario_refused_threads},
       {"names", scenario_names},
+      {"random", scenario_random},
       {"stuck names", scenario_stuck_names},
 #endif
       {"anything", scenario_anything},

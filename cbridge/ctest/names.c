@@ -1,4 +1,4 @@
-// Scenarios of the pool and of names.
+// Scenarios of the pool, of names and of random bytes.
 #ifdef __linux__
 #include "rig.h"
 #include "scenarios.h"
@@ -47,6 +47,7 @@ void scenario_refused_threads(void) {
   begin();
   CHECK(br_getaddrinfo(loop, "localhost", NULL, &any, &id) == UV_EAGAIN);
   CHECK(br_getnameinfo(loop, &addr, sizeof addr, 0, &id) == UV_EAGAIN);
+  CHECK(br_random(loop, 8, &id) == UV_EAGAIN);
   CHECK(br_pool_start(0) == UV_EINVAL && br_pool_start(1025) == UV_EINVAL);
   starting = 1;
   for (refuse_at = 1; refuse_at < 7; refuse_at++) {
@@ -96,6 +97,30 @@ void scenario_names(void) {
   br_job_free(loop, a->id);
   br_job_free(loop, n->id);
   CHECK(br_job_cancel(loop, a->id) == UV_EBUSY);
+  memset(jobs, 0, sizeof jobs);
+  end();
+}
+
+void scenario_random(void) {
+  char p[64] = {0}, none[64] = {0};
+  uint64_t id;
+  begin();
+  CHECK(br_random(loop, (size_t)BR_RANDOM_BYTES_MAX + 1, &id) == UV_E2BIG);
+  CHECK(br_random_now(p, sizeof p) == 0 && memcmp(p, none, sizeof p) != 0);
+  memset(p, 0, sizeof p);
+  CHECK(br_random(loop, sizeof p, &id) == 0);
+  job *some = began(id);
+  CHECK(br_random(loop, 0, &id) == 0);
+  job *empty = began(id);
+  br_job_random(loop, some->id, p, sizeof p);
+  CHECK(memcmp(p, none, sizeof p) == 0);
+  UNTIL(some->done && empty->done);
+  CHECK(some->status == 0 && empty->status == 0);
+  br_job_random(loop, some->id, p, sizeof p);
+  CHECK(memcmp(p, none, sizeof p) != 0);
+  CHECK(br_job_addresses(loop, some->id) == NULL);
+  br_job_free(loop, some->id);
+  br_job_free(loop, empty->id);
   memset(jobs, 0, sizeof jobs);
   end();
 }

@@ -29,6 +29,7 @@ void scenario_accept_refused(void);
 void scenario_refused_watches(void);
 void scenario_refused_threads(void);
 void scenario_names(void);
+void scenario_random(void);
 void scenario_stuck_names(void);
 #endif
 
