@@ -335,6 +335,48 @@ int br_lib_sym(br_lib *lib, const char *name, void **p);
 const char *br_lib_error(br_lib *lib);
 void br_lib_close(br_lib *lib);
 
+// The file system. op is a uv_fs_type, and says which of the fields count.
+enum { BR_DIRENTS_MAX = 65536 };  // entries that one reading of a directory may bring
+typedef struct {
+  int32_t op;
+  int32_t fd;
+  int32_t src;        // of a sendfile
+  int32_t flags;      // to open, to copy, of a symlink; of an access its mode
+  uint32_t mode;
+  uint32_t uid, gid;
+  int64_t off;        // -1: the file's position; of a truncate its size
+  uint64_t n;         // bytes of a single piece or of a sendfile; entries of a directory
+  double atime, mtime;  // seconds; infinity is now and NaN leaves one, if br_fs_marks
+  uintptr_t dir;      // what an opendir has brought, until its closedir is done without an error
+} br_fs_call;
+typedef struct {
+  uint64_t numbers[12];  // of a statfs 8
+  int64_t times[8];      // seconds and nanoseconds of access, modification, change, birth
+} br_stat;
+// What came of it. text is valid until the request is freed. A directory gives its
+// entries as text: of each its uv_dirent_type_t in a byte, its name, and a NUL.
+typedef struct {
+  int64_t result;  // or an error
+  const char *text;
+  uint64_t text_len;
+  uintptr_t dir;
+  void *held;  // of br_fs_now: for br_fs_free, unless NULL
+  br_stat stat;
+} br_fs_out;
+_Static_assert(sizeof(br_fs_call) == 72, "layout of br_fs_call");
+_Static_assert(sizeof(br_stat) == 160, "layout of br_stat");
+_Static_assert(sizeof(br_fs_out) == 200, "layout of br_fs_out");
+// br_fs_begin asks on the pool. Paths are terminated. p is c->n bytes, or, with nbufs, so
+// many uv_buf_t; it must stay until the record comes. A directory has one request at a
+// time. A descriptor, a directory or a temporary file of a request that is freed before
+// br_fs_result has brought it is closed, or removed.
+int br_fs_begin(br_loop *l, const br_fs_call *c, const char *path, const char *to, char *p, unsigned nbufs, uint64_t *id);
+void br_fs_result(br_loop *l, uint64_t id, br_fs_out *out);
+// br_fs_now does so at once, without a loop and a pool, from any thread.
+void br_fs_now(const br_fs_call *c, const char *path, const char *to, char *p, unsigned nbufs, br_fs_out *out);
+void br_fs_free(void *held);
+int br_fs_marks(void);  // 1: times may be marks
+
 // Datagrams. Addresses are sockaddr_in or sockaddr_in6, and sockaddr_un where it says so.
 // family is 0, or that of a socket which is made at once. With batch, several datagrams
 // are received by a system call if the system can. recv_bytes are taken of each.

@@ -277,7 +277,9 @@ func (l *Loop) Shutdown(ctx context.Context) error {
 			h.Close()
 		}
 		for _, r := range l.reqs {
-			_ = r.cancel() // one that runs is waited for
+			if r.fs == nil || !r.fs.closes() {
+				_ = r.cancel() // one that runs is waited for
+			}
 		}
 		if err := l.Close(); err != ErrBusy {
 			return err

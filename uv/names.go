@@ -90,6 +90,9 @@ func (q *addrQuery) failed(code Errno) error {
 }
 
 func dnsError(op, name string, code Errno) error {
+	if code == ECANCELED {
+		return &Error{Op: op, Errno: code}
+	}
 	return &net.DNSError{
 		UnwrapErr:   &Error{Op: op, Addr: name, Errno: code},
 		Err:         code.Error(),

@@ -6,11 +6,15 @@ package uv
 // such as writes, are theirs.
 //
 //	state      moves to                                the callback
+//	waiting    pending: those before it are over       is still to come
+//	           cancelled: Cancel                       is still to come
+//	           over: the end of its context            has the context's cause
 //	pending    over: the bridge's record, or a turn    has what came of it
 //	           cancelled: Cancel, unless it runs       is still to come
 //	           over: the end of its context            has the context's cause
-//	cancelled  over: the bridge's record               has ECANCELED
+//	cancelled  over: the bridge's record, or a turn    has ECANCELED
 //	           over: the end of its context            has the context's cause
+//	refused    none: the loop was closed               does not come
 //
 // A request that its context has ended may still be libuv's. It then keeps the loop until
 // its record comes, and what that brings is freed.
@@ -51,6 +55,8 @@ const (
 	reqPending reqState = iota
 	reqCancelled
 	reqOver
+	reqWaiting
+	reqRefused
 )
 
 // Req is a request under way. It keeps the loop alive and has its callback exactly once,
@@ -61,7 +67,9 @@ type Req struct {
 	kind    ReqType
 	state   reqState
 	answer  answer
-	unwatch func() bool
+	fs      *fsCall         // of the file system's
+	ctx     context.Context // nil: none that ends
+	unwatch func() bool     // nil without ctx
 	data    any
 }
 
@@ -122,6 +130,10 @@ func (l *Loop) tellAnswers() {
 
 // watch ends the request with ctx.
 func (r *Req) watch(ctx context.Context) {
+	if ctx.Done() == nil {
+		return
+	}
+	r.ctx = ctx
 	r.unwatch = context.AfterFunc(ctx, func() {
 		r.loop.Post(func() {
 			if r.state != reqOver {
@@ -132,26 +144,36 @@ func (r *Req) watch(ctx context.Context) {
 	})
 }
 
-// recordDone takes in the record of a request.
+// recordDone takes in the record of a request. A result that the end of its context has
+// overtaken is left to the bridge, which frees it.
 func (l *Loop) recordDone(rec cbridge.Record) {
 	id := uint64(rec.Gen)<<32 | uint64(rec.Slot)
 	r := l.reqs[id]
 	delete(l.reqs, id)
 	told := r.state == reqOver
-	if rec.Status == 0 && !told {
+	late := !told && r.ctx != nil && r.ctx.Err() != nil
+	wanted := rec.Status == 0 && !told && !late
+	if wanted {
 		r.answer.take(l.b, id)
 	}
 	l.b.JobFree(id)
+	if r.fs != nil {
+		if wanted && r.fs.goesOn() {
+			r.startFS()
+			return
+		}
+		r.fs.released()
+		r.fs = nil
+	}
 	if told {
 		return
 	}
 	l.calls++
 	var err error
-	switch code := Errno(rec.Status); code {
-	case 0:
-	case ECANCELED:
-		err = &Error{Op: r.kind.String(), Errno: ECANCELED}
-	default:
+	switch code := Errno(rec.Status); {
+	case late:
+		err = context.Cause(r.ctx)
+	case code != 0:
 		err = r.answer.failed(code)
 	}
 	r.end(err)
@@ -167,12 +189,14 @@ func (r *Req) end(err error) {
 // close is the one move to reqOver.
 func (r *Req) close() {
 	r.state = reqOver
-	r.unwatch()
-	r.answer, r.unwatch = nil, nil
+	if r.unwatch != nil {
+		r.unwatch()
+	}
+	r.answer, r.ctx, r.unwatch = nil, nil, nil
 }
 
 // Cancel keeps the request from beginning; uv_cancel. Its callback then gets ECANCELED.
-// The error is EBUSY once it runs or is over.
+// The error is EBUSY once it runs or is over, and ErrClosed if its loop was closed.
 func (r *Req) Cancel() error {
 	r.loop.use("Req.Cancel")
 	return r.cancel()
@@ -181,8 +205,13 @@ func (r *Req) Cancel() error {
 func (r *Req) cancel() error {
 	code := int(EBUSY)
 	switch {
+	case r.state == reqRefused:
+		return ErrClosed
 	case r.state == reqCancelled:
 		return nil
+	case r.state == reqWaiting:
+		code = 0
+		r.loop.answerLater(r, r.answer.failed(ECANCELED))
 	case r.state != reqPending || r.id == 0:
 	case r.kind == WorkReq:
 		if r.answer.(*work).withdraw() {
@@ -195,6 +224,9 @@ func (r *Req) cancel() error {
 		return &Error{Op: "cancel " + r.kind.String(), Errno: Errno(code)}
 	}
 	r.state = reqCancelled
+	if r.fs != nil {
+		r.fs.cancelled()
+	}
 	return nil
 }
 
