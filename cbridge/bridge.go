@@ -63,6 +63,7 @@ func init() {
 	var s Shared
 	var d Datagram
 	var h DatagramHead
+	var f FDs
 	checkLayout("op", unsafe.Sizeof(o), C.sizeof_br_op)
 	checkLayout("op.slot", unsafe.Offsetof(o.Slot), unsafe.Offsetof(C.br_op{}.slot))
 	checkLayout("op.off", unsafe.Offsetof(o.Off), unsafe.Offsetof(C.br_op{}.off))
@@ -83,6 +84,7 @@ func init() {
 	checkLayout("datagram.addr", unsafe.Offsetof(d.Addr), unsafe.Offsetof(C.br_dgram{}.addr))
 	checkLayout("datagram.data", unsafe.Offsetof(d.Data), unsafe.Offsetof(C.br_dgram{}.data))
 	checkLayout("datagram head", unsafe.Sizeof(h), C.sizeof_br_dgram_head)
+	checkLayout("descriptors", unsafe.Sizeof(f), C.sizeof_br_fds)
 	if v := Version(); v>>16 != 1 || v < 1<<16|44<<8|2 {
 		panic(fmt.Sprintf("cbridge: libuv %d.%d.%d is linked; 1.44.2 or later, below 2, is needed: run `make deps`", v>>16, v>>8&255, v&255))
 	}

@@ -54,6 +54,7 @@ enum {
   BR_READ_MIN_BYTES = 4 * 1024,   // with less room than this a read is not worth its system call
   BR_WRITE_CHUNK_BYTES = 256 * 1024,  // size of the blocks that hold what the kernel has not taken
   BR_TURN_ACCEPT_MAX = 16,        // connections one listener may accept in a turn; see on_acceptable
+  BR_FDS_MAX = 253,               // descriptors that one message may bring: SCM_MAX_FD of Linux
   BR_ADDR_BYTES = 28,             // sockaddr_in6, the larger of the two that are kept
   BR_DGRAMS = 64,                 // datagrams in memory at a time; a socket may bring as many in a turn
   BR_DGRAM_NAME_BYTES = 120,      // the address of one; that of a Unix socket is the longest
@@ -63,8 +64,8 @@ enum {
   BR_SENDS = 64                   // datagrams offered to the kernel by one system call
 };
 
-// Kinds of handles.
-enum { BR_KIND_TCP = 1, BR_KIND_PIPE = 2, BR_KIND_POLL = 3, BR_KIND_UDP = 4 };
+// Kinds of handles. Those of streams come first.
+enum { BR_KIND_TCP = 1, BR_KIND_PIPE, BR_KIND_TTY, BR_KIND_POLL, BR_KIND_UDP };
 
 // Operations. slot and gen say which handle; the other fields are named where they are
 // used.
@@ -261,6 +262,9 @@ int br_tcp_bind(br_loop *l, uint64_t id, const void *addr, unsigned len, unsigne
 int br_tcp_connect(br_loop *l, uint64_t id, const void *addr, unsigned len);
 int br_tcp_nodelay(br_loop *l, uint64_t id, int on);
 int br_tcp_keepalive(br_loop *l, uint64_t id, int on, unsigned delay_s);
+// br_tcp_keepalive_ex sets all three; what is negative stays. UV_ENOSYS before libuv
+// 1.52.
+int br_tcp_keepalive_ex(br_loop *l, uint64_t id, int on, int idle_s, int interval_s, int count);
 int br_tcp_simultaneous_accepts(br_loop *l, uint64_t id, int on);
 // br_tcp_name writes an address of BR_ADDR_BYTES at most and returns its length, or an
 // error.
@@ -272,6 +276,41 @@ int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len);
 int br_pipe_connect(br_loop *l, uint64_t id, const void *path, unsigned len);
 // br_pipe_name returns the length of the path, or an error.
 int br_pipe_name(br_loop *l, uint64_t id, int peer, void *path, unsigned cap);
+int br_pipe_chmod(br_loop *l, uint64_t id, int mode);  // UV_READABLE, UV_WRITABLE: for everybody
+
+// Pipes that pass handles: Unix sockets that are connected. Whoever reads one by br_read
+// drops the descriptors that come with the bytes. A handle that is passed stays its
+// owner's; what is kept of it is a copy.
+int br_ipc_new(br_loop *l, uint64_t *id);
+// br_ipc_write writes p[0..len), at least a byte, and with it the descriptor of a TCP, a
+// pipe or a UDP handle. It returns an error if it has not begun. Then left is as br_write
+// returns it.
+int br_ipc_write(br_loop *l, uint64_t id, const char *p, size_t len, uint64_t handle, int64_t *left);
+int64_t br_ipc_try_write(br_loop *l, uint64_t id, const char *p, size_t len, uint64_t handle);
+// br_ipc_read is br_read that takes the descriptors too, which are close-on-exec and the
+// caller's. UV_EOF is the end.
+typedef struct {
+  int n;
+  int lost;  // some that came are gone: there was no room for them
+  int fds[BR_FDS_MAX];
+} br_fds;
+int64_t br_ipc_read(br_loop *l, uint64_t id, char *p, size_t len, br_fds *fds);
+
+// Terminals. br_tty_new takes no hold of the descriptor.
+enum { BR_TTY_NORMAL, BR_TTY_RAW, BR_TTY_IO, BR_TTY_RAW_VT };
+int br_tty_new(br_loop *l, int fd, uint64_t *id);
+int br_tty_mode(br_loop *l, uint64_t id, int mode);
+int br_tty_size(br_loop *l, uint64_t id, int *cols, int *rows);
+// br_tty_restore gives a terminal that the handle has changed its mode back, and
+// br_tty_reset, from any thread, does so with all: UV_EBUSY while br_tty_mode runs.
+int br_tty_restore(br_loop *l, uint64_t id);
+int br_tty_reset(void);
+
+// Descriptors, from any thread. Those of a pair are close-on-exec and the caller's.
+enum { BR_GUESS_NOTHING, BR_GUESS_TCP, BR_GUESS_PIPE, BR_GUESS_TTY, BR_GUESS_UDP, BR_GUESS_FILE };
+int br_guess(int fd);
+int br_socketpair(int type, int protocol, int nonblock0, int nonblock1, int fds[2]);
+int br_pipe_pair(int nonblock_read, int nonblock_write, int fds[2]);
 
 // Polls watch descriptors of somebody else's. br_poll_new makes the descriptor
 // non-blocking; UV_EEXIST while another handle of the loop has it. br_poll_start changes

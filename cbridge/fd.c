@@ -38,14 +38,19 @@ int br_descriptors(void) {
   return err;
 }
 
+int br_fd_copy(int fd) {
+#ifdef F_DUPFD_CLOEXEC
+  return fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+#else
+  int copy = fcntl(fd, F_DUPFD, STDERR_FILENO + 1);
+  if (copy >= 0) fcntl(copy, F_SETFD, FD_CLOEXEC);
+  return copy;
+#endif
+}
+
 int br_fd_up(int fd) {
   if (fd < 0 || fd > STDERR_FILENO) return fd;
-#ifdef F_DUPFD_CLOEXEC
-  int up = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-#else
-  int up = fcntl(fd, F_DUPFD, STDERR_FILENO + 1);
-  if (up >= 0) fcntl(up, F_SETFD, FD_CLOEXEC);
-#endif
+  int up = br_fd_copy(fd);
   int err = errno;
   close(fd);
   errno = err;
@@ -67,4 +72,33 @@ void br_stdio_take(br_stdio *s) {
 
 void br_stdio_give(br_stdio *s) {
   while (s->n > 0) close(s->fds[--s->n]);
+}
+
+int br_guess(int fd) {
+  switch (uv_guess_handle(fd)) {
+    case UV_TCP: return BR_GUESS_TCP;
+    case UV_NAMED_PIPE: return BR_GUESS_PIPE;
+    case UV_TTY: return BR_GUESS_TTY;
+    case UV_UDP: return BR_GUESS_UDP;
+    case UV_FILE: return BR_GUESS_FILE;
+    default: return BR_GUESS_NOTHING;
+  }
+}
+
+static int end_flags(int nonblock) { return nonblock ? UV_NONBLOCK_PIPE : 0; }
+
+int br_socketpair(int type, int protocol, int nonblock0, int nonblock1, int fds[2]) {
+  br_stdio s;
+  br_stdio_take(&s);
+  int err = uv_socketpair(type, protocol, fds, end_flags(nonblock0), end_flags(nonblock1));
+  br_stdio_give(&s);
+  return err;
+}
+
+int br_pipe_pair(int nonblock_read, int nonblock_write, int fds[2]) {
+  br_stdio s;
+  br_stdio_take(&s);
+  int err = uv_pipe(fds, end_flags(nonblock_read), end_flags(nonblock_write));
+  br_stdio_give(&s);
+  return err;
 }

@@ -74,6 +74,11 @@ static void on_close_also(uv_handle_t *u) {
   closed(l, h);
 }
 
+void br_on_own_close(uv_handle_t *u) {
+  br_loop_of(u)->open--;
+  br_free(u);
+}
+
 void br_handle_close_also(br_handle *h, uv_handle_t *u) {
   h->closing++;
   uv_close(u, on_close_also);

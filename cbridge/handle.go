@@ -22,6 +22,7 @@ import "C"
 const (
 	KindTCP  = C.BR_KIND_TCP
 	KindPipe = C.BR_KIND_PIPE
+	KindTTY  = C.BR_KIND_TTY
 	KindPoll = C.BR_KIND_POLL
 	KindUDP  = C.BR_KIND_UDP
 )

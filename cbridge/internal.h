@@ -20,6 +20,8 @@
 //   listen    a stream's connections that come
 //   stream    what is common to the kinds of streams
 //   tcp, pipe a kind of handle each
+//   ipc       handles that go and come over pipes
+//   tty       terminals
 //   poll      another one
 //   recv      datagrams that come
 //   send      datagrams that go
@@ -150,6 +152,8 @@ int br_descriptors(void);
 // br_fd_up moves a descriptor that has just been opened above the standard files. It
 // passes on a negative number, or gives one with errno.
 int br_fd_up(int fd);
+// br_fd_copy is a copy of a descriptor above the standard files, or -1 with errno.
+int br_fd_copy(int fd);
 
 // The numbers of standard files that were free, and are taken for a while.
 typedef struct {
@@ -216,6 +220,8 @@ void br_handle_close(br_loop *l, br_handle *h);
 // br_on_close.
 void br_handle_closing(br_loop *l, br_handle *h);
 void br_on_close(uv_handle_t *u);
+// br_on_own_close frees a libuv handle of the loop itself, which br_loop.open counts.
+void br_on_own_close(uv_handle_t *u);
 // br_handle_close_also closes a further libuv handle, whose data is the slot of h.
 void br_handle_close_also(br_handle *h, uv_handle_t *u);
 void br_handle_ack(br_loop *l, uint32_t slot, uint32_t gen);
@@ -308,14 +314,16 @@ enum {
   BR_LISTENING = 8,
   BR_SHUTTING = 16,
   BR_CONNECTED = 32,
-  BR_LARGE = 64  // its last read brought much: Go reads it
+  BR_LARGE = 64,  // its last read brought much: Go reads it
+  BR_BY_GO = 128  // Go always reads it: see br_read
 };
 
 // A block of bytes that the kernel has not taken.
 typedef struct br_block {
   struct br_block *next;
   size_t len;
-  size_t cap;
+  uint32_t cap;
+  int fd;  // goes with the first byte; -1: none
   char data[];
 } br_block;
 
@@ -324,6 +332,7 @@ typedef struct br_block {
 typedef struct {
   br_block *head, *tail;  // oldest first
   br_block *held;         // the last block that libuv holds, or NULL: up to it none may change
+  uv_pipe_t *carrier;     // has the descriptor that goes with what libuv holds, or NULL
   size_t bytes;           // in the blocks
   int shutdown;           // shut down when the blocks are written
   alignas(16) br_req req;
@@ -354,7 +363,7 @@ typedef struct {
 
 _Static_assert(sizeof(br_stream) == 32, "there is one for every connection");
 
-static inline int br_is_stream(const br_handle *h) { return h->kind == BR_KIND_TCP || h->kind == BR_KIND_PIPE; }
+static inline int br_is_stream(const br_handle *h) { return h->kind <= BR_KIND_TTY; }
 static inline br_stream *br_stream_of(br_handle *h) { return (br_stream *)((char *)h - offsetof(br_stream, h)); }
 static inline uv_stream_t *br_uv_stream(br_stream *s) { return (uv_stream_t *)br_uv(&s->h); }
 
@@ -372,6 +381,9 @@ int br_peer_name(br_handle *h, void *addr);
 // read.c
 void br_read_start(br_loop *l, br_stream *s);
 void br_read_stop(br_stream *s);
+// br_read_result is what a read of a stream that Go alone reads comes to: the number of
+// bytes, 0 if there are none yet, or an error, after which reading has stopped.
+int64_t br_read_result(br_stream *s, ssize_t n);
 
 // write.c
 void br_write_op(br_loop *l, const br_op *op);
@@ -380,6 +392,10 @@ br_out *br_out_of(br_loop *l, br_stream *s);
 // br_out_next starts the next request of a stream that has none outstanding.
 void br_out_next(br_loop *l, br_stream *s);
 void br_out_free(br_loop *l, br_stream *s);
+// br_write_with is br_ipc_write for a stream and a handle that are fit for it.
+int br_write_with(br_loop *l, br_stream *s, br_handle *with, const char *p, size_t len, int64_t *left);
+// br_unwritable tells why nothing more can be written, or returns 0.
+int br_unwritable(const br_stream *s);
 
 // listen.c
 void br_accept_start(br_loop *l, br_stream *s);
@@ -391,8 +407,11 @@ void br_stream_closing(br_loop *l, br_handle *h);
 void br_stream_closed(br_loop *l, br_handle *h);
 uv_handle_t *br_stream_acts(br_handle *h);
 
-// tcp.c, pipe.c
-extern const br_kind br_tcp_kind, br_pipe_kind;
+// br_is_ipc reports whether a handle is a pipe that passes handles.
+static inline int br_is_ipc(const br_handle *h) { return h->kind == BR_KIND_PIPE && h->flags & BR_BY_GO; }
+
+// tcp.c, pipe.c, tty.c
+extern const br_kind br_tcp_kind, br_pipe_kind, br_tty_kind;
 
 // poll.c
 extern const br_kind br_poll_kind;

@@ -172,7 +172,7 @@ static int listen_fd(br_loop *l, br_handle *h, uv_os_fd_t *fd) {
 int br_listen(br_loop *l, uint64_t id, int backlog, int nodelay, int keepalive_s, int room, int stopped) {
   br_stream *s = br_find_stream(l, id);
   if (s == NULL) return UV_EBADF;
-  if (s->h.flags & (BR_CONNECTING | BR_CONNECTED | BR_READING) || s->out != NULL) return UV_EINVAL;
+  if (s->h.flags & (BR_CONNECTING | BR_CONNECTED | BR_READING | BR_BY_GO) || s->out != NULL) return UV_EINVAL;
   uv_os_fd_t fd;
   int err = listen_fd(l, &s->h, &fd);
   if (err != 0) return err;

@@ -14,6 +14,7 @@
 static const br_kind *const kinds[] = {
     [BR_KIND_TCP] = &br_tcp_kind,
     [BR_KIND_PIPE] = &br_pipe_kind,
+    [BR_KIND_TTY] = &br_tty_kind,
     [BR_KIND_POLL] = &br_poll_kind,
     [BR_KIND_UDP] = &br_udp_kind,
 };
@@ -44,11 +45,6 @@ static void wake_close(const int fds[2]) {
   if (fds[1] != fds[0]) close(fds[1]);
 }
 
-static void on_own_close(uv_handle_t *h) {
-  br_loop_of(h)->open--;
-  br_free(h);
-}
-
 // bell_open makes a descriptor end waits. What it brings is read and forgotten, and the
 // loop is not alive because of it.
 static int bell_open(br_loop *l, int fd, uv_poll_t **bell) {
@@ -64,7 +60,7 @@ static int bell_open(br_loop *l, int fd, uv_poll_t **bell) {
   if (err == 0) err = br_watch(l, fd);
   uv_unref((uv_handle_t *)p);
   if (err != 0) {
-    uv_close((uv_handle_t *)p, on_own_close);
+    uv_close((uv_handle_t *)p, br_on_own_close);
     return err;
   }
   *bell = p;
@@ -148,9 +144,9 @@ int br_loop_new(br_loop **out) {
 
 int br_loop_close(br_loop *l) {
   if (l->sh.handles != 0 || l->reqs.used != 0) return UV_EBUSY;
-  uv_close((uv_handle_t *)l->wake, on_own_close);
-  if (l->tick != NULL) uv_close((uv_handle_t *)l->tick, on_own_close);
-  uv_close((uv_handle_t *)l->timer, on_own_close);
+  uv_close((uv_handle_t *)l->wake, br_on_own_close);
+  if (l->tick != NULL) uv_close((uv_handle_t *)l->tick, br_on_own_close);
+  uv_close((uv_handle_t *)l->timer, br_on_own_close);
   while (l->open > 0) uv_run(l->uv, UV_RUN_NOWAIT);
   if (l->tick != NULL) close(l->tick_fd);
   int err = uv_loop_close(l->uv);

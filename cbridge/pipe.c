@@ -119,6 +119,19 @@ int br_pipe_connect(br_loop *l, uint64_t id, const void *path, unsigned len) {
   return 0;
 }
 
+// A name that is no file has no mode; libuv would look for a file named "".
+int br_pipe_chmod(br_loop *l, uint64_t id, int mode) {
+  br_handle *h = find_pipe(l, id);
+  uv_os_fd_t fd;
+  if (h == NULL || uv_fileno(br_uv(h), &fd) != 0) return UV_EBADF;
+  if (mode == 0 || mode & ~(UV_READABLE | UV_WRITABLE)) return UV_EINVAL;
+  char name[PATH_CAP + 1];
+  size_t n = sizeof name;
+  int err = uv_pipe_getsockname(uv_pipe_of(h), name, &n);
+  if (err == 0 && (n == 0 || name[0] == '\0')) err = UV_EINVAL;
+  return err != 0 ? err : uv_pipe_chmod(uv_pipe_of(h), mode);
+}
+
 int br_pipe_name(br_loop *l, uint64_t id, int peer, void *path, unsigned cap) {
   br_handle *h = find_pipe(l, id);
   if (h == NULL) return UV_EBADF;

@@ -9,6 +9,8 @@ package cbridge
 #cgo nocallback br_pipe_bind
 #cgo noescape br_pipe_connect
 #cgo nocallback br_pipe_connect
+#cgo noescape br_pipe_chmod
+#cgo nocallback br_pipe_chmod
 #cgo noescape br_pipe_name
 #cgo nocallback br_pipe_name
 #include "bridge.h"
@@ -38,4 +40,9 @@ func (l *Loop) PipeConnect(id uint64, path string) int {
 // PipeName writes the local or the peer's path and returns its length, or a libuv code.
 func (l *Loop) PipeName(id uint64, peer bool, path []byte) int {
 	return int(C.br_pipe_name(l.c, C.uint64_t(id), flag(peer), unsafe.Pointer(unsafe.SliceData(path)), C.uint(len(path))))
+}
+
+// PipeChmod is uv_pipe_chmod.
+func (l *Loop) PipeChmod(id uint64, mode int) int {
+	return int(C.br_pipe_chmod(l.c, C.uint64_t(id), cint(mode)))
 }

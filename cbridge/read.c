@@ -11,9 +11,14 @@
 // reading a hundred streams of 100 KiB into the slab before answering any cost 1.9 times
 // a C server's time. The same goes for a stream that finds the slab full. The stream
 // stays started: its descriptor is level-triggered, so what is left comes again.
+//
+// Two kinds of streams are never read here: pipes that pass handles, because what comes
+// has to wait in the kernel until it is known who wants it, and terminals whose
+// descriptor libuv cannot make non-blocking.
 #include "internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
 static void on_alloc(uv_handle_t *u, size_t hint, uv_buf_t *buf) {
@@ -21,7 +26,7 @@ static void on_alloc(uv_handle_t *u, size_t hint, uv_buf_t *buf) {
   br_loop *l = br_loop_of(u);
   br_polled(l);
   *buf = uv_buf_init(NULL, 0);
-  if (br_of(u)->flags & BR_LARGE) return;
+  if (br_of(u)->flags & (BR_LARGE | BR_BY_GO)) return;
   size_t n = BR_SLAB_BYTES - l->slab_used;
   if (n < BR_READ_MIN_BYTES) {
     l->sh.read_short++;
@@ -96,18 +101,33 @@ void br_read_stop(br_stream *s) {
   uv_read_stop(br_uv_stream(s));
 }
 
-// A read that finds the end consumes nothing: libuv finds it again and reports it.
+// read_now does not wait, not even where the descriptor would.
+static ssize_t read_now(const br_handle *h, int fd, char *p, size_t len) {
+  if (!(h->flags & BR_BY_GO)) return read(fd, p, len);
+  ssize_t n = recv(fd, p, len, MSG_DONTWAIT);
+  if (n >= 0 || errno != ENOTSOCK) return n;
+  struct pollfd ready = {.fd = fd, .events = POLLIN};
+  if (poll(&ready, 1, 0) > 0) return read(fd, p, len);
+  errno = EAGAIN;
+  return -1;
+}
+
+int64_t br_read_result(br_stream *s, ssize_t n) {
+  int err = n == 0 ? UV_EOF : uv_translate_sys_error(errno);
+  if (n > 0 || err == UV_EAGAIN) return n > 0 ? n : 0;
+  br_read_stop(s);
+  return err;
+}
+
+// A read that finds the end consumes nothing: libuv finds it again and reports it. What
+// Go alone reads libuv never does.
 int64_t br_read(br_loop *l, uint64_t id, char *p, size_t len) {
   br_stream *s = br_find_stream(l, id);
   uv_os_fd_t fd;
-  if (s == NULL || !(s->h.flags & BR_READING) || uv_fileno(br_uv(&s->h), &fd) != 0) return 0;
+  if (s == NULL || len == 0 || !(s->h.flags & BR_READING) || uv_fileno(br_uv(&s->h), &fd) != 0) return 0;
   ssize_t n;
-  do n = read(fd, p, len);
+  do n = read_now(&s->h, fd, p, len);
   while (n < 0 && errno == EINTR);
   if (n < BR_LARGE_BYTES_MIN) s->h.flags &= (uint8_t)~BR_LARGE;
-  if (n >= 0) return n;
-  if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
-  int err = uv_translate_sys_error(errno);
-  br_read_stop(s);
-  return err;
+  return n == 0 && !(s->h.flags & BR_BY_GO) ? 0 : br_read_result(s, n);
 }

@@ -37,6 +37,17 @@ static int open_check(br_loop *l, int kind, int fd) {
   return br_owner(l, fd) != NULL ? UV_EEXIST : 0;
 }
 
+// is_unix reports whether a descriptor is a stream of the Unix domain: those pass
+// handles.
+static int is_unix(int fd) {
+  struct sockaddr_storage name;
+  socklen_t n = sizeof name;
+  int type = 0;
+  if (getsockname(fd, (struct sockaddr *)&name, &n) != 0 || name.ss_family != AF_UNIX) return 0;
+  n = sizeof type;
+  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 && type == SOCK_STREAM;
+}
+
 // has_peer reports whether a descriptor reads and writes: the end of a pipe, or a socket
 // that is connected, or was until its connection failed. The kernel forgets the peer of
 // such a one, but has an end or an error for its reader. A socket that is fresh, bound or
@@ -60,6 +71,7 @@ int br_open(br_loop *l, uint64_t id, int fd) {
   br_handle *h = &s->h;
   if (uv_fileno(br_uv(h), &old) == 0) return UV_EBUSY;
   int err = open_check(l, h->kind, fd);
+  if (err == 0 && br_is_ipc(h) && !is_unix(fd)) err = UV_EINVAL;
   if (err == 0) err = br_handle_open(l, h, fd);
   if (err != 0) return err;
   if (!has_peer(fd)) return 0;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -174,6 +175,35 @@ int br_tcp_keepalive(br_loop *l, uint64_t id, int on, unsigned delay_s) {
   if (on && delay_s == 0) return UV_EINVAL;  // as libuv does since 1.49
   return uv_tcp_keepalive(uv_tcp(h), on, delay_s);
 }
+
+#if UV_VERSION_HEX >= ((1 << 16) | (52 << 8))
+// or_now is a value of the socket's if none is asked for.
+static int or_now(int fd, int option, int want) {
+  socklen_t n = sizeof want;
+  if (want < 0) getsockopt(fd, IPPROTO_TCP, option, &want, &n);
+  return want;
+}
+
+int br_tcp_keepalive_ex(br_loop *l, uint64_t id, int on, int idle_s, int interval_s, int count) {
+  br_handle *h = find_tcp(l, id);
+  uv_os_fd_t fd;
+  if (h == NULL || uv_fileno(br_uv(h), &fd) != 0) return UV_EBADF;
+  if (uv_version() < ((1 << 16) | (52 << 8))) return UV_ENOSYS;
+#ifdef TCP_KEEPIDLE
+  idle_s = or_now(fd, TCP_KEEPIDLE, idle_s);
+#else
+  idle_s = or_now(fd, TCP_KEEPALIVE, idle_s);
+#endif
+  interval_s = or_now(fd, TCP_KEEPINTVL, interval_s);
+  count = or_now(fd, TCP_KEEPCNT, count);
+  return uv_tcp_keepalive_ex(uv_tcp(h), on, (unsigned)idle_s, (unsigned)interval_s, (unsigned)count);
+}
+#else
+int br_tcp_keepalive_ex(br_loop *l, uint64_t id, int on, int idle_s, int interval_s, int count) {
+  (void)on, (void)idle_s, (void)interval_s, (void)count;
+  return find_tcp(l, id) == NULL ? UV_EBADF : UV_ENOSYS;
+}
+#endif
 
 int br_tcp_simultaneous_accepts(br_loop *l, uint64_t id, int on) {
   br_handle *h = find_tcp(l, id);

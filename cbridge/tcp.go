@@ -9,6 +9,8 @@ package cbridge
 #cgo nocallback br_tcp_bind
 #cgo noescape br_tcp_connect
 #cgo nocallback br_tcp_connect
+#cgo noescape br_tcp_keepalive_ex
+#cgo nocallback br_tcp_keepalive_ex
 #cgo noescape br_tcp_name
 #cgo nocallback br_tcp_name
 #include "bridge.h"
@@ -54,6 +56,11 @@ func (l *Loop) TCPNoDelay(id uint64, on bool) int {
 // libuv.
 func (l *Loop) TCPKeepAlive(id uint64, on bool, delaySeconds int) int {
 	return int(C.br_tcp_keepalive(l.c, C.uint64_t(id), flag(on), C.uint(cint(delaySeconds))))
+}
+
+// TCPKeepAliveEx is uv_tcp_keepalive_ex; what is negative stays.
+func (l *Loop) TCPKeepAliveEx(id uint64, on bool, idleSeconds, intervalSeconds, count int) int {
+	return int(C.br_tcp_keepalive_ex(l.c, C.uint64_t(id), flag(on), cint(idleSeconds), cint(intervalSeconds), cint(count)))
 }
 
 // TCPSimultaneousAccepts is uv_tcp_simultaneous_accepts.

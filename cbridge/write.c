@@ -7,9 +7,14 @@
 //
 // A stream whose connect has failed drops what comes until Go has read so: its bytes
 // count as left, which they are until the record, and its shutdown is not told.
+//
+// A descriptor leaves with the first byte of a block. Until then a copy of it is kept.
+// libuv takes descriptors from handles only, so it gets one that carries the copy.
 #include "internal.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
   BLOCKS_PER_WRITE = 4,  // libuv's write request holds four buffers without an allocation
@@ -26,14 +31,24 @@ br_out *br_out_of(br_loop *l, br_stream *s) {
   return o;
 }
 
+static void drop_head(br_out *o) {
+  br_block *b = o->head;
+  o->head = b->next;
+  if (b->fd >= 0) close(b->fd);
+  br_free(b);
+}
+
+// drop_carrier closes the descriptor that has gone with what libuv held.
+static void drop_carrier(br_out *o) {
+  if (o->carrier != NULL) uv_close((uv_handle_t *)o->carrier, br_on_own_close);
+  o->carrier = NULL;
+}
+
 void br_out_free(br_loop *l, br_stream *s) {
   br_out *o = s->out;
   if (o == NULL) return;
-  while (o->head != NULL) {
-    br_block *b = o->head;
-    o->head = b->next;
-    br_free(b);
-  }
+  while (o->head != NULL) drop_head(o);
+  drop_carrier(o);
   br_req_end(l, &o->req);
   br_free(o);
   s->out = NULL;
@@ -53,11 +68,11 @@ static void write_failed(br_loop *l, br_stream *s, int err) {
   fail(l, s);
 }
 
-// keep copies n bytes behind the blocks.
-static void keep(br_out *o, const char *p, size_t n) {
+// keep copies n bytes behind the blocks. A descriptor that goes with them begins a block.
+static void keep(br_out *o, const char *p, size_t n, int fd) {
   o->bytes += n;
   br_block *t = o->tail;
-  if (t != NULL && t != o->held) {
+  if (t != NULL && t != o->held && fd < 0) {
     size_t k = t->cap - t->len < n ? t->cap - t->len : n;
     memcpy(t->data + t->len, p, k);
     t->len += k;
@@ -68,7 +83,7 @@ static void keep(br_out *o, const char *p, size_t n) {
     size_t k = n < BR_WRITE_CHUNK_BYTES ? n : BR_WRITE_CHUNK_BYTES;
     size_t cap = k < BLOCK_MIN_BYTES ? BLOCK_MIN_BYTES : k;
     br_block *b = br_alloc(sizeof *b + cap);
-    *b = (br_block){.cap = cap, .len = k};
+    *b = (br_block){.cap = (uint32_t)cap, .len = k, .fd = fd};
     memcpy(b->data, p, k);
     if (o->tail == NULL) {
       o->head = b;
@@ -78,6 +93,7 @@ static void keep(br_out *o, const char *p, size_t n) {
     o->tail = b;
     p += k;
     n -= k;
+    fd = -1;
   }
 }
 
@@ -95,9 +111,9 @@ static void on_write(uv_write_t *req, int status) {
     br_block *b = o->head;
     last = b == o->held;
     n += b->len;
-    o->head = b->next;
-    br_free(b);
+    drop_head(o);
   }
+  drop_carrier(o);
   if (o->head == NULL) o->tail = NULL;
   o->held = NULL;
   o->bytes -= n;
@@ -126,19 +142,33 @@ static void start_shutdown(br_loop *l, br_stream *s) {
   br_push(l, BR_REC_SHUTDOWN, &s->h, err);
 }
 
-// write_blocks lets libuv write the oldest blocks.
+// carry gives the descriptor of the oldest block to a handle of libuv's, as libuv wants
+// to have it.
+static int carry(br_loop *l, br_out *o) {
+  uv_pipe_t *u = br_alloc(uv_handle_size(UV_NAMED_PIPE));
+  uv_pipe_init(l->uv, u, 0);
+  l->open++;
+  o->carrier = u;
+  int err = uv_pipe_open(u, o->head->fd);
+  if (err == 0) o->head->fd = -1;
+  return err;
+}
+
+// write_blocks lets libuv write the oldest blocks, of which only the first may have a
+// descriptor.
 static void write_blocks(br_loop *l, br_stream *s) {
   br_out *o = s->out;
   uv_stream_t *u = br_uv_stream(s);
   uv_buf_t bufs[BLOCKS_PER_WRITE];
   unsigned n = 0;
-  for (br_block *b = o->head; b != NULL && n < BLOCKS_PER_WRITE; b = b->next) {
+  for (br_block *b = o->head; b != NULL && n < BLOCKS_PER_WRITE && (n == 0 || b->fd < 0); b = b->next) {
     bufs[n++] = uv_buf_init(b->data, (unsigned)b->len);
     o->held = b;
   }
   l->sh.write_calls++;
   int err = br_watch_io(l, &u->io_watcher);
-  if (err == 0) err = uv_write(br_req_uv(&o->req), u, bufs, n, on_write);
+  if (err == 0 && o->head->fd >= 0) err = carry(l, o);
+  if (err == 0) err = uv_write2(br_req_uv(&o->req), u, bufs, n, (uv_stream_t *)o->carrier, on_write);
   if (err != 0) {
     write_failed(l, s, err);
   } else {
@@ -182,7 +212,7 @@ static int64_t offer(br_loop *l, br_stream *s, uv_buf_t *iov, unsigned n) {
       taken -= (int64_t)len;
       continue;
     }
-    keep(br_out_of(l, s), iov[i].base + taken, len - (size_t)taken);
+    keep(br_out_of(l, s), iov[i].base + taken, len - (size_t)taken, -1);
     left += (int64_t)(len - (size_t)taken);
     taken = 0;
   }
@@ -190,6 +220,8 @@ static int64_t offer(br_loop *l, br_stream *s, uv_buf_t *iov, unsigned n) {
 }
 
 static int writable(const br_stream *s) { return !(s->h.flags & (BR_WRITE_FAILED | BR_SHUTTING)); }
+
+int br_unwritable(const br_stream *s) { return writable(s) ? 0 : UV_EPIPE; }
 
 // gather offers the pieces of a write operation and then p[0..len). It returns the number
 // of bytes kept, or an error.
@@ -231,6 +263,57 @@ static int64_t gather(br_loop *l, br_stream *s, const br_op *op, const char *p, 
 // next one. There are none if they were dropped.
 static void start(br_loop *l, br_stream *s) {
   if (s->out != NULL && s->out->held == NULL && !(s->h.flags & BR_CONNECTING)) br_out_next(l, s);
+}
+
+// offer_with gives the kernel p[0..len) with the descriptor of a handle, if nothing is
+// before it. It returns the number of bytes taken, or an error.
+static int64_t offer_with(br_loop *l, br_stream *s, br_handle *with, const char *p, size_t len) {
+  if (s->out != NULL || s->h.flags & BR_CONNECTING) return 0;
+  uv_buf_t buf = {.base = (char *)(uintptr_t)p, .len = len};
+  l->sh.write_calls++;
+  int n = uv_try_write2(br_uv_stream(s), &buf, 1, (uv_stream_t *)br_uv(with));
+  return n == UV_EAGAIN ? 0 : n;
+}
+
+// too_many reports whether an error means that so many descriptors are under way that the
+// kernel takes no more for now.
+static int too_many(int64_t err) {
+#ifdef ETOOMANYREFS
+  return err == uv_translate_sys_error(ETOOMANYREFS);
+#else
+  (void)err;
+  return 0;
+#endif
+}
+
+// copy_of is a copy of the descriptor of a handle, or an error.
+static int copy_of(br_loop *l, br_handle *h) {
+  uv_os_fd_t fd;
+  int err = uv_fileno(br_uv(h), &fd);
+  if (err != 0) return err;
+  int copy = br_fd_copy(fd);
+  if (copy < 0) return uv_translate_sys_error(errno);
+  br_unown(l, copy);
+  return copy;
+}
+
+int br_write_with(br_loop *l, br_stream *s, br_handle *with, const char *p, size_t len, int64_t *left) {
+  *left = (int64_t)len;
+  if (unconnected(s)) return 0;
+  int64_t taken = offer_with(l, s, with, p, len);
+  if (too_many(taken)) return (int)taken;
+  if (taken < 0) {
+    fail(l, s);
+    *left = taken;
+    return 0;
+  }
+  *left -= taken;
+  if (*left == 0) return 0;
+  int fd = taken == 0 ? copy_of(l, with) : -1;
+  if (fd < 0 && taken == 0) return fd;
+  keep(br_out_of(l, s), p + taken, (size_t)*left, fd);
+  start(l, s);
+  return 0;
 }
 
 void br_write_op(br_loop *l, const br_op *op) {

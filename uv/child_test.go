@@ -38,6 +38,8 @@ var children = map[string]func(args []string) error{
 	"places":    func([]string) error { return childPlaces() },
 	"priority":  func([]string) error { return childPriority() },
 
+	"ipc emfile": func([]string) error { return childIPCOutOfDescriptors() },
+	"tty exit":   func([]string) error { return childTTYExit() },
 	"udp stdin":  func([]string) error { return childUDPStdin() },
 	"udp emfile": func([]string) error { return childUDPOutOfDescriptors() },
 }

@@ -47,6 +47,7 @@ type Loop struct {
 	state  atomic.Uint32 // loopIdle, loopRunning, loopClosed
 	stop   atomic.Bool
 	checks bool
+	whole  bool          // the run has come to its end: no panic leaves it
 	goid   atomic.Uint64 // under WithChecks: the goroutine that runs the loop
 	uses   uint64        // bumped by the loop's methods, so that -race names a trespasser
 	value  any
@@ -155,6 +156,16 @@ func (l *Loop) end() {
 	l.state.CompareAndSwap(loopRunning, loopIdle)
 }
 
+// leave is end of what runs callbacks. A panic, or the end of the goroutine, must leave
+// terminals to their users.
+func (l *Loop) leave() {
+	if !l.whole {
+		l.restoreTerminals()
+	}
+	l.whole = false
+	l.end()
+}
+
 // RunMode is how long Run runs, uv_run_mode.
 type RunMode int
 
@@ -170,7 +181,7 @@ func (l *Loop) Run(mode RunMode) (more bool, err error) {
 	if err := l.begin(); err != nil {
 		return false, err
 	}
-	defer l.end()
+	defer l.leave()
 	if mode == RunNoWait {
 		l.once(0, false)
 	}
@@ -180,6 +191,7 @@ func (l *Loop) Run(mode RunMode) (more bool, err error) {
 			break
 		}
 	}
+	l.whole = true
 	l.stop.Store(false)
 	return l.alive(), nil
 }
@@ -190,11 +202,12 @@ func (l *Loop) RunForever(ctx context.Context) error {
 	if err := l.begin(); err != nil {
 		return err
 	}
-	defer l.end()
+	defer l.leave()
 	defer context.AfterFunc(ctx, l.Wake)()
 	for !l.stop.Load() && ctx.Err() == nil {
 		l.once(Forever, false)
 	}
+	l.whole = true
 	if l.stop.Swap(false) {
 		return nil
 	}
@@ -208,8 +221,9 @@ func (l *Loop) Poll(timeout time.Duration) error {
 	if err := l.begin(); err != nil {
 		return err
 	}
-	defer l.end()
+	defer l.leave()
 	l.once(timeout, false)
+	l.whole = true
 	return nil
 }
 

@@ -107,8 +107,8 @@ func TestLoop(t *testing.T) {
 	t.Run("UV-009", func(t *testing.T) { // Once waits for one thing
 		eachWait(t, func(t *testing.T, l *uv.Loop) {
 			fired := 0
-			require.NoError(t, newTimer(t, l).Start(20*time.Millisecond, 0, func() { fired++ }))
 			start := time.Now()
+			require.NoError(t, newTimer(t, l).Start(20*time.Millisecond, 0, func() { fired++ }))
 			require.False(t, run(t, l, uv.RunOnce))
 			require.GreaterOrEqual(t, time.Since(start), 20*time.Millisecond)
 			require.Equal(t, 1, fired)

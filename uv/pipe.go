@@ -113,6 +113,37 @@ func (p *Pipe) ConnectContext(ctx context.Context, name string, done func(error)
 	return nil
 }
 
+// PipeMode is what everybody may do with a Unix domain socket.
+type PipeMode int
+
+// The modes of a Pipe.
+const (
+	PipeReadable PipeMode = 1 << iota
+	PipeWritable
+)
+
+// Chmod lets everybody read, or write, the file that the socket is bound to;
+// uv_pipe_chmod. It waits for the file system. The errors are ErrClosed, EBADF without a
+// socket, EINVAL for no mode and for a socket without a file, and those of the system.
+func (p *Pipe) Chmod(mode PipeMode) error {
+	if err := p.check("Pipe.Chmod"); err != nil {
+		return err
+	}
+	return p.result("chmod", p.loop.b.PipeChmod(p.id(), int(mode)))
+}
+
+// SetPendingInstances matters on Windows only; uv_pipe_pending_instances. The error is
+// ErrClosed, or EINVAL for a negative number.
+func (p *Pipe) SetPendingInstances(n int) error {
+	if err := p.check("Pipe.SetPendingInstances"); err != nil {
+		return err
+	}
+	if n < 0 {
+		return p.fail("pending_instances", int(EINVAL))
+	}
+	return nil
+}
+
 // LocalAddr is the path that the socket is bound to, "" without one; uv_pipe_getsockname.
 func (p *Pipe) LocalAddr() (string, error) { return p.name("getsockname", false) }
 

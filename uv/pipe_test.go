@@ -112,7 +112,34 @@ func TestPipe(t *testing.T) {
 			}
 		})
 	}
-	t.Run("UV-086", func(t *testing.T) { // descriptors from outside, a Go socket as the peer
+	t.Run("UV-086", func(t *testing.T) { // both ends of pipes, files of Go's as the peers
+		l := newLoop(t)
+		data := pattern(1 << 20)
+		there, err := uv.PipePair(true, false)
+		require.NoError(t, err)
+		back, err := uv.PipePair(false, true)
+		require.NoError(t, err)
+		r, w := newPipe(t, l), newPipe(t, l)
+		require.NoError(t, r.OpenFD(there[0]))
+		require.NoError(t, w.OpenFD(back[1]))
+		go func() {
+			in, out := os.NewFile(back[0], "in"), os.NewFile(there[1], "out")
+			defer in.Close()
+			defer out.Close()
+			all, err := io.ReadAll(io.LimitReader(in, int64(len(data))))
+			assert.NoError(t, err)
+			_, err = out.Write(all)
+			assert.NoError(t, err)
+		}()
+		var got []byte
+		var end error
+		require.NoError(t, r.ReadStart(func(b []byte, err error) { got = append(got, b...); end = err }))
+		require.NoError(t, w.Write(data, nil))
+		until(t, l, "all bytes back", func() bool { return end != nil })
+		require.ErrorIs(t, end, io.EOF)
+		require.True(t, bytes.Equal(data, got))
+	})
+	t.Run("descriptors from outside, a Go socket as the peer", func(t *testing.T) {
 		l := newLoop(t)
 		fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 		require.NoError(t, err)

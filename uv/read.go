@@ -117,6 +117,9 @@ func (s *Stream) deliverLate() {
 	}
 	if p := s.late; p != nil && p.err != nil && len(p.data) == 0 && s.flags&streamReading != 0 {
 		s.flags &^= streamReading
+		if s.kind == TTYHandle && p.err == errReadEOF {
+			s.late = nil // somebody has typed it, and may type on
+		}
 		s.loop.calls++
 		s.h.OnRead(nil, p.err) // and p stays: the next ReadStart reports the same
 	}
@@ -172,7 +175,7 @@ func (s *Stream) pull() {
 		l.calls++
 		s.h.OnRead(l.pulled[:n:n], nil)
 	case n < 0:
-		s.readEnd(s.fail("read", n))
+		s.readEnd(s.readError(n))
 	}
 }
 
@@ -190,7 +193,7 @@ func (s *Stream) Pull(p []byte) int {
 	}
 	n := s.readNow(p)
 	if n < 0 {
-		err := s.fail("read", n)
+		err := s.readError(n)
 		l.later(func() { s.readEnd(err) })
 		return 0
 	}
@@ -216,8 +219,11 @@ func (s *Stream) readNow(p []byte) int {
 	return s.loop.b.Read(s.id(), p)
 }
 
-// noRawFD is the descriptor of a stream that the bridge alone reads and writes.
-const noRawFD = -1
+// Descriptors of streams that the bridge alone reads and writes.
+const (
+	noRawFD = -1
+	ipcFD   = -2 // of a Pipe that passes handles
+)
 
 // rawFD is the descriptor for rawRead and rawWrite, not positive if there is none to use.
 func (s *Stream) rawFD() int {
@@ -242,6 +248,13 @@ func (s *Stream) readEnd(err error) {
 	if s.flags&streamLateQueued == 0 {
 		s.deliverLate()
 	}
+}
+
+func (s *Stream) readError(code int) error {
+	if code == int(EOF) {
+		return errReadEOF
+	}
+	return s.fail("read", code)
 }
 
 var errReadEOF error = &Error{Op: "read", Errno: EOF}

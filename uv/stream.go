@@ -2,8 +2,8 @@
 
 package uv
 
-// Streams: what TCP connections and pipes share. Reading is in read.go, writing in
-// write.go, listening in listen.go.
+// Streams: what TCP connections, pipes and terminals share. Reading is in read.go,
+// writing in write.go, listening in listen.go.
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ const (
 	streamLateQueued
 )
 
-// Stream is the common part of TCP and Pipe, uv_stream_t.
+// Stream is the common part of TCP, Pipe and TTY, uv_stream_t.
 type Stream struct {
 	handle
 	h        StreamHandler
@@ -59,10 +59,13 @@ type streamRequests struct {
 	listener  *listener
 }
 
-// Handle is the TCP or the Pipe that the stream is part of: all of it.
+// Handle is the TCP, the Pipe or the TTY that the stream is part of: all of it.
 func (s *Stream) Handle() Handle {
-	if s.kind == PipeHandle {
+	switch s.kind {
+	case PipeHandle:
 		return (*Pipe)(unsafe.Pointer(s))
+	case TTYHandle:
+		return (*TTY)(unsafe.Pointer(s))
 	}
 	return (*TCP)(unsafe.Pointer(s))
 }
@@ -236,7 +239,7 @@ func (s *Stream) SetBlocking(on bool) error {
 		return err
 	}
 	s.loop.flush()
-	s.fd = noRawFD
+	s.fd = min(s.fd, noRawFD)
 	return s.result("set_blocking", s.loop.b.SetBlocking(s.id(), on))
 }
 

@@ -7,6 +7,7 @@ package uv
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"syscall"
 	"time"
@@ -172,6 +173,27 @@ func (t *TCP) SetKeepAlive(on bool, delay time.Duration) error {
 		return t.fail("keepalive", int(EINVAL))
 	}
 	return t.result("keepalive", t.loop.b.TCPKeepAlive(t.id(), on, seconds(delay)))
+}
+
+// SetKeepAliveConfig sets SO_KEEPALIVE, how long the connection is idle before the first
+// probe, the time between probes, and how many may stay without an answer;
+// uv_tcp_keepalive_ex. As in package net 0 is 15 seconds, 15 seconds and 9, and what is
+// negative stays as it is. The error is ErrNotSupported before libuv 1.52.
+func (t *TCP) SetKeepAliveConfig(c net.KeepAliveConfig) error {
+	if err := t.check("TCP.SetKeepAliveConfig"); err != nil {
+		return err
+	}
+	every := func(d time.Duration) int {
+		if d == 0 {
+			return 15
+		}
+		return seconds(max(d, -time.Second))
+	}
+	count := c.Count
+	if count == 0 {
+		count = 9
+	}
+	return t.result("keepalive", t.loop.b.TCPKeepAliveEx(t.id(), c.Enable, every(c.Idle), every(c.Interval), count))
 }
 
 // seconds rounds up.

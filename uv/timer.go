@@ -83,9 +83,9 @@ func (t *Timer) disarm() {
 	}
 }
 
-// Again restarts a repeating timer with its repeat as timeout, and stops one that does
-// not repeat; uv_timer_again. The error is ErrClosed, or EINVAL if the timer was never
-// started.
+// Again restarts a repeating timer with its repeat as timeout, and leaves one that does
+// not repeat as it is; uv_timer_again, as libuv does it, whatever it says of it. The
+// error is ErrClosed, or EINVAL if the timer was never started.
 func (t *Timer) Again() error {
 	if err := t.check("Timer.Again"); err != nil {
 		return err

@@ -187,6 +187,18 @@ func TestTimer(t *testing.T) {
 		require.Equal(t, 3, fired)
 		require.False(t, timer.IsActive())
 	})
+	t.Run("Again leaves one alone that does not repeat", func(t *testing.T) {
+		l := newLoop(t)
+		timer, fired := newTimer(t, l), 0
+		require.NoError(t, timer.Start(5*time.Millisecond, 0, func() { fired++ }))
+		due := timer.DueIn()
+		require.NoError(t, timer.Again())
+		require.True(t, timer.IsActive())
+		require.LessOrEqual(t, timer.DueIn(), due)
+		until(t, l, "the call", func() bool { return fired == 1 })
+		require.NoError(t, timer.Again())
+		require.False(t, timer.IsActive())
+	})
 	t.Run("Start without a function", func(t *testing.T) {
 		require.ErrorIs(t, newTimer(t, newLoop(t)).Start(0, 0, nil), uv.EINVAL)
 	})

@@ -203,6 +203,17 @@ func (s *Stream) direct(p []byte) {
 	if left < 0 && failed < 0 && failed != int(EAGAIN) && failed != int(EINTR) {
 		left = failed // the first of two errors tells more
 	}
+	n := len(p)
+	if op >= 0 {
+		n += int(s.gathered)
+	}
+	s.offered(left, n)
+}
+
+// offered takes in what the bridge says of n bytes: how many it keeps, or why writing has
+// failed.
+func (s *Stream) offered(left, n int) {
+	l := s.loop
 	if left >= 0 {
 		s.queued += left
 		l.stirred()
@@ -212,10 +223,7 @@ func (s *Stream) direct(p []byte) {
 		return
 	}
 	s.flags |= streamWriteFailed
-	s.queued += len(p) // the kernel has not taken them, until writeFailed tells why
-	if op >= 0 {
-		s.queued += int(s.gathered)
-	}
+	s.queued += n // the kernel has not taken them, until writeFailed tells why
 	err := s.fail("write", left)
 	l.later(func() { s.writeFailed(err) })
 }
@@ -265,6 +273,40 @@ func (s *Stream) TryWrite(p []byte) (int, error) {
 	n := s.loop.b.TryWrite(s.id(), p)
 	if n < 0 {
 		return 0, s.fail("try_write", n)
+	}
+	return n, nil
+}
+
+// tryBytesMax is how much TryWriteV writes by one system call: small pieces are copied
+// for that.
+const tryBytesMax = 64 * 1024
+
+// TryWriteV is TryWrite of several pieces in order.
+func (s *Stream) TryWriteV(bufs [][]byte) (int, error) {
+	if _, err := s.TryWrite(nil); err != nil || len(bufs) == 0 {
+		return 0, err
+	}
+	var some []byte
+	n := 0
+	for len(bufs) > 0 {
+		p := bufs[0]
+		bufs = bufs[1:]
+		if len(bufs) > 0 && len(p)+len(bufs[0]) <= tryBytesMax {
+			some = append(some[:0], p...)
+			for len(bufs) > 0 && len(some)+len(bufs[0]) <= tryBytesMax {
+				some = append(some, bufs[0]...)
+				bufs = bufs[1:]
+			}
+			p = some
+		}
+		k, err := s.TryWrite(p)
+		n += k
+		if err != nil && n == 0 {
+			return 0, err
+		}
+		if k < len(p) {
+			break
+		}
 	}
 	return n, nil
 }

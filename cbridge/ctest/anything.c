@@ -58,22 +58,48 @@ static void any_gathered(br_op *op, const struct sockaddr_in *addr) {
 
 static void any_option(uint64_t id, struct sockaddr_in *addr) {
   struct sockaddr_in group = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xefff0001)};
+  char name[BR_ADDR_BYTES];
   switch (rnd() % 8) {
     case 0: br_udp_group(loop, id, (int)(rnd() % 2), &group, addr, rnd() % 2 ? addr : NULL); break;
     case 1: br_udp_interface(loop, id, addr); break;
     case 2: br_udp_any(loop, id, rnd() % 2 ? AF_INET : AF_INET6, (int)(rnd() % 2)); break;
     case 3: br_udp_open(loop, id, br_fileno(loop, any_id())); break;
-    case 4: br_udp_name(loop, id, (int)(rnd() % 2), &group); break;
+    case 4: br_udp_name(loop, id, (int)(rnd() % 2), name); break;
     case 5: br_udp_open(loop, id, dup(foreign[rnd() % 8])); break;
     default: br_udp_set(loop, id, (int)(rnd() % 5), (int)(rnd() % 2));
   }
 }
 
+// any_ipc makes a pair of pipes that pass handles.
+static void any_ipc(void) {
+  uint64_t a, b;
+  int fds[2];
+  if (sh->handles >= 20 || br_ipc_new(loop, &a) != 0) return;
+  know(a);
+  CHECK(br_ipc_new(loop, &b) == 0);
+  know(b);
+  CHECK(br_socketpair(SOCK_STREAM, 0, 0, 0, fds) == 0);
+  if (br_open(loop, a, fds[0]) != 1) close(fds[0]);  // a poll may still have the number
+  if (br_open(loop, b, fds[1]) != 1) close(fds[1]);
+}
+
+static void any_handle(uint64_t id) {
+  static char bytes[100000];
+  static br_fds fds;
+  int64_t left;
+  for (int i = 0; i < 5; i++) br_ipc_write(loop, id, bytes, rnd() % sizeof bytes, any_id(), &left);
+  br_ipc_try_write(loop, id, bytes, rnd() % 100, any_id());
+  br_ipc_read(loop, id, bytes, rnd() % sizeof bytes, &fds);
+  for (int i = 0; i < fds.n; i++) close(fds.fds[i]);
+  br_tty_mode(loop, id, (int)(rnd() % 5));
+}
+
 static void any_call(struct sockaddr_in *addr) {
   static char bytes[100000];
+  char name[BR_ADDR_BYTES];
   uint64_t id = any_id(), other;
   int value = (int)(rnd() % 3) * 1000;
-  switch (rnd() % 34) {
+  switch (rnd() % 36) {
     case 0:
       if (sh->handles < 20 && br_tcp_new(loop, rnd() % 4 == 0 ? rnd() % 300 : 0, &other) == 0) know(other);
       break;
@@ -84,7 +110,7 @@ static void any_call(struct sockaddr_in *addr) {
     case 3: br_listen(loop, id, 8, 1, (int)(rnd() % 2), (int)(rnd() % 3) - 1, (int)(rnd() % 2)); break;
     case 4: br_tcp_connect(loop, id, addr, sizeof *addr); break;
     case 5:
-      if (br_tcp_name(loop, id, (int)(rnd() % 2), addr) != (int)sizeof *addr) addr->sin_family = AF_INET;
+      if (br_tcp_name(loop, id, (int)(rnd() % 2), name) == (int)sizeof *addr) memcpy(addr, name, sizeof *addr);
       break;
     case 6: br_write(loop, id, -1, bytes, rnd() % sizeof bytes); break;
     case 7: br_try_write(loop, id, bytes, rnd() % 1000); break;
@@ -110,6 +136,8 @@ static void any_call(struct sockaddr_in *addr) {
     case 23: br_recv_start(loop, id); break;
     case 24: any_datagram(id, addr, bytes); break;
     case 25: any_option(id, addr); break;
+    case 26: any_ipc(); break;
+    case 27: any_handle(id); break;
     default: turn(0);
   }
 }

@@ -21,6 +21,8 @@ int main(void) {
       {"accept", scenario_accept},
       {"pipe", scenario_pipe},
       {"failed connect", scenario_failed_connect},
+      {"handles", scenario_handles},
+      {"terminals", scenario_terminals},
       {"poll", scenario_poll},
       {"datagrams", scenario_datagrams},
       {"datagrams that fail", scenario_datagram_failures},

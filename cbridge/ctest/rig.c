@@ -8,6 +8,7 @@ uint32_t nops, consumed;
 seen slots[SLOTS_MAX];
 int told;  // errors in records
 job jobs[JOBS_MAX];
+void (*reads)(uint64_t id) = pull;
 
 seen *of(uint64_t id) { return &slots[(uint32_t)id]; }
 
@@ -49,8 +50,9 @@ static void digest(seen *s, const unsigned char *p, size_t n) {
 }
 
 // pull reads a stream that brings much.
-static void pull(seen *s, uint64_t id) {
+void pull(uint64_t id) {
   static unsigned char buf[100000];
+  seen *s = of(id);
   int64_t n = br_read(loop, id, (char *)buf, sizeof buf);
   if (n < 0) {
     s->failed = (int)n;
@@ -91,7 +93,7 @@ static void take(const br_rec *r) {
   if (r->status < 0 && r->kind != BR_REC_EOF) told++;
   switch (r->kind) {
     case BR_REC_READ: digest(s, (unsigned char *)br_loop_slab(loop) + r->value, (size_t)r->status); break;
-    case BR_REC_READABLE: pull(s, (uint64_t)r->gen << 32 | r->slot); break;
+    case BR_REC_READABLE: reads((uint64_t)r->gen << 32 | r->slot); break;
     case BR_REC_EOF: s->eof++; break;
     case BR_REC_READ_ERROR: s->failed = r->status; break;
     case BR_REC_LEFT: s->left += r->value; break;

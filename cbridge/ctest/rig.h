@@ -47,6 +47,10 @@ typedef struct {
 
 extern job jobs[JOBS_MAX];
 
+// What reads a stream that brings much: pull, unless a scenario changes it.
+extern void (*reads)(uint64_t id);
+
+void pull(uint64_t id);
 seen *of(uint64_t id);
 br_op *submit(int kind, uint64_t id);
 void know(uint64_t id);

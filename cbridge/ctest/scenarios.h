@@ -15,6 +15,9 @@ void scenario_accept(void);
 void scenario_pipe(void);
 void scenario_failed_connect(void);
 
+void scenario_handles(void);
+void scenario_terminals(void);
+
 void scenario_poll(void);
 
 void scenario_datagrams(void);
