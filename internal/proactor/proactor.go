@@ -7,6 +7,7 @@
 //	stream.go    Stream          connected byte streams: what the two above make
 //	datagram.go  DatagramOpener  endpoints of datagrams
 //	watch.go     Watcher         descriptors of the program's
+//	process.go   Spawner         programs that run as children
 //	work.go      Worker          functions that block
 //	resolve.go   Resolver        the numbers behind names, and back
 //	file.go      Filer           the file system
@@ -31,6 +32,7 @@ type Proactor interface {
 	Connector
 	DatagramOpener
 	Watcher
+	Spawner
 	Worker
 	Resolver
 	Filer

@@ -59,6 +59,7 @@ func Run(t *testing.T, newProactor New) {
 		{"Watch", watchCases},
 		{"Datagram", datagramCases},
 		{"Datagram's edges", datagramEdgeCases},
+		{"Process", processCases},
 		{"Work", workCases},
 		{"Resolve", resolveCases},
 		{"File", fileCases},

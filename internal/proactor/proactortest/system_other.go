@@ -45,3 +45,6 @@ func rawFill(*testing.T, int)                     {}
 func rawError(*testing.T, int, syscall.Errno)     {}
 func rawBlocking(*testing.T, int, bool)           {}
 func requireBlocking(*testing.T, int, bool)       {}
+
+func rawKill(int) error              { return syscall.ESRCH }
+func rawSession(*testing.T, int) int { return 0 }

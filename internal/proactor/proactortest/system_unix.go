@@ -257,3 +257,14 @@ func requireBlocking(t *testing.T, fd int, on bool) {
 	require.Zero(t, errno)
 	require.Equal(t, on, flags&syscall.O_NONBLOCK == 0)
 }
+
+// rawKill asks whether there is a process of the number.
+func rawKill(pid int) error { return syscall.Kill(pid, 0) }
+
+// rawSession is the group of a process that leads one, as the leader of a session does.
+func rawSession(t *testing.T, pid int) int {
+	t.Helper()
+	group, err := syscall.Getpgid(pid)
+	require.NoError(t, err)
+	return group
+}
