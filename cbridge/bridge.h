@@ -65,7 +65,7 @@ enum {
 };
 
 // Kinds of handles. Those of streams come first.
-enum { BR_KIND_TCP = 1, BR_KIND_PIPE, BR_KIND_TTY, BR_KIND_POLL, BR_KIND_UDP };
+enum { BR_KIND_TCP = 1, BR_KIND_PIPE, BR_KIND_TTY, BR_KIND_POLL, BR_KIND_UDP, BR_KIND_PROCESS };
 
 // Operations. slot and gen say which handle; the other fields are named where they are
 // used.
@@ -137,7 +137,8 @@ enum {
   BR_REC_UNSENT,     // status: datagrams that C keeps, value: their bytes; part of a flush or a direct call
   BR_REC_SENT,       // status: datagrams that had been kept and have left or failed, value: their bytes
   BR_REC_SEND_ERROR, // value: which datagram, counted from 0 for each handle; it precedes its BR_REC_SENT
-  BR_REC_SEND_STUCK  // libuv cannot wait for room: BR_OP_SEND_AGAIN, in a while, tries
+  BR_REC_SEND_STUCK, // libuv cannot wait for room: BR_OP_SEND_AGAIN, in a while, tries
+  BR_REC_EXIT        // of a child, once. status: the signal that has ended it, or 0; value: its exit code
 };
 
 typedef struct {
@@ -457,6 +458,31 @@ int br_try_send(br_loop *l, uint64_t id, const char *p, size_t len, const void *
 // br_try_sends does so with n datagrams in the arena, and returns how many have left, or
 // the error of the first.
 int br_try_sends(br_loop *l, uint64_t id, unsigned off, unsigned n);
+
+// Processes. strings are the file, the directory ("": this process's), and the arguments
+// and variables, as many as how says, each with its NUL. An item tells what the child has
+// as the descriptor of its index: nothing, or /dev/null below 3; a connection to a pipe
+// that has none yet, which may be read or written by the child as the flags say; or a
+// descriptor of this process.
+//
+// br_spawn_child takes as long as the child needs until it runs the file, and tells the
+// errors of all that may fail in it until then: UV_ENOENT, UV_EACCES and the like;
+// UV_EINVAL for a stream that cannot be connected, and UV_ENOTSUP while SIGCHLD is
+// ignored. The caller holds syscall.ForkLock. A handle that is closed does not end its
+// child, which nobody has to wait for then.
+enum { BR_STDIO_IGNORE, BR_STDIO_PIPE, BR_STDIO_FD };
+enum { BR_STDIO_READABLE = 1, BR_STDIO_WRITABLE = 2, BR_STDIO_NONBLOCK = 4 };
+typedef struct {
+  int kind, flags, fd;
+  uint64_t stream;
+} br_stdio_item;
+typedef struct {
+  unsigned args, env;  // their numbers
+  int set_uid, set_gid, detached;
+  uint32_t uid, gid;
+} br_spawn;
+int br_spawn_child(br_loop *l, const char *strings, const br_spawn *how, const br_stdio_item *items, unsigned n, uint64_t *id, int *pid);
+int br_process_kill(br_loop *l, uint64_t id, int sig);  // UV_ESRCH once the child has ended
 
 // br_errno_entry is the i'th error of libuv; the code is 0 behind the last one.
 int br_errno_entry(unsigned i, const char **name, const char **text);

@@ -13,10 +13,11 @@
 
 // DESCRIPTORS is how many descriptors a loop takes: libuv seven with the first loop, from
 // 1.45 on two more for its rings, and package uv and the poller of Go's runtime, which
-// ends the process without, four. Others may take some meanwhile.
+// ends the process without, four. Others may take some meanwhile. Before the first loop
+// the watch of children has taken four, and has asked too.
 enum { DESCRIPTORS = 16 };
 
-static int any_fd(void) {
+int br_fd_any(void) {
 #ifdef SOCK_CLOEXEC
   return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 #else
@@ -27,7 +28,7 @@ static int any_fd(void) {
 int br_descriptors(void) {
   int fds[DESCRIPTORS], n = 0, err = 0;
   while (n < DESCRIPTORS && err == 0) {
-    fds[n] = any_fd();
+    fds[n] = br_fd_any();
     if (fds[n] >= 0) {
       n++;
     } else {
@@ -60,7 +61,7 @@ int br_fd_up(int fd) {
 void br_stdio_take(br_stdio *s) {
   s->n = 0;
   while (s->n <= STDERR_FILENO) {
-    int fd = any_fd();
+    int fd = br_fd_any();
     if (fd < 0) return;
     if (fd > STDERR_FILENO) {
       close(fd);

@@ -57,6 +57,19 @@ void br_handle_ack(br_loop *l, uint32_t slot, uint32_t gen) {
   if (h->state == BR_CLOSED) release(l, h);
 }
 
+static void on_drop(uv_handle_t *u) {
+  br_loop *l = br_loop_of(u);
+  l->open--;
+  br_free((char *)br_of(u) - br_kind_of(l, br_of(u))->before);
+}
+
+void br_handle_drop(br_loop *l, br_handle *h) {
+  br_slot_give(&l->handles, h->slot);
+  l->sh.handles = l->handles.used;
+  l->open++;
+  uv_close(br_uv(h), on_drop);
+}
+
 static void closed(br_loop *l, br_handle *h) {
   if (--h->closing > 0) return;
   br_kind_of(l, h)->closed(l, h);

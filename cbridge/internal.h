@@ -10,6 +10,7 @@
 //   slot      tables of slots with generations
 //   record    the records
 //   fd        numbers of descriptors
+//   child     what all loops share about children
 //   owner     which handle has which descriptor
 //   handle    the life of a handle: its id, closing, the acknowledgement
 //   watch     what the kernel watches
@@ -26,6 +27,7 @@
 //   recv      datagrams that come
 //   send      datagrams that go
 //   udp       sockets for datagrams
+//   process   handles of children
 //   loop      the making and the end of a loop
 //   pool      the start of libuv's threads
 //   job       requests that have no handle
@@ -149,6 +151,8 @@ void br_push_done(br_loop *l, uint32_t slot, uint32_t gen, int status);
 
 // br_descriptors tries whether there are as many as a loop takes.
 int br_descriptors(void);
+// br_fd_any opens something, whose number is the lowest that is free.
+int br_fd_any(void);
 // br_fd_up moves a descriptor that has just been opened above the standard files. It
 // passes on a negative number, or gives one with errno.
 int br_fd_up(int fd);
@@ -163,6 +167,17 @@ typedef struct {
 
 void br_stdio_take(br_stdio *s);
 void br_stdio_give(br_stdio *s);
+
+// child.c
+
+// br_child_watch makes sure that libuv hears of ended children; UV_ENOTSUP while SIGCHLD
+// is ignored.
+int br_child_watch(void);
+// br_child_birth precedes a fork of this thread's, whose child will have so many
+// descriptors; 0 follows it.
+void br_child_birth(int descriptors);
+// br_child_forget is for a child whose end nobody wants to hear of.
+void br_child_forget(int pid);
 
 // owner.c
 
@@ -225,6 +240,8 @@ void br_on_own_close(uv_handle_t *u);
 // br_handle_close_also closes a further libuv handle, whose data is the slot of h.
 void br_handle_close_also(br_handle *h, uv_handle_t *u);
 void br_handle_ack(br_loop *l, uint32_t slot, uint32_t gen);
+// br_handle_drop closes a handle that Go has not heard of. Its slot is free at once.
+void br_handle_drop(br_loop *l, br_handle *h);
 
 static inline uv_handle_t *br_uv(br_handle *h) { return (uv_handle_t *)(h + 1); }
 static inline br_handle *br_of(const void *uv) { return (br_handle *)uv - 1; }
@@ -478,5 +495,8 @@ void br_unsent_free(br_loop *l, br_udp *u);
 
 // udp.c
 extern const br_kind br_udp_kind;
+
+// process.c
+extern const br_kind br_process_kind;
 
 #endif

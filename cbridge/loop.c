@@ -17,6 +17,7 @@ static const br_kind *const kinds[] = {
     [BR_KIND_TTY] = &br_tty_kind,
     [BR_KIND_POLL] = &br_poll_kind,
     [BR_KIND_UDP] = &br_udp_kind,
+    [BR_KIND_PROCESS] = &br_process_kind,
 };
 
 // on_bell ends a wait. The descriptor's number is the handle's data.
@@ -82,7 +83,8 @@ static int uv_open(br_loop *l) {
 
 static int loop_init(br_loop *l) {
   int fds[2];
-  int err = br_descriptors();
+  int err = br_child_watch();  // before there can be a child
+  if (err == 0 || err == UV_ENOTSUP) err = br_descriptors();
   if (err == 0) err = wake_open(fds);
   if (err != 0) return err;
   l->wake_rd = fds[0];

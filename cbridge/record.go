@@ -35,6 +35,7 @@ const (
 	RecSent        = C.BR_REC_SENT
 	RecSendError   = C.BR_REC_SEND_ERROR
 	RecSendStuck   = C.BR_REC_SEND_STUCK
+	RecExit        = C.BR_REC_EXIT
 )
 
 // Record is one completion, br_rec.

@@ -37,6 +37,8 @@ var children = map[string]func(args []string) error{
 	"interrupt": func([]string) error { return childInterrupt() },
 	"places":    func([]string) error { return childPlaces() },
 	"priority":  func([]string) error { return childPriority() },
+	"limit":     func([]string) error { return childLimit() },
+	"uid":       func([]string) error { return childUID() },
 
 	"ipc emfile": func([]string) error { return childIPCOutOfDescriptors() },
 	"tty exit":   func([]string) error { return childTTYExit() },

@@ -2,7 +2,56 @@
 
 package uv
 
-import "syscall"
+// Children. The bridge makes them with uv_spawn, inside the call that asks for one: it
+// returns when the child runs its program, or with the error that keeps it from that.
+// What a child is to have is in process_spawn.go.
+
+import (
+	"syscall"
+
+	"github.com/seed-a026a017/asyncio/cbridge"
+)
+
+// Process is a child, active until it has ended; uv_process_t. Close forgets the child,
+// and does not end it; its end is then waited for in silence.
+type Process struct {
+	bridged
+	pid    int
+	exited func(ExitStatus)
+}
+
+// ExitStatus is how a child has ended.
+type ExitStatus struct {
+	Code   int            // 0 if a signal ended it
+	Signal syscall.Signal // 0: it exited
+}
+
+// PID is the number of the child; uv_process_get_pid. Once the child has ended the system
+// may give it to another process.
+func (p *Process) PID() int { return p.pid }
+
+// Kill sends a signal to the child; 0 asks whether it is there; uv_process_kill. The
+// errors are ErrClosed, ESRCH once the child has ended, EINVAL and EPERM.
+func (p *Process) Kill(sig syscall.Signal) error {
+	if err := p.check("Process.Kill"); err != nil {
+		return err
+	}
+	return p.result("kill", p.loop.b.ProcessKill(p.id(), int(sig)))
+}
+
+func (p *Process) record(r cbridge.Record) {
+	if r.Kind != cbridge.RecExit || p.state != handleOpen {
+		return
+	}
+	exited := p.exited
+	p.exited = nil
+	p.loop.calls++
+	if exited != nil {
+		exited(ExitStatus{Code: int(r.Value), Signal: syscall.Signal(r.Status)})
+	}
+}
+
+func (p *Process) ended() { p.exited = nil }
 
 // Kill sends a signal to a process, or to those that kill(2) says of another number; sig
 // 0 asks whether it is there; uv_kill. Any goroutine.
@@ -16,3 +65,8 @@ func Kill(pid int, sig syscall.Signal) error {
 	}
 	return nil
 }
+
+// DisableStdioInheritance keeps programs that this process starts by other means than
+// Spawn from inheriting descriptors that it has itself inherited;
+// uv_disable_stdio_inheritance. It is best called first of all. Any goroutine.
+func DisableStdioInheritance() { cbridge.DisableStdioInheritance() }

@@ -1,0 +1,262 @@
+// Children: what all loops of the process share about them.
+//
+// The watch. libuv hears of an ended child by SIGCHLD. It installs its handler when the
+// first watcher of a signal starts, without SA_ONSTACK, which on the small stack of a
+// goroutine is a matter of luck: 1,500 spawns beside 200 busy goroutines crashed twice in
+// two runs. When the last watcher stops it sets the signal to its default, and Go hears
+// no more of it. So one watcher is started before the first child, on a loop that nobody
+// runs or closes, and then on_child takes the place of libuv's handler, calls it, and
+// calls Go's, so that os/signal hears of SIGCHLD as ever. The loop that nobody runs would
+// have its pipe filled, so what libuv writes there goes to /dev/null.
+//
+// The forgotten. A handle that is closed forgets its child, and libuv would not wait for
+// it any more. on_child does, so that none stays behind as a zombie.
+//
+// The birth. uv_spawn forks, and what must be so in the child before libuv goes on there
+// is done by a handler of pthread_atfork.
+#define _GNU_SOURCE  // dup3, dirent64
+#include "internal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+
+// The forgotten: their numbers in blocks that are never freed, so that a handler may walk
+// them. 0 is a free place, a negative number one that is being asked about.
+enum { BLOCK = 64 };
+
+typedef struct block {
+  atomic_int pids[BLOCK];
+  struct block *_Atomic next;
+} block;
+
+static block first;
+static atomic_int forgotten;  // places that are taken
+static atomic_uint rounds;    // calls of reap
+
+static void ask(atomic_int *place) {
+  int pid = atomic_load(place);
+  if (pid <= 0 || !atomic_compare_exchange_strong(place, &pid, -pid)) return;
+  if (waitpid(pid, NULL, WNOHANG) == 0) {
+    atomic_store(place, pid);
+    return;
+  }
+  atomic_store(place, 0);
+  atomic_fetch_sub(&forgotten, 1);
+}
+
+// reap asks about all. Of two at a time, each skips what the other one asks about, which
+// may have ended since; then the one that sees that there was another begins anew.
+static void reap(void) {
+  if (atomic_load(&forgotten) == 0) return;
+  unsigned round = atomic_fetch_add(&rounds, 1) + 1, seen;
+  do {
+    seen = round;
+    for (block *b = &first; b != NULL; b = atomic_load(&b->next)) {
+      for (int i = 0; i < BLOCK; i++) ask(&b->pids[i]);
+    }
+    round = atomic_load(&rounds);
+  } while (round != seen);
+}
+
+static int place(block *b, int pid) {
+  for (int i = 0; i < BLOCK; i++) {
+    int none = 0;
+    if (atomic_compare_exchange_strong(&b->pids[i], &none, pid)) return 1;
+  }
+  return 0;
+}
+
+// next is the block behind b. Two threads may make one at the same time.
+static block *next(block *b) {
+  block *n = atomic_load(&b->next);
+  if (n != NULL) return n;
+  block *fresh = calloc(1, sizeof *fresh);
+  if (fresh == NULL || atomic_compare_exchange_strong(&b->next, &n, fresh)) return fresh;
+  free(fresh);
+  return n;
+}
+
+void br_child_forget(int pid) {
+  atomic_fetch_add(&forgotten, 1);
+  block *b = &first;
+  while (b != NULL && !place(b, pid)) b = next(b);
+  if (b == NULL) atomic_fetch_sub(&forgotten, 1);  // without memory it becomes a zombie
+  reap();
+}
+
+#ifdef __linux__
+
+static pthread_mutex_t watching = PTHREAD_MUTEX_INITIALIZER;
+static int watched;
+static struct sigaction gos, libuvs;  // the handlers before the watch, and libuv's
+
+static void on_child(int sig, siginfo_t *info, void *context) {
+  int err = errno;
+  libuvs.sa_handler(sig);
+  reap();
+  if (gos.sa_flags & SA_SIGINFO) {
+    gos.sa_sigaction(sig, info, context);
+  } else if (gos.sa_handler != SIG_DFL && gos.sa_handler != SIG_IGN) {
+    gos.sa_handler(sig);
+  }
+  errno = err;
+}
+
+static int install(void) {
+  struct sigaction a = {.sa_sigaction = on_child, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+  sigfillset(&a.sa_mask);
+  return sigaction(SIGCHLD, &a, NULL) == 0 ? 0 : uv_translate_sys_error(errno);
+}
+
+static void on_signal(uv_signal_t *s, int sig) {
+  (void)s;
+  (void)sig;
+}
+
+// hush lets nothing come of what libuv writes to the pipe of a loop. Without /dev/null
+// the pipe fills, which libuv does not mind.
+static void hush(uv_loop_t *u) {
+  int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  dup3(fd, u->signal_pipefd[1], O_CLOEXEC);
+  close(fd);
+}
+
+// start_watcher starts the watcher that is never stopped.
+static int start_watcher(void) {
+  static uv_loop_t *u;  // a root, for those who look for leaks
+  u = br_alloc(uv_loop_size());
+  int err = uv_loop_init(u);
+  if (err != 0) {
+    br_free(u);
+    return err;
+  }
+  uv_signal_t *s = br_alloc(uv_handle_size(UV_SIGNAL));
+  uv_signal_init(u, s);
+  hush(u);
+  return uv_signal_start(s, on_signal, SIGCHLD);
+}
+
+static int watch(void) {
+  br_stdio s;
+  int err = br_descriptors();
+  if (err != 0) return err;
+  br_stdio_take(&s);
+  br_count_none(1);
+  err = start_watcher();
+  br_count_none(0);
+  br_stdio_give(&s);
+  if (err == 0) sigaction(SIGCHLD, NULL, &libuvs);
+  return err != 0 ? err : install();
+}
+
+// In place of on_child there may be Go's own handler again, after signal.Ignore and
+// signal.Notify. Any other is thought to call the one that it has found.
+static int look(void) {
+  struct sigaction now;
+  sigaction(SIGCHLD, NULL, &now);
+  int plain = (now.sa_flags & SA_SIGINFO) == 0;
+  if ((plain && now.sa_handler == SIG_IGN) || now.sa_flags & SA_NOCLDWAIT) return UV_ENOTSUP;
+  if (!watched) {
+    gos = now;
+    int err = watch();
+    watched = err == 0;
+    return err;
+  }
+  int back = plain ? now.sa_handler == SIG_DFL : now.sa_sigaction == gos.sa_sigaction;
+  return back ? install() : 0;
+}
+
+int br_child_watch(void) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_mutex_lock(&watching);
+  int err = look();
+  pthread_mutex_unlock(&watching);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return err;
+}
+
+static struct rlimit began;  // RLIMIT_NOFILE before Go has raised it
+
+__attribute__((constructor)) static void begin(void) { getrlimit(RLIMIT_NOFILE, &began); }
+
+static _Thread_local int birth;  // while this thread spawns: how many descriptors the child has
+
+// close_later lets exec close a descriptor.
+static void close_later(int fd) {
+  if (fd > STDERR_FILENO) fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+// close_each_later does so with all that there are.
+static void close_each_later(void) {
+  int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  for (int fd = 0; dir < 0 && fd < 1 << 16; fd++) close_later(fd);
+  alignas(8) char buf[2048];
+  struct dirent64 *d;
+  long n;
+  while ((n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0) {
+    for (long at = 0; at < n; at += d->d_reclen) {
+      int fd = 0;
+      d = (void *)(buf + at);
+      for (const char *s = d->d_name; *s >= '0' && *s <= '9'; s++) fd = fd * 10 + *s - '0';
+      close_later(fd);
+    }
+  }
+  close(dir);
+}
+
+// keep_none lets exec close every descriptor above the standard files, unless libuv says
+// otherwise of it later. Before Linux 5.11 they are looked up.
+static void keep_none(void) {
+#ifdef SYS_close_range
+  if (syscall(SYS_close_range, 3U, ~0U, 4U) == 0) return;  // CLOSE_RANGE_CLOEXEC
+#endif
+  close_each_later();
+}
+
+// in_child runs between fork and what libuv does in the child. All is safe there.
+static void in_child(void) {
+  if (birth == 0) return;
+  keep_none();
+  struct rlimit now;
+  if (getrlimit(RLIMIT_NOFILE, &now) == 0) {
+    rlim_t want = began.rlim_cur > (rlim_t)birth ? began.rlim_cur : (rlim_t)birth;
+    if (want < now.rlim_max || now.rlim_max == RLIM_INFINITY) {
+      now.rlim_cur = want;
+    } else {
+      now.rlim_cur = now.rlim_max;
+    }
+    setrlimit(RLIMIT_NOFILE, &now);
+  }
+  for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++) signal(sig, SIG_DFL);  // libuv has the others
+}
+
+static void on_fork(void) { pthread_atfork(NULL, NULL, in_child); }
+
+void br_child_birth(int descriptors) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, on_fork);
+  birth = descriptors;
+}
+
+#else
+
+// Elsewhere libuv asks the kernel's queue for ended children, and spawns them without a
+// fork that could be seen.
+int br_child_watch(void) { return 0; }
+
+void br_child_birth(int descriptors) { (void)descriptors; }
+
+#endif
