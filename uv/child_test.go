@@ -42,6 +42,7 @@ var children = map[string]func(args []string) error{
 
 	"ipc emfile": func([]string) error { return childIPCOutOfDescriptors() },
 	"tty exit":   func([]string) error { return childTTYExit() },
+	"tty size":   func([]string) error { return childTTYSize() },
 	"udp stdin":  func([]string) error { return childUDPStdin() },
 	"udp emfile": func([]string) error { return childUDPOutOfDescriptors() },
 }

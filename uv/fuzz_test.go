@@ -48,6 +48,7 @@ type stream interface {
 	Write([]byte, func(error)) error
 	WriteV([][]byte, func(error)) error
 	TryWrite([]byte) (int, error)
+	TryWriteV([][]byte) (int, error)
 	Flush() error
 	CloseWrite(func(error)) error
 	Abort()
@@ -128,6 +129,8 @@ func (m *machine) step() {
 	switch h := h.(type) {
 	case stream:
 		m.anyHandle(op, h, func() { m.stream(h) })
+	case *uv.TTY:
+		m.anyHandle(op, h, func() { m.tty(h) })
 	case *uv.Timer:
 		m.anyHandle(op, h, func() { m.timer(h) })
 	case interface {
@@ -176,7 +179,7 @@ func (m *machine) anyHandle(op int, h uv.Handle, special func()) {
 
 func (m *machine) make(at int) {
 	var h uv.Handle
-	switch m.next() % 17 {
+	switch m.next() % 21 {
 	case 0, 1, 2, 3:
 		h, _ = m.l.NewTCP()
 	case 4, 5:
@@ -203,6 +206,10 @@ func (m *machine) make(at int) {
 		}
 	case 14, 15, 16:
 		h = m.makeUDP()
+	case 17, 18, 19:
+		h = m.makeIPC()
+	case 20:
+		h = m.makeTTY()
 	}
 	if h != nil {
 		m.handles[at] = h
@@ -323,6 +330,7 @@ func (m *machine) stream(s stream) {
 		begun(s.WriteV([][]byte{{1}, make([]byte, 20_000), {2}}, f))
 	case 8:
 		s.TryWrite(make([]byte, m.next()))
+		s.TryWriteV([][]byte{make([]byte, m.next()), make([]byte, m.next()*300)})
 	case 9:
 		s.Flush()
 	case 10:
@@ -453,7 +461,7 @@ func (m *machine) pipe(p *uv.Pipe) {
 	if m.next()%4 == 0 {
 		path = fmt.Sprintf("@uv-fuzz-%d-%d", os.Getpid(), m.next()%4)
 	}
-	switch m.next() % 4 {
+	switch m.next() % 8 {
 	case 0:
 		p.Bind(path)
 	case 1:
@@ -464,6 +472,8 @@ func (m *machine) pipe(p *uv.Pipe) {
 	case 3:
 		p.LocalAddr()
 		p.RemoteAddr()
+	default:
+		m.ipc(p)
 	}
 }
 

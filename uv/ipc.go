@@ -61,7 +61,7 @@ func (p *Pipe) WriteHandle(b []byte, h Handle, done func(error)) error {
 		}
 		return err
 	}
-	p.loop.flush()
+	p.Flush()
 	left, code := p.loop.b.IPCWrite(p.id(), b, with)
 	if code != 0 && p.flags&streamWriteFailed == 0 {
 		return p.fail("write", code)
@@ -109,14 +109,13 @@ func (p *Pipe) passable(op string, b []byte, h Handle) (uint64, error) {
 		if h != nil {
 			c = &h.handle
 		}
-	case *Stream:
-		if h != nil && h.kind != TTYHandle {
-			c = &h.handle
-		}
 	case *UDP:
 		if h != nil {
 			c = &h.handle
-			h.sendGathered() // which binds
+		}
+	case *Stream: // of one of them
+		if h != nil && h.kind != TTYHandle {
+			c = &h.handle
 		}
 	}
 	switch {
@@ -124,6 +123,9 @@ func (p *Pipe) passable(op string, b []byte, h Handle) (uint64, error) {
 		return 0, p.fail(op, int(EINVAL))
 	case c.state != handleOpen:
 		return 0, ErrClosed
+	}
+	if u, ok := h.(*UDP); ok {
+		u.sendGathered() // which binds
 	}
 	return c.id(), nil
 }

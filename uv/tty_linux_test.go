@@ -291,6 +291,49 @@ func TestTTY(t *testing.T) {
 		cols, rows, err = tty.WinSize()
 		require.NoError(t, err)
 		require.Equal(t, []int{100, 50}, []int{cols, rows})
+		seen := make(chan string)
+		go func() { // as soon as the child has said its first size
+			for s := ""; ; {
+				s += readSome(t, user)
+				if strings.Contains(s, "100 50") {
+					setSize(t, user, 80, 24)
+				}
+				if strings.Contains(s, "80 24") {
+					seen <- s
+					return
+				}
+			}
+		}()
+		require.Equal(t, "hears\n", onTerminal(t, program, "tty size"))
+		<-seen
+	})
+	t.Run("from another goroutine", func(t *testing.T) {
+		l := newLoop(t, uv.WithChecks())
+		_, program := openTerminal(t)
+		tty, p := newTTY(t, l, program), newIPC(t, l)
+		for name, f := range map[string]func(){
+			"Loop.NewTTY":           func() { l.NewTTY(0) },
+			"TTY.SetMode":           func() { tty.SetMode(uv.TTYRaw) },
+			"TTY.WinSize":           func() { tty.WinSize() },
+			"Loop.NewPipeIPC":       func() { l.NewPipeIPC() },
+			"Pipe.WriteHandle":      func() { p.WriteHandle([]byte("x"), p, nil) },
+			"Pipe.TryWriteHandle":   func() { p.TryWriteHandle([]byte("x"), p) },
+			"Pipe.ReadStartHandles": func() { p.ReadStartHandles(func([]byte, []uv.Handle, error) {}) },
+			"Pipe.Chmod":            func() { p.Chmod(uv.PipeReadable) },
+			"Stream.TryWriteV":      func() { tty.TryWriteV([][]byte{{1}}) },
+		} {
+			told := make(chan any)
+			require.NoError(t, newTimer(t, l).Start(0, 0, func() {
+				go func() {
+					defer func() { told <- recover() }()
+					f()
+				}()
+				err, _ := (<-told).(error)
+				require.ErrorIs(t, err, uv.ErrWrongGoroutine)
+				require.ErrorContains(t, err, name)
+			}))
+			require.NoError(t, l.Poll(uv.Forever))
+		}
 	})
 	t.Run("sequences of consoles", func(t *testing.T) {
 		require.NoError(t, uv.SetVTermState(uv.VTermUnsupported))
@@ -324,6 +367,41 @@ func onTerminal(t testing.TB, program int, args ...string) string {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	require.NoError(t, cmd.Run(), "%s", &out)
 	return out.String()
+}
+
+// childTTYSize says the size of its terminal on it, and once more when that changes.
+func childTTYSize() error {
+	l, err := uv.NewLoop()
+	if err != nil {
+		return err
+	}
+	tty, err := l.NewTTY(0)
+	if err != nil {
+		return err
+	}
+	say := func() {
+		cols, rows, err := tty.WinSize()
+		if err != nil {
+			panic(err)
+		}
+		tty.Write(fmt.Appendf(nil, "%d %d\n", cols, rows), nil)
+	}
+	winch, err := l.NewSignal()
+	if err != nil {
+		return err
+	}
+	if err := winch.Start(syscall.SIGWINCH, func(syscall.Signal) {
+		say()
+		tty.CloseWrite(func(error) { l.Stop() }) // no terminal can; but what was written has left
+	}); err != nil {
+		return err
+	}
+	say()
+	if _, err := l.Run(uv.RunDefault); err != nil {
+		return err
+	}
+	fmt.Println("hears")
+	return nil
 }
 
 // childTTYExit uses the terminal on its standard input, and ends without a word.

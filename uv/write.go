@@ -283,6 +283,9 @@ const tryBytesMax = 64 * 1024
 
 // TryWriteV is TryWrite of several pieces in order.
 func (s *Stream) TryWriteV(bufs [][]byte) (int, error) {
+	if err := s.check("Stream.TryWriteV"); err != nil {
+		return 0, err
+	}
 	if _, err := s.TryWrite(nil); err != nil || len(bufs) == 0 {
 		return 0, err
 	}

@@ -190,6 +190,9 @@ func TestPassHandles(t *testing.T) {
 		require.ErrorIs(t, x.WriteHandle(nil, y, none), uv.EINVAL)
 		require.ErrorIs(t, x.WriteHandle([]byte("x"), closed, none), uv.ErrClosed)
 		require.ErrorIs(t, x.WriteHandle([]byte("x"), c, none), uv.EBADF)
+		_, program := openTerminal(t)
+		require.ErrorIs(t, x.WriteHandle([]byte("x"), newTTY(t, l, program), none), uv.EINVAL)
+		require.ErrorIs(t, x.WriteHandle([]byte("x"), &newTTY(t, l, program).Stream, none), uv.EINVAL)
 		require.ErrorIs(t, newIPC(t, l).WriteHandle([]byte("x"), x, none), uv.ENOTCONN)
 		plain := newPipe(t, l)
 		require.ErrorIs(t, plain.WriteHandle([]byte("x"), x, none), uv.EINVAL)
@@ -289,6 +292,24 @@ func TestForeignDescriptors(t *testing.T) {
 			syscall.Close(fd)
 		}
 		until(t, l, "the end", func() bool { return got.err != nil })
+	})
+	t.Run("what the socket's options bring", func(t *testing.T) {
+		const soPassPidFD = 76
+		l := newLoop(t)
+		y, peer := ipcAndPeer(t, l)
+		fd, err := y.Fd()
+		require.NoError(t, err)
+		require.NoError(t, syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_PASSCRED, 1))
+		_ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, soPassPidFD, 1) // since Linux 6.5
+		sock := int(socket(t, syscall.AF_INET))
+		var got mailbag
+		require.NoError(t, y.ReadStartHandles(got.take))
+		before := len(descriptors())
+		sendFDs(t, peer, []byte("a"), sock)
+		until(t, l, "the handle", func() bool { return len(got.handles) == 1 })
+		require.Zero(t, got.lost)
+		require.Len(t, descriptors(), before+1)
+		closeFDs(t, uintptr(sock), peer)
 	})
 	for name, start := range map[string]func(*uv.Pipe, *mailbag) error{
 		"ReadStart": func(p *uv.Pipe, m *mailbag) error {
