@@ -262,7 +262,7 @@ int br_tty_new(br_loop *l, int fd, uint64_t *id) {
   int waits = own < 0 && !(flags & O_NONBLOCK);
   if (own < 0) own = br_fd_copy(fd);
   if (own < 0) return uv_translate_sys_error(errno);
-  br_handle *h;
+  br_handle *h = NULL;
   int err = give(l, own, &h);
   if (waits) fcntl(own, F_SETFL, flags);
   if (err != 0) {
