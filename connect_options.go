@@ -49,6 +49,7 @@ type streamConfig struct {
 	keepAlive bool
 	idle      time.Duration // 0: no limit
 	write     *writeMarks   // nil: the defaults
+	pipe      *pipeEnd      // nil: a connection
 }
 
 // writeMarks is the water marks of the write buffer, in bytes.

@@ -196,6 +196,8 @@ func (s *fileSending) isSeekable() bool {
 // mayWriteFile tells why the transport cannot send a file now.
 func (t *streamTransport) mayWriteFile() error {
 	switch {
+	case t.look().pipe.reads():
+		return t.onlyReads("Sendfile")
 	case t.look().sending != nil:
 		return t.sendfileInProgress("Sendfile")
 	case t.IsClosing():

@@ -73,6 +73,8 @@ type Transport interface {
 	//	"socket"                TransportSocket
 	//	"peercred"              PeerCredentials of a Unix socket, on Linux, until the
 	//	                        connection is lost; asyncio has them by SO_PEERCRED
+	//	"pipe"                  the *os.File of a pipe, which knows nothing else; it is
+	//	                        closed, since its descriptor is the transport's
 	ExtraInfo(key string) any
 	// Loop is the loop of the connection.
 	Loop() *Loop

@@ -44,7 +44,7 @@ func (t *streamTransport) WriteV(bufs [][]byte) error {
 }
 
 // refuses reports whether nothing may be written though the connection is there.
-func (r *rareTransport) refuses() bool { return r.wroteEOF || r.sending != nil }
+func (r *rareTransport) refuses() bool { return r.wroteEOF || r.sending != nil || r.pipe.reads() }
 
 // sizeOf is the number of bytes in bufs.
 func sizeOf(bufs [][]byte) (n int) {
@@ -67,10 +67,12 @@ func (t *streamTransport) written() {
 // lost connection hears of it in the log too, for few look at the error of every write.
 func (t *streamTransport) refuseWrite(n int) error {
 	switch {
+	case t.look().pipe.reads():
+		return t.onlyReads("Write")
 	case t.state != transportLost && t.look().sending != nil:
 		return t.sendfileInProgress("Write")
 	case t.look().wroteEOF:
-		return fmt.Errorf("%w: write to %v after WriteEOF; write first, then send the end", ErrInvalidState, t.RemoteAddr())
+		return fmt.Errorf("%w: write to %v after WriteEOF; write first, then send the end", ErrInvalidState, t)
 	case n == 0:
 		return nil
 	}
@@ -171,6 +173,9 @@ func (t *streamTransport) WriteBufferSize() int {
 
 func (t *streamTransport) WriteEOF() error {
 	t.use("Transport.WriteEOF")
+	if p := t.look().pipe; p != nil {
+		return t.endPipe(p)
+	}
 	if t.state == transportOpen && t.look().sending != nil {
 		return t.sendfileInProgress("WriteEOF")
 	}
@@ -182,4 +187,4 @@ func (t *streamTransport) WriteEOF() error {
 	return nil
 }
 
-func (t *streamTransport) CanWriteEOF() bool { return true }
+func (t *streamTransport) CanWriteEOF() bool { return !t.look().pipe.reads() }

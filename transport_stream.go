@@ -54,6 +54,7 @@ type rareTransport struct {
 	leftover   *leftover    // read, but not delivered since reading was paused
 	idle       *idleWatch   // WithIdleTimeout; nil: no limit
 	sending    *fileSending // a Sendfile in progress, or nil
+	pipe       *pipeEnd     // nil: a connection
 	err        error        // what ConnectionLost will tell
 	wroteEOF   bool
 	lostWrites int // writes to a lost connection
@@ -97,6 +98,10 @@ func newStreamTransport(l *Loop, s proactor.Stream, p Protocol, server *Server, 
 	if c.idle > 0 {
 		t.watchIdle(c.idle)
 	}
+	if c.pipe != nil {
+		t.change().pipe = c.pipe
+		t.readingPaused = c.pipe.writes()
+	}
 	return t
 }
 
@@ -127,7 +132,7 @@ func (t *streamTransport) abandon(l *Loop) {
 // begin tells the protocol of the connection and then reads.
 func (t *streamTransport) begin() {
 	t.connectionMade()
-	if t.IsReading() {
+	if t.IsReading() || t.state == transportOpen && t.look().pipe.writes() {
 		t.stream.ReadStart()
 	}
 }
@@ -215,7 +220,9 @@ func (h *streamHandler) Readable(src proactor.Source) bool {
 
 func (h *streamHandler) EOF() {
 	t := (*streamTransport)(h)
-	if !t.eofReceived() {
+	if p := t.look().pipe; p != nil {
+		t.pipeEnded(p)
+	} else if !t.eofReceived() {
 		t.Close()
 	}
 }
@@ -331,7 +338,7 @@ func (t *streamTransport) PauseReading() {
 
 func (t *streamTransport) ResumeReading() {
 	t.use("Transport.ResumeReading")
-	if t.state != transportOpen || !t.readingPaused {
+	if t.state != transportOpen || !t.readingPaused || t.look().pipe.writes() {
 		return
 	}
 	t.readingPaused = false
@@ -365,6 +372,9 @@ func (t *streamTransport) RemoteAddr() net.Addr { return t.stream.RemoteAddr() }
 func (t *streamTransport) Loop() *Loop          { return t.loop }
 
 func (t *streamTransport) ExtraInfo(key string) any {
+	if p := t.look().pipe; p != nil {
+		return p.extraInfo(key)
+	}
 	switch key {
 	case "sockname":
 		return t.LocalAddr()
@@ -380,8 +390,11 @@ func (t *streamTransport) ExtraInfo(key string) any {
 	return nil
 }
 
-// network is "tcp" or "unix".
+// network is "tcp", "unix" or "pipe".
 func (t *streamTransport) network() string {
+	if t.look().pipe != nil {
+		return "pipe"
+	}
 	if a := t.LocalAddr(); a != nil {
 		return a.Network()
 	}
@@ -390,5 +403,8 @@ func (t *streamTransport) network() string {
 
 // String is for logs: the ends, and what is left to write.
 func (t *streamTransport) String() string {
+	if p := t.look().pipe; p != nil {
+		return fmt.Sprintf("<%v%s bufsize=%d>", p, t.state, t.stream.Buffered())
+	}
 	return fmt.Sprintf("<%s transport%s %v->%v bufsize=%d>", t.network(), t.state, t.LocalAddr(), t.RemoteAddr(), t.stream.Buffered())
 }

@@ -41,14 +41,16 @@ static void on_alloc(uv_handle_t *u, size_t hint, uv_buf_t *buf) {
 // does not ask: it takes a read that does not fill its buffer, and a hang-up that came
 // with the bytes, for the end of the stream. Behind the bytes may be a reset, which only
 // the next read tells, or more bytes: on a Unix socket a read ends with a message that
-// brings descriptors.
+// brings descriptors, and a terminal is read by the line. What is no socket cannot be
+// asked, so it is read once more.
 static int end_of(uv_stream_t *u) {
   uv_os_fd_t fd;
   char c;
   if (uv_fileno((uv_handle_t *)u, &fd) != 0) return UV_EOF;
   ssize_t n = recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
   if (n >= 0) return n > 0 ? 1 : UV_EOF;
-  if (errno == ENOTSOCK || errno == EAGAIN || errno == EWOULDBLOCK) return UV_EOF;
+  if (errno == ENOTSOCK) return 1;
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return UV_EOF;
   return uv_translate_sys_error(errno);
 }
 

@@ -33,8 +33,9 @@ static int open_check(br_loop *l, int kind, int fd) {
   struct stat st;
   if (fstat(fd, &st) != 0) return uv_translate_sys_error(errno);
   if (kind == BR_KIND_TCP && !S_ISSOCK(st.st_mode)) return UV_ENOTSOCK;
-  if (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode)) return UV_EINVAL;
-  return br_owner(l, fd) != NULL ? UV_EEXIST : 0;
+  if (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode)) return UV_EINVAL;
+  if (br_owner(l, fd) != NULL) return UV_EEXIST;
+  return S_ISCHR(st.st_mode) ? br_watch(l, fd) : 0;
 }
 
 // is_unix reports whether a descriptor is a stream of the Unix domain: those pass

@@ -33,10 +33,11 @@ func (l *Loop) adoptPipe(id uint64) *Pipe {
 	return p
 }
 
-// OpenFD takes ownership of a socket, as TCP.OpenFD does, or of one end of a pipe;
-// uv_pipe_open. The file of a bound socket stays when the handle is closed. The errors
-// are ErrClosed, EBUSY if there is a descriptor already, EEXIST if a handle of this loop
-// has fd, EINVAL if it is neither a socket nor a pipe, and EBADF.
+// OpenFD takes ownership of a socket, as TCP.OpenFD does, of one end of a pipe, or of a
+// terminal or another device that can be waited for; uv_pipe_open. The file of a bound
+// socket stays when the handle is closed. The errors are ErrClosed, EBUSY if there is a
+// descriptor already, EEXIST if a handle of this loop has fd, EINVAL for other files,
+// EPERM for a device that is always ready, and EBADF.
 func (p *Pipe) OpenFD(fd uintptr) error { return p.open("Pipe.OpenFD", fd) }
 
 // path is a path, or with a leading "@" a name in Linux's abstract name space, as in

@@ -6,6 +6,7 @@
 //	connect.go   Connector       connections to peers
 //	stream.go    Stream          connected byte streams: what the two above make
 //	datagram.go  DatagramOpener  endpoints of datagrams
+//	pipe.go      PipeOpener      pipes, FIFOs and terminals, as streams
 //	watch.go     Watcher         descriptors of the program's
 //	process.go   Spawner         programs that run as children
 //	work.go      Worker          functions that block
@@ -31,6 +32,7 @@ type Proactor interface {
 	Binder
 	Connector
 	DatagramOpener
+	PipeOpener
 	Watcher
 	Spawner
 	Worker

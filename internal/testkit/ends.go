@@ -4,8 +4,10 @@ package testkit
 // protocols. CheckEnds, in conformance.go, runs on any of them.
 
 import (
+	"cmp"
 	"context"
 	"net"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -140,4 +142,46 @@ func ConnectPair(t *testing.T, ctx context.Context) (a, b *End) {
 	_, _, err = l.ConnectAccepted(ctx, two.factory, right)
 	require.NoError(t, err)
 	return one.end, two.end
+}
+
+// twoWays is the transports of two pipes as one: what it is asked of reading it asks in.
+type twoWays struct {
+	asyncio.Transport
+	in asyncio.Transport
+}
+
+func (d *twoWays) PauseReading()   { d.in.PauseReading() }
+func (d *twoWays) ResumeReading()  { d.in.ResumeReading() }
+func (d *twoWays) IsReading() bool { return d.in.IsReading() }
+
+func (d *twoWays) Close() {
+	d.in.Close()
+	d.Transport.Close()
+}
+
+func (d *twoWays) Abort() {
+	d.in.Abort()
+	d.Transport.Abort()
+}
+
+// ConnectPipes makes ends of two pipes each, one for each way, which open makes.
+func ConnectPipes(open func(t *testing.T) (read, write *os.File)) Connect {
+	return func(t *testing.T, ctx context.Context) (a, b *End) {
+		r1, w1 := open(t)
+		r2, w2 := open(t)
+		return pipeEnd(t, ctx, r1, w2), pipeEnd(t, ctx, r2, w1)
+	}
+}
+
+func pipeEnd(t *testing.T, ctx context.Context, read, write *os.File) *End {
+	l := LoopOf(ctx)
+	in, out := newEndProtocol(l), newEndProtocol(l)
+	_, _, err := l.ConnectReadPipe(ctx, in.factory, read)
+	require.NoError(t, err)
+	_, _, err = l.ConnectWritePipe(ctx, out.factory, write)
+	require.NoError(t, err)
+	both := &twoWays{Transport: out.end.Transport, in: in.end.Transport}
+	return &End{Reader: in.end.Reader, Transport: both, Drain: out.end.Drain, Close: both.Close, Lost: func(ctx context.Context) error {
+		return cmp.Or(out.end.Lost(ctx), in.end.Lost(ctx))
+	}}
 }

@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 	"tests/names":      {"", "asynciotest", "internal/testkit"},
 	"tests/oracle":     {"", "asynciotest", "internal/testkit"},
 	"tests/soak":       {"", "asynciotest", "internal/testkit"},
+	"tests/pipes":      {"", "asynciotest", "internal/testkit"},
 	"tests/sockets":    {"", "asynciotest", "internal/testkit"},
 	"tests/streams":    {"", "asynciotest", "internal/testkit"},
 	"tests/tasks":      {"", "asynciotest", "internal/testkit"},

@@ -7,9 +7,12 @@ package goproactor
 // puts this file to the test elsewhere.
 
 import (
+	"io"
 	"net"
 	"runtime"
 	"time"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
 // reader reads for one stream, on the stream's goroutine.
@@ -24,6 +27,18 @@ func newReader(s *stream) *reader { return &reader{s: s, size: smallBufferBytes}
 func (r *reader) read() ([]byte, error) {
 	if !r.s.gate.enter() {
 		return nil, net.ErrClosed
+	}
+	switch r.s.use {
+	case 0:
+	case proactor.PipeWrite:
+		if err := r.s.raw.Read(func(fd uintptr) bool { return hungUp(int(fd)) }); err != nil {
+			return nil, err
+		}
+		return nil, io.EOF
+	default: // where a FIFO has no writer yet, a read would find the end
+		if err := r.s.raw.Read(func(fd uintptr) bool { return isReady(int(fd), toRead) }); err != nil {
+			return nil, err
+		}
 	}
 	if runtime.GOOS == "windows" {
 		// There the wait is a read of no bytes, and comes before the second call. It

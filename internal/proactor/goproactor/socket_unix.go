@@ -12,6 +12,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
 // reader reads for one stream, on the stream's goroutine.
@@ -25,7 +27,7 @@ type reader struct {
 }
 
 func newReader(s *stream) *reader {
-	r := &reader{s: s, size: smallBufferBytes}
+	r := &reader{s: s, size: smallBufferBytes, emptied: s.use != 0}
 	r.step = r.try
 	return r
 }
@@ -44,18 +46,23 @@ func (r *reader) read() ([]byte, error) {
 // so that must be sure: a read that took everything may have left the end of the stream
 // behind. While the loop still has the last result, a look ahead finds out, and mostly
 // the goroutine is parked again before the loop has come to the result. That spares
-// waking it twice.
+// waking it twice. At a pipe there is always a look: where a FIFO has no writer yet, a
+// read would find the end.
 func (r *reader) try(fd uintptr) bool {
 	g := &r.s.gate
 	var failed error // told by the look, and by it alone: the kernel tells an error once
-	if r.emptied && g.state.Load() != gateOpen {
-		_, _, failed = syscall.Recvfrom(int(fd), r.peek[:], syscall.MSG_PEEK)
+	if r.emptied && (r.s.use != 0 || g.state.Load() != gateOpen) {
+		failed = r.look(int(fd))
 		if failed == syscall.EAGAIN {
 			return false
 		}
 	}
 	if !g.enter() {
 		r.result = result{err: net.ErrClosed}
+		return true
+	}
+	if r.s.use == proactor.PipeWrite {
+		r.result = result{err: io.EOF}
 		return true
 	}
 	buf := getBuffer(r.size)
@@ -84,6 +91,25 @@ func (r *reader) try(fd uintptr) bool {
 		r.result = result{err: err}
 	}
 	return true
+}
+
+// look is EAGAIN if there is nothing to read; of a pipe for writing only, if its reader
+// is there.
+func (r *reader) look(fd int) error {
+	found := false
+	switch r.s.use {
+	case 0:
+		_, _, err := syscall.Recvfrom(fd, r.peek[:], syscall.MSG_PEEK)
+		return err
+	case proactor.PipeWrite:
+		found = hungUp(fd)
+	default:
+		found = isReady(fd, toRead)
+	}
+	if !found {
+		return syscall.EAGAIN
+	}
+	return nil
 }
 
 // takeOver goes on with a duplicate of c's descriptor, so that c can be closed, as the

@@ -18,7 +18,7 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
-// conn is what *net.TCPConn and *net.UnixConn have in common.
+// conn is what *net.TCPConn, *net.UnixConn and pipeConn have in common.
 type conn interface {
 	net.Conn
 	syscall.Conn
@@ -30,6 +30,7 @@ type stream struct {
 	conn conn
 	raw  syscall.RawConn
 	fd   int
+	use  proactor.PipeUse // of OpenPipe, or 0
 	h    proactor.Handler
 	err  error // what broke it, until the handler has heard
 
@@ -100,8 +101,11 @@ func (s *stream) named(op string, err error) error {
 	if errno, ok := err.(syscall.Errno); ok {
 		err = os.NewSyscallError(op, errno)
 	}
-	local := s.LocalAddr()
-	return &net.OpError{Op: op, Net: local.Network(), Source: local, Addr: s.RemoteAddr(), Err: err}
+	failed := &net.OpError{Op: op, Net: "pipe", Source: s.LocalAddr(), Addr: s.RemoteAddr(), Err: err}
+	if s.use == 0 {
+		failed.Net = failed.Source.Network()
+	}
+	return failed
 }
 
 func (f *failedEvent) complete() {

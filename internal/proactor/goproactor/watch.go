@@ -161,11 +161,7 @@ func (w *watch) wait(dirs directions) {
 // await is the goroutine. The wait fails when the watch is closed, which is no event.
 func (w *watch) await(dir directions) {
 	defer w.d.goroutines.Done()
-	ready := func(fd uintptr) bool {
-		p := [1]pollFD{newPollFD(int(fd), dir)}
-		pollNow(p[:])
-		return p[0].ready() != 0
-	}
+	ready := func(fd uintptr) bool { return isReady(int(fd), dir) }
 	wait := w.raw.Read
 	if dir == toWrite {
 		wait = w.raw.Write
@@ -173,6 +169,12 @@ func (w *watch) await(dir directions) {
 	if wait(ready) == nil {
 		w.d.post(&watchEvent{w: w, ready: dir, waited: true})
 	}
+}
+
+func isReady(fd int, dir directions) bool {
+	p := [1]pollFD{newPollFD(fd, dir)}
+	pollNow(p[:])
+	return p[0].ready() != 0
 }
 
 // complete has the next Poll look anew, whatever becomes of the handler.

@@ -7,6 +7,9 @@ import (
 	"unsafe"
 )
 
+// pollRdHup is not known here: an end shows as pollHup, when both sides have ended.
+const pollRdHup = 0
+
 // pollZero is poll(2) with no timeout.
 func pollZero(fds unsafe.Pointer, n int) syscall.Errno {
 	_, _, errno := syscall.Syscall(syscall.SYS_POLL, uintptr(fds), uintptr(n), 0)

@@ -57,6 +57,13 @@ func (p *pollFD) ready() directions {
 	return ready
 }
 
+// hungUp reports whether nobody is at the other end any more.
+func hungUp(fd int) bool {
+	p := [1]pollFD{{fd: int32(fd), events: pollRdHup}}
+	pollNow(p[:])
+	return p[0].revents != 0
+}
+
 // pollNow does not wait. A failure finds nothing: then goroutines look.
 func pollNow(fds []pollFD) {
 	if len(fds) == 0 {

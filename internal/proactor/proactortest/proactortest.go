@@ -60,6 +60,7 @@ func Run(t *testing.T, newProactor New) {
 		{"Datagram", datagramCases},
 		{"Datagram's edges", datagramEdgeCases},
 		{"Process", processCases},
+		{"Pipe", pipeCases},
 		{"Work", workCases},
 		{"Resolve", resolveCases},
 		{"File", fileCases},

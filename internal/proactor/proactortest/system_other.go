@@ -7,6 +7,7 @@ package proactortest
 
 import (
 	"net"
+	"os"
 	"syscall"
 	"testing"
 )
@@ -19,6 +20,8 @@ func requireKeepAlive(*testing.T, int, bool)                 {}
 func requireBroadcast(*testing.T, int, bool)                 {}
 func setReceiveBuffer(*testing.T, int, int)                  {}
 func shrinkBuffers(t *testing.T, _ *recorder, peer peerConn) { _ = peer.SetReadBuffer(128 << 10) }
+
+func withStdin(t *testing.T, _ *os.File, _ func(*os.File)) { noWatches(t) }
 
 func withoutStdin(_ *testing.T, f func()) { f() }
 
@@ -35,6 +38,9 @@ func noWatches(t *testing.T) { t.Skip("this system cannot watch descriptors") }
 
 func rawPair(t *testing.T) (a, b int)             { noWatches(t); return 0, 0 }
 func rawPipe(t *testing.T) (read, write int)      { noWatches(t); return 0, 0 }
+func rawPath(t *testing.T) string                 { noWatches(t); return "" }
+func filePair(t *testing.T) (a, b *os.File)       { noWatches(t); return nil, nil }
+func fifo(t *testing.T) string                    { noWatches(t); return "" }
 func rawFile(t *testing.T) int                    { noWatches(t); return 0 }
 func rawDup(t *testing.T, _ int) int              { noWatches(t); return 0 }
 func rawConnect(t *testing.T, _ *net.TCPAddr) int { noWatches(t); return 0 }

@@ -7,6 +7,7 @@ package proactortest
 import (
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -44,15 +45,27 @@ func requireOpen(t *testing.T, fd int, open bool) {
 	}
 }
 
-// socketPair is two connected sockets that have no names.
-func socketPair(t *testing.T) (a, b net.Conn) {
+// filePair is two connected sockets that have no names, as files.
+func filePair(t *testing.T) (a, b *os.File) {
 	t.Helper()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
-	conns := make([]net.Conn, 2)
+	var files [2]*os.File
 	for i, fd := range fds {
 		syscall.CloseOnExec(fd)
-		f := os.NewFile(uintptr(fd), "socketpair")
+		require.NoError(t, syscall.SetNonblock(fd, true))
+		files[i] = os.NewFile(uintptr(fd), "socketpair")
+	}
+	return files[0], files[1]
+}
+
+// socketPair is two connected sockets that have no names.
+func socketPair(t *testing.T) (a, b net.Conn) {
+	t.Helper()
+	var conns [2]net.Conn
+	one, two := filePair(t)
+	for i, f := range []*os.File{one, two} {
+		var err error
 		conns[i], err = net.FileConn(f)
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
@@ -175,11 +188,47 @@ func rawPipe(t *testing.T) (read, write int) {
 	return fds[0], fds[1]
 }
 
-func rawFile(t *testing.T) int {
+// rawPath is a regular file.
+func rawPath(t *testing.T) string {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
-	fd, err := syscall.Open(exe, syscall.O_RDONLY, 0)
+	return exe
+}
+
+// fifo is a pipe with a name.
+func fifo(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	return path
+}
+
+// withStdin runs f while the standard input is another file.
+func withStdin(t *testing.T, input *os.File, f func(stdin *os.File)) {
+	t.Helper()
+	old, err := syscall.Dup(0)
+	require.NoError(t, err)
+	syscall.CloseOnExec(old)
+	require.NoError(t, syscall.Close(0))
+	var stdin *os.File
+	defer func() {
+		_ = stdin.Close()
+		again, err := syscall.Dup(old)
+		require.NoError(t, err)
+		require.Zero(t, again)
+		require.NoError(t, syscall.Close(old))
+	}()
+	fd, err := syscall.Dup(int(input.Fd()))
+	require.NoError(t, err)
+	require.Zero(t, fd)
+	stdin = os.NewFile(0, "stdin")
+	f(stdin)
+}
+
+func rawFile(t *testing.T) int {
+	t.Helper()
+	fd, err := syscall.Open(rawPath(t), syscall.O_RDONLY, 0)
 	require.NoError(t, err)
 	rawOwn(t, fd)
 	return fd

@@ -209,7 +209,10 @@ func requireRest(t *testing.T, peer io.Reader, want string) {
 }
 
 // requireNext requires that the next bytes are want, and waits for them without a Poll.
-func requireNext(t *testing.T, peer net.Conn, want string) {
+func requireNext(t *testing.T, peer interface {
+	io.Reader
+	SetReadDeadline(time.Time) error
+}, want string) {
 	t.Helper()
 	require.NoError(t, peer.SetReadDeadline(time.Now().Add(caseTimeout)))
 	got := make([]byte, len(want))

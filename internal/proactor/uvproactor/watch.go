@@ -57,6 +57,10 @@ func (w *watch) Want(readable, writable bool) error {
 	if writable {
 		wanted |= uv.Writable
 	}
+	return w.want(wanted)
+}
+
+func (w *watch) want(wanted uv.PollEvents) error {
 	if w.fd < 0 || wanted == w.wanted {
 		return nil
 	}

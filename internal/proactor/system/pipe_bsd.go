@@ -1,0 +1,8 @@
+//go:build darwin || freebsd
+
+package system
+
+import "syscall"
+
+// replace puts the file of one descriptor in the place of another's.
+func replace(with, fd int) error { return syscall.Dup2(with, fd) }

@@ -1,0 +1,10 @@
+// Package pipes_test has the tests of ConnectReadPipe and ConnectWritePipe.
+package pipes_test
+
+import (
+	"testing"
+
+	"github.com/seed-a026a017/asyncio/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
