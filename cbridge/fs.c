@@ -5,6 +5,7 @@
 // a call besides, the system says. A path is copied in the call, bytes are not.
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -127,6 +128,10 @@ static void release(uv_req_t *r) {
   uv_dirent_t *entries = d != NULL ? d->dirents : NULL;
   undo(u);
   if (u->fs_type == UV_FS_CLOSEDIR) u->ptr = NULL;  // still open after a cancellation, and libuv would free it
+  if (u->fs_type == UV_FS_REALPATH) {
+    free(u->ptr);  // the system has allocated it, and mem.c would count what it has not
+    u->ptr = NULL;
+  }
   uv_fs_req_cleanup(u);
   br_free(entries);
   if (d != NULL) d->dirents = NULL;

@@ -88,11 +88,25 @@ func askSymlink(target, path string, flags SymlinkFlags) *fsCall {
 	return c
 }
 
+// askCopy looks first whether there is a file to copy: of a directory libuv would find
+// out when it has emptied the target, and remove that.
 func askCopy(from, to string, flags CopyFlags) *fsCall {
 	c := twoPathCall(cbridge.FSCopyfile, from, to)
+	c.Op = cbridge.FSStat
+	c.follow = (*fsCall).copied
 	c.check(flags&^(CopyExcl|CopyFiclone|CopyFicloneForce) == 0)
 	c.Flags = int32(flags)
 	return c
+}
+
+// copied takes in a round of copying: that which looks, or the other one.
+func (c *fsCall) copied(_ int64, s *cbridge.FSStatus) error {
+	c.again = c.Op == cbridge.FSStat
+	if c.again && newStat(s).dir() {
+		return c.failed(EISDIR)
+	}
+	c.Op = cbridge.FSCopyfile
+	return nil
 }
 
 func (c *fsCall) owners(uid, gid int) *fsCall {
@@ -106,8 +120,8 @@ func (c *fsCall) times(atime, mtime time.Time) *fsCall {
 }
 
 // seconds is a time as libuv has it. A number of seconds with a fraction is seldom a
-// double, and libuv cuts what it is given to microseconds: from the middle of one it
-// cannot come to the one before.
+// double, and libuv cuts what it is given to microseconds, towards 1970: from the middle
+// of one it cannot come to the next.
 func (c *fsCall) seconds(t time.Time) float64 {
 	mark := 0.0
 	switch {
@@ -118,10 +132,14 @@ func (c *fsCall) seconds(t time.Time) float64 {
 	default:
 		s, us := t.Unix(), t.Nanosecond()/1000
 		c.check(s > -1<<42 && s < 1<<42) // libuv counts microseconds
-		if us == 0 {
+		half := 0.5
+		switch {
+		case us == 0:
 			return float64(s)
+		case s < 0:
+			half = -half
 		}
-		return float64(s) + (float64(us)+0.5)/1e6
+		return float64(s) + (float64(us)+half)/1e6
 	}
 	if !cbridge.FSMarks() {
 		c.refuse(ENOSYS)
@@ -133,6 +151,9 @@ func (c *fsCall) seconds(t time.Time) float64 {
 func (c *fsCall) at(off int64, bufs ...[]byte) *fsCall {
 	c.check(off >= -1 && len(bufs) > 0)
 	c.Off, c.bufs = off, bufs
+	if c.Op == cbridge.FSWrite {
+		c.follow = (*fsCall).written
+	}
 	return c
 }
 

@@ -38,16 +38,19 @@ var fsNames = map[int32]string{
 	cbridge.FSLutime: "lutime",
 }
 
-// fsCall is one request of the file system.
+// fsCall is one request of the file system. Some take several rounds.
 type fsCall struct {
 	cbridge.FSCall
-	name     string // the path concerned, as errors have it
+	op, name string // what is done, and the path concerned, as errors have them
 	path, to []byte // terminated
 	bad      error  // what is wrong with the call
 
+	// follow takes in a round of a call that may need another one, which again tells.
+	follow func(c *fsCall, n int64, s *cbridge.FSStatus) error
+	again  bool
+
 	bufs  [][]byte // of a read or write: the caller's memory, without what is done
 	moved int      // bytes that were written so far
-	last  int      // and by the last round
 	copy  []byte   // what libuv has in place of bufs
 	pins  *runtime.Pinner
 
@@ -56,7 +59,7 @@ type fsCall struct {
 }
 
 func newFSCall(op int32, name string) *fsCall {
-	return &fsCall{FSCall: cbridge.FSCall{Op: op}, name: name}
+	return &fsCall{FSCall: cbridge.FSCall{Op: op}, op: fsNames[op], name: name}
 }
 
 // pathCall is a call about a path, or about two.
@@ -112,7 +115,7 @@ func (c *fsCall) id(n int) uint32 {
 }
 
 func (c *fsCall) failed(code Errno) error {
-	return &Error{Op: fsNames[c.Op], Addr: c.name, Errno: code}
+	return &Error{Op: c.op, Addr: c.name, Errno: code}
 }
 
 // memory is that of the next round: what libuv is given of bufs.
@@ -160,16 +163,24 @@ func (c *fsCall) fill(n int) {
 	}
 }
 
-// written notes the bytes of a round of writing.
-func (c *fsCall) written(n int) {
-	c.moved += n
-	c.last = n
+// written takes in a round of writing. One that has brought nothing would be for ever.
+func (c *fsCall) written(n int64, _ *cbridge.FSStatus) error {
+	c.moved += int(n)
 	if c.Off >= 0 {
-		c.Off += int64(n)
+		c.Off += n
 	}
-	if c.copy != nil {
-		return
+	if c.copy == nil {
+		c.drop(int(n))
 	}
+	c.again = c.left() > 0
+	if c.again && n == 0 {
+		return c.failed(EIO)
+	}
+	return nil
+}
+
+// drop takes the first n bytes off what is to be written.
+func (c *fsCall) drop(n int) {
 	bufs := c.bufs
 	for len(bufs) > 0 && n >= len(bufs[0]) {
 		n -= len(bufs[0])
@@ -189,7 +200,7 @@ func (c *fsCall) left() int {
 	return size(c.bufs)
 }
 
-// now does the call at once. A write that brings nothing further ends with EIO.
+// now does the call at once.
 func (c *fsCall) now(take func(*cbridge.FSOut)) error {
 	if c.bad != nil {
 		return c.bad
@@ -199,33 +210,31 @@ func (c *fsCall) now(take func(*cbridge.FSOut)) error {
 		defer c.unpin()
 	}
 	for {
-		var code Errno
+		var err error
 		cbridge.FSNow(&c.FSCall, c.path, c.to, c.memory(), func(out *cbridge.FSOut) {
 			if out.Result < 0 {
-				code = Errno(out.Result)
-				return
+				c.again = false
+				err = c.failed(Errno(out.Result))
+			} else if err = c.round(out); err == nil && !c.again {
+				take(out)
 			}
-			take(out)
 		})
-		if code != 0 {
-			return c.failed(code)
-		}
-		if !c.goesOn() {
-			return c.stuck()
+		if err != nil || !c.again {
+			return err
 		}
 	}
 }
 
-// goesOn reports whether what came of a write was a part, and the rest is to be begun.
-func (c *fsCall) goesOn() bool { return c.Op == cbridge.FSWrite && c.left() > 0 && c.last > 0 }
-
-// stuck is the error of a write that has ended without all bytes and without an error.
-func (c *fsCall) stuck() error {
-	if c.Op == cbridge.FSWrite && c.left() > 0 {
-		return c.failed(EIO)
+// round takes in what came of a round.
+func (c *fsCall) round(out *cbridge.FSOut) error {
+	if c.follow == nil {
+		return nil
 	}
-	return nil
+	return c.follow(c, out.Result, &out.Status)
 }
+
+// goesOn reports whether there is another round.
+func (c *fsCall) goesOn() bool { return c.again }
 
 // pins keeps the pins of all requests where the collector sees them: one that it found
 // forgotten, with the loop of a program that has dropped it, would end the process.
@@ -338,12 +347,16 @@ type fsAnswer[T any] struct {
 
 // take leaves the result to the bridge if nobody wants it.
 func (a *fsAnswer[T]) take(b *cbridge.Loop, id uint64) {
-	if a.done == nil && a.Op != cbridge.FSWrite {
+	if a.done == nil && a.follow == nil {
 		return
 	}
 	var out cbridge.FSOut
 	b.FSResult(id, &out)
-	a.value, a.err = a.result(a.fsCall, &out)
+	if a.err = a.round(&out); a.err != nil {
+		a.again = false
+	} else if !a.again {
+		a.value, a.err = a.result(a.fsCall, &out)
+	}
 }
 
 func (a *fsAnswer[T]) tell(err error) {
@@ -351,12 +364,7 @@ func (a *fsAnswer[T]) tell(err error) {
 		return
 	}
 	if err == nil {
-		if err = a.err; err == nil {
-			err = a.stuck()
-		}
-	} else if a.Op != cbridge.FSWrite {
-		var none T
-		a.value = none
+		err = a.err
 	}
 	a.done(a.value, err)
 }
@@ -444,9 +452,13 @@ func readResult(c *fsCall, out *cbridge.FSOut) (int, error) {
 	return n, nil
 }
 
-func writeResult(c *fsCall, out *cbridge.FSOut) (int, error) {
-	c.written(int(out.Result))
-	return c.moved, nil
+// written makes a callback of one that wants to know how much was written, with an error
+// too.
+func written(c *fsCall, done func(int, error)) func(nothing, error) {
+	if done == nil {
+		return nil
+	}
+	return func(_ nothing, err error) { done(c.moved, err) }
 }
 
 func textResult(_ *fsCall, out *cbridge.FSOut) (string, error) { return out.Text(), nil }

@@ -14,6 +14,7 @@ package uv
 import (
 	"context"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/seed-a026a017/asyncio/cbridge"
@@ -92,24 +93,27 @@ func (f *File) ReadAt(p []byte, off int64, done func(int, error)) *Req {
 // ReadV is ReadAt into several pieces of memory, at least one; off -1 is the file's
 // position.
 func (f *File) ReadV(bufs [][]byte, off int64, done func(int, error)) *Req {
-	return fsBegin(f.fs(), "File.ReadV", f.call(cbridge.FSRead).at(off, bufs...), readResult, done)
+	return fsBegin(f.fs(), "File.ReadV", f.call(cbridge.FSRead).at(off, slices.Clone(bufs)...), readResult, done)
 }
 
 // Write writes all of p at the file's position, and moves it; uv_fs_write. With an error
 // done gets how many bytes were written. p is the request's until done is called.
 func (f *File) Write(p []byte, done func(int, error)) *Req {
-	return fsBegin(f.fs(), "File.Write", f.call(cbridge.FSWrite).at(-1, p), writeResult, done)
+	c := f.call(cbridge.FSWrite).at(-1, p)
+	return fsBegin(f.fs(), "File.Write", c, noResult, written(c, done))
 }
 
 // WriteAt is Write at off.
 func (f *File) WriteAt(p []byte, off int64, done func(int, error)) *Req {
-	return fsBegin(f.fs(), "File.WriteAt", f.call(cbridge.FSWrite).exactly(off, p), writeResult, done)
+	c := f.call(cbridge.FSWrite).exactly(off, p)
+	return fsBegin(f.fs(), "File.WriteAt", c, noResult, written(c, done))
 }
 
 // WriteV is WriteAt of several pieces of memory, at least one; off -1 is the file's
 // position.
 func (f *File) WriteV(bufs [][]byte, off int64, done func(int, error)) *Req {
-	return fsBegin(f.fs(), "File.WriteV", f.call(cbridge.FSWrite).at(off, bufs...), writeResult, done)
+	c := f.call(cbridge.FSWrite).at(off, slices.Clone(bufs)...)
+	return fsBegin(f.fs(), "File.WriteV", c, noResult, written(c, done))
 }
 
 // Stat tells about the file; uv_fs_fstat. Sys of what it tells is a *Stat.

@@ -111,7 +111,7 @@ func (f *FileSync) WriteV(bufs [][]byte, off int64) (int, error) {
 
 // write tells what was written also with an error.
 func (f *FileSync) write(c *fsCall) (int, error) {
-	_, err := fileNow(f, c, writeResult)
+	err := fileDo(f, c)
 	return c.moved, err
 }
 
