@@ -40,6 +40,9 @@ var children = map[string]func(args []string) error{
 	"limit":     func([]string) error { return childLimit() },
 	"uid":       func([]string) error { return childUID() },
 
+	"file limit":     func([]string) error { return childFileLimit() },
+	"forgotten read": func([]string) error { return childForgottenRead() },
+
 	"ipc emfile": func([]string) error { return childIPCOutOfDescriptors() },
 	"tty exit":   func([]string) error { return childTTYExit() },
 	"tty size":   func([]string) error { return childTTYSize() },

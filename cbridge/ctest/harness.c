@@ -37,6 +37,10 @@ int main(void) {
       {"names", scenario_names},
       {"random", scenario_random},
       {"stuck names", scenario_stuck_names},
+      {"files", scenario_files},
+      {"bad calls about files", scenario_bad_files},
+      {"directories", scenario_directories},
+      {"dropped files", scenario_dropped_files},
 #endif
       {"anything", scenario_anything},
   };

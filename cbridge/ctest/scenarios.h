@@ -34,6 +34,10 @@ void scenario_refused_threads(void);
 void scenario_names(void);
 void scenario_random(void);
 void scenario_stuck_names(void);
+void scenario_files(void);
+void scenario_bad_files(void);
+void scenario_directories(void);
+void scenario_dropped_files(void);
 #endif
 
 void scenario_anything(void);
