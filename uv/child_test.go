@@ -40,6 +40,7 @@ var children = map[string]func(args []string) error{
 	"limit":     func([]string) error { return childLimit() },
 	"uid":       func([]string) error { return childUID() },
 
+	"file stdio":     childFilesWithoutStdio,
 	"file limit":     func([]string) error { return childFileLimit() },
 	"forgotten read": func([]string) error { return childForgottenRead() },
 

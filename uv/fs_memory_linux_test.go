@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -77,6 +78,11 @@ func TestFilePipes(t *testing.T) {
 		}
 	})
 	t.Run("a limit of the file's size", func(t *testing.T) { require.Equal(t, "5000 EFBIG\n", inChild(t, "file limit")) })
+	t.Run("without standard files", func(t *testing.T) {
+		dir := t.TempDir()
+		inChild(t, "file stdio", dir)
+		require.FileExists(t, filepath.Join(dir, "ok"))
+	})
 	t.Run("a close waits for a read", func(t *testing.T) {
 		l := newLoop(t)
 		r, w := filePipe(t, l)
@@ -163,6 +169,42 @@ func childFileLimit() error {
 	})
 	_, err = l.Run(uv.RunDefault)
 	return errors.Join(err, l.Close())
+}
+
+// childFilesWithoutStdio has closed its standard files, whose numbers libuv gets then.
+func childFilesWithoutStdio(args []string) error {
+	for fd := range 3 {
+		if err := syscall.Close(fd); err != nil {
+			return err
+		}
+	}
+	dir := args[0]
+	l, err := uv.NewLoop()
+	if err != nil {
+		return err
+	}
+	var s uv.FSSync
+	f, err := s.CreateTemp(dir + "/fXXXXXX")
+	if err != nil {
+		return err
+	}
+	_, writeErr := f.Write([]byte("text"))
+	var all []error
+	for range 3 { // each is left open
+		l.FS().Open(f.Name(), os.O_RDWR, 0, func(_ *uv.File, err error) { all = append(all, err) })
+		l.FS().CopyFile(f.Name(), dir+"/copy", 0, func(err error) { all = append(all, err) })
+		l.FS().ReadDir(dir, func(_ []fs.DirEntry, err error) { all = append(all, err) })
+		l.FS().OpenDir(dir, func(d *uv.Dir, err error) { d.Close(func(err error) { all = append(all, err) }) })
+		l.FS().CreateTemp(dir+"/tXXXXXX", func(f *uv.File, err error) { f.Close(func(err error) { all = append(all, err) }) })
+		if _, err := l.Run(uv.RunDefault); err != nil {
+			return err
+		}
+		all = append(all, s.CopyFile(f.Name(), dir+"/copy", 0))
+	}
+	if len(all) != 18 {
+		return errors.New("not all were told")
+	}
+	return errors.Join(writeErr, errors.Join(all...), f.Close(), l.Close(), os.WriteFile(dir+"/ok", nil, 0o600))
 }
 
 func TestFileMemory(t *testing.T) {

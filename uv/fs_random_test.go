@@ -129,7 +129,7 @@ func (w *twins) look(step, ours, theirs string) {
 		mode := rapid.UintRange(0, 7).Draw(w.rt, "access")
 		w.sameError(step, w.s.Access(ours, mode), syscall.Access(theirs, uint32(mode)))
 	case "chtimes":
-		at := time.Unix(rapid.Int64Range(-1e9, 1e10).Draw(w.rt, "seconds"), 1000*rapid.Int64Range(0, 999_999).Draw(w.rt, "microseconds"))
+		at := time.Unix(rapid.Int64Range(-1e9, 8e9).Draw(w.rt, "seconds"), 1000*rapid.Int64Range(0, 999_999).Draw(w.rt, "microseconds"))
 		err, theirErr := w.s.Chtimes(ours, at, at), os.Chtimes(theirs, at, at)
 		w.sameError(step, err, theirErr)
 		if err == nil {
