@@ -182,7 +182,7 @@ void br_stat_from(br_stat *to, const uv_stat_t *s) {
 }
 
 static uint64_t fragment_size(const uv_statfs_t *s) {
-#if UV_VERSION_HEX >= ((1 << 16) | (52 << 8))
+#if UV_SINCE(52)
   return uv_version() >= ((1 << 16) | (52 << 8)) ? s->f_frsize : 0;
 #else
   (void)s;
@@ -285,7 +285,7 @@ void br_fs_free(void *held) {
 }
 
 int br_fs_marks(void) {
-#if defined(UV_FS_UTIME_NOW) && defined(UV_FS_UTIME_OMIT)
+#if UV_SINCE(51)
   return uv_version() >= ((1 << 16) | (51 << 8));
 #else
   return 0;
