@@ -158,8 +158,8 @@ func (f FS) Lchown(path string, uid, gid int, done func(error)) *Req {
 }
 
 // Chtimes sets the times of a file's last access and change; uv_fs_utime. They are exact
-// to the microsecond until the year 2255. From libuv 1.51 on the zero Time leaves one as it is, and UTimeNow is the
-// kernel's now; before, they are ErrNotSupported.
+// to the microsecond until the year 2255. From libuv 1.51 on the zero Time leaves one as
+// it is, and UTimeNow is the kernel's now; before, they are ErrNotSupported.
 func (f FS) Chtimes(path string, atime, mtime time.Time, done func(error)) *Req {
 	return fsBegin(f, "FS.Chtimes", pathCall(cbridge.FSUtime, path).times(atime, mtime), noResult, without(done))
 }

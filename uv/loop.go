@@ -281,9 +281,9 @@ func (l *Loop) Close() error {
 	return nil
 }
 
-// Shutdown closes every handle, cancels the requests that have not begun, runs the loop
-// until all are over, and closes the loop. It gives up with the cause of ctx's end; the
-// loop is then as a Run would leave it.
+// Shutdown closes every handle, cancels the requests that have not begun, but lets files
+// and directories close, runs the loop until all are over, and closes the loop. It gives
+// up with the cause of ctx's end; the loop is then as a Run would leave it.
 func (l *Loop) Shutdown(ctx context.Context) error {
 	defer context.AfterFunc(ctx, l.Wake)()
 	for {
