@@ -44,6 +44,7 @@ var children = map[string]func(args []string) error{
 	"file limit":     func([]string) error { return childFileLimit() },
 	"forgotten read": func([]string) error { return childForgottenRead() },
 
+	"ipc serve":  func([]string) error { return childIPCServe() },
 	"ipc emfile": func([]string) error { return childIPCOutOfDescriptors() },
 	"tty exit":   func([]string) error { return childTTYExit() },
 	"tty size":   func([]string) error { return childTTYSize() },

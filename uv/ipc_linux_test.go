@@ -6,8 +6,10 @@ package uv_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"syscall"
@@ -311,6 +313,25 @@ func TestForeignDescriptors(t *testing.T) {
 		require.Len(t, descriptors(), before+1)
 		closeFDs(t, uintptr(sock), peer)
 	})
+	t.Run("with a number that a Poll still has", func(t *testing.T) {
+		l := newLoop(t)
+		y, peer := ipcAndPeer(t, l)
+		sock, old := int(socket(t, syscall.AF_INET)), socket(t, syscall.AF_INET)
+		poll, err := l.NewPoll(old)
+		require.NoError(t, err)
+		var gone error
+		require.NoError(t, poll.Start(uv.Writable, func(_ uv.PollEvents, err error) { gone = err }))
+		closeFDs(t, old) // its owner says nothing
+		sendFDs(t, peer, []byte("a"), sock)
+		var got mailbag
+		require.NoError(t, y.ReadStartHandles(got.take))
+		until(t, l, "the handle", func() bool { return len(got.handles) == 1 && gone != nil })
+		fd, err := got.handles[0].(*uv.TCP).Fd()
+		require.NoError(t, err)
+		require.Equal(t, old, fd)
+		require.ErrorIs(t, gone, uv.EBADF)
+		closeFDs(t, uintptr(sock), peer)
+	})
 	for name, start := range map[string]func(*uv.Pipe, *mailbag) error{
 		"ReadStart": func(p *uv.Pipe, m *mailbag) error {
 			return p.ReadStart(func(b []byte, err error) { m.take(b, nil, err) })
@@ -457,6 +478,73 @@ func childIPCOutOfDescriptors() error {
 func errorIs(err error, code uv.Errno) bool {
 	e, ok := err.(*uv.Error)
 	return ok && e.Errno == code
+}
+
+// A listener goes to a child, which serves.
+func TestPassHandleToChild(t *testing.T) {
+	l := newLoop(t)
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	p := newIPC(t, l)
+	var status []uv.ExitStatus
+	_, err = l.Spawn(uv.SpawnOptions{
+		File: exe, Args: []string{exe, childArg, "ipc serve"},
+		Stdio: []uv.StdioContainer{
+			{}, {Kind: uv.StdioInheritFD, FD: 2}, {Kind: uv.StdioInheritFD, FD: 2},
+			{Kind: uv.StdioCreatePipe, Stream: &p.Stream, Flags: uv.StdioReadable | uv.StdioWritable},
+		},
+	}, func(s uv.ExitStatus) { status = append(status, s) })
+	require.NoError(t, err)
+	ln := newTCP(t, l)
+	require.NoError(t, ln.Bind(loopback, 0))
+	addr := addrOf(t, ln)
+	require.NoError(t, p.WriteHandle([]byte("serve"), ln, nil))
+	ln.Close()
+	var got mailbag
+	require.NoError(t, p.ReadStartHandles(got.take))
+	until(t, l, "the child", func() bool { return string(got.bytes) == "serving" || len(status) > 0 })
+	c, err := net.Dial("tcp", addr.String())
+	require.NoError(t, err)
+	defer c.Close()
+	until(t, l, "the end of the child", func() bool { return len(status) > 0 && got.err != nil })
+	require.Equal(t, uv.ExitStatus{}, status[0])
+	answer, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.Equal(t, "from the child", string(answer))
+}
+
+// childIPCServe answers one connection to the listener that comes over descriptor 3.
+func childIPCServe() error {
+	l, err := uv.NewLoop()
+	if err != nil {
+		return err
+	}
+	p, err := l.NewPipeIPC()
+	if err != nil {
+		return err
+	}
+	if err := p.OpenFD(3); err != nil {
+		return err
+	}
+	var failed error
+	if err := p.ReadStartHandles(func(b []byte, handles []uv.Handle, err error) {
+		if failed = err; err != nil || len(handles) != 1 {
+			return
+		}
+		p.ReadStop()
+		failed = handles[0].(*uv.TCP).Listen(1, func(c *uv.TCP, err error) {
+			handles[0].Close()
+			c.Write([]byte("from the child"), nil)
+			c.CloseWrite(func(error) { l.Stop() })
+		})
+		p.Write([]byte("serving"), nil)
+	}); err != nil {
+		return err
+	}
+	if err := l.RunForever(context.Background()); err != nil {
+		return err
+	}
+	return failed
 }
 
 func TestPassHandlesUnderLoad(t *testing.T) {
