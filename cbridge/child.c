@@ -104,9 +104,10 @@ static void on_child(int sig, siginfo_t *info, void *context) {
   int err = errno;
   libuvs.sa_handler(sig);
   reap();
-  if (gos.sa_flags & SA_SIGINFO) {
+  if (gos.sa_handler == SIG_DFL) {  // there is none
+  } else if (gos.sa_flags & SA_SIGINFO) {
     gos.sa_sigaction(sig, info, context);
-  } else if (gos.sa_handler != SIG_DFL && gos.sa_handler != SIG_IGN) {
+  } else {
     gos.sa_handler(sig);
   }
   errno = err;
@@ -161,20 +162,19 @@ static int watch(void) {
 }
 
 // In place of on_child there may be Go's own handler again, after signal.Ignore and
-// signal.Notify. Any other is thought to call the one that it has found.
+// signal.Notify. Any other is thought to call the one that it has found. Go sets
+// SA_SIGINFO with SIG_IGN too, so the flag does not tell which member of the union it is.
 static int look(void) {
   struct sigaction now;
   sigaction(SIGCHLD, NULL, &now);
-  int plain = (now.sa_flags & SA_SIGINFO) == 0;
-  if ((plain && now.sa_handler == SIG_IGN) || now.sa_flags & SA_NOCLDWAIT) return UV_ENOTSUP;
+  if (now.sa_handler == SIG_IGN || now.sa_flags & SA_NOCLDWAIT) return UV_ENOTSUP;
   if (!watched) {
     gos = now;
     int err = watch();
     watched = err == 0;
     return err;
   }
-  int back = plain ? now.sa_handler == SIG_DFL : now.sa_sigaction == gos.sa_sigaction;
-  return back ? install() : 0;
+  return now.sa_handler == SIG_DFL || now.sa_handler == gos.sa_handler ? install() : 0;
 }
 
 int br_child_watch(void) {

@@ -48,6 +48,14 @@ var children = map[string]func(args []string) error{
 	"ipc emfile": func([]string) error { return childIPCOutOfDescriptors() },
 	"tty exit":   func([]string) error { return childTTYExit() },
 	"tty size":   func([]string) error { return childTTYSize() },
+	"ipc emfile":       func([]string) error { return childIPCOutOfDescriptors() },
+	"tty exit":         func([]string) error { return childTTYExit() },
+	"tty size":         func([]string) error { return childTTYSize() },
+	"children ignored": func([]string) error { return childIgnoresChildren() },
+	"children signals": func([]string) error { return childIgnores() },
+	"children stdio":   func([]string) error { return childSpawnStdio() },
+	"children swapped": func([]string) error { return childSwap() },
+
 	"udp stdin":  func([]string) error { return childUDPStdin() },
 	"udp emfile": func([]string) error { return childUDPOutOfDescriptors() },
 }

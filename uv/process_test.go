@@ -9,10 +9,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -91,20 +93,6 @@ func exit(t testing.TB, l *uv.Loop, opt uv.SpawnOptions) uv.ExitStatus {
 	until(t, l, "the end of the child", func() bool { return status != nil })
 	p.Close()
 	return *status
-}
-
-// childSignals are the signals that a child of the options' finds blocked, or ignored.
-func childSignals(t testing.TB, l *uv.Loop) (blocked, ignored string) {
-	t.Helper()
-	for line := range strings.Lines(output(t, l, uv.SpawnOptions{File: "cat", Args: []string{"cat", "/proc/self/status"}})) {
-		if mask, found := strings.CutPrefix(line, "SigBlk:"); found {
-			blocked = strings.TrimSpace(mask)
-		}
-		if mask, found := strings.CutPrefix(line, "SigIgn:"); found {
-			ignored = strings.TrimSpace(mask)
-		}
-	}
-	return blocked, ignored
 }
 
 func TestProcess(t *testing.T) {
@@ -238,6 +226,94 @@ func TestProcess(t *testing.T) {
 		require.NotEqual(t, session, own)
 		require.NoError(t, p.Kill(syscall.SIGKILL))
 		p.Close()
+	})
+
+	t.Run("what the child is told", func(t *testing.T) {
+		l := newLoop(t)
+		dir, err := filepath.EvalSymlinks(t.TempDir())
+		require.NoError(t, err)
+		require.Equal(t, dir+"\n", output(t, l, uv.SpawnOptions{File: "pwd", Dir: dir, Env: []string{"PATH=" + os.Getenv("PATH")}}))
+		require.Equal(t, "B=2\nA=1\n", output(t, l, uv.SpawnOptions{File: "/usr/bin/env", Env: []string{"B=2", "A=1"}}))
+		require.Empty(t, output(t, l, uv.SpawnOptions{File: "/usr/bin/env", Env: []string{}}))
+		t.Setenv("UV_TEST_VARIABLE", "x y")
+		require.Equal(t, "x y\n", output(t, l, shell("echo \"$UV_TEST_VARIABLE\"")))
+		require.Equal(t, "another name\n", output(t, l, uv.SpawnOptions{File: "sh", Args: []string{"another name", "-c", "echo $0"}}))
+		require.Equal(t, "a b||\n", output(t, l, uv.SpawnOptions{File: "sh", Args: []string{"sh", "-c", `echo "$1|$2|$3"`, "sh", "a b", "", ""}}))
+		long := strings.Repeat("x", 100_000)
+		require.Equal(t, long, output(t, l, uv.SpawnOptions{File: "printf", Args: []string{"printf", "%s", long}}))
+		_, err = l.Spawn(uv.SpawnOptions{File: "true", Args: []string{"true", strings.Repeat("x", 1<<20)}}, nil)
+		require.ErrorIs(t, err, uv.E2BIG)
+	})
+
+	t.Run("the program that is found", func(t *testing.T) {
+		l := newLoop(t)
+		dir := t.TempDir()
+		write := func(name, text string, mode os.FileMode) {
+			require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho "+text+"\n"), mode))
+		}
+		write("a/tool", "a", 0o644)
+		write("b/tool", "b", 0o755)
+		write("c/tool", "c", 0o755)
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, "d/tool"), 0o755))
+		path := "PATH=" + strings.Join([]string{dir + "/missing", dir + "/d", dir + "/a", dir + "/b/", dir + "/c"}, ":")
+		require.Equal(t, "b\n", output(t, l, uv.SpawnOptions{File: "tool", Env: []string{path}}))
+		require.Equal(t, "c\n", output(t, l, uv.SpawnOptions{File: "c/tool", Dir: dir}), "a path begins at Dir")
+		for _, relative := range []string{"PATH=b", "PATH=", "PATH=:" + dir + "/b", "PATH=."} {
+			t.Chdir(filepath.Join(dir, map[bool]string{true: "", false: "b"}[relative == "PATH=b"]))
+			_, err := l.Spawn(uv.SpawnOptions{File: "tool", Env: []string{relative}}, nil)
+			require.ErrorIs(t, err, uv.ENOENT, relative)
+		}
+	})
+
+	t.Run("how it ends", func(t *testing.T) {
+		l := newLoop(t)
+		for _, code := range []int{0, 1, 127, 255} {
+			require.Equal(t, uv.ExitStatus{Code: code}, exit(t, l, shell("exit "+strconv.Itoa(code))))
+		}
+		require.Equal(t, uv.ExitStatus{Signal: syscall.SIGKILL}, exit(t, l, shell("kill -KILL $$")))
+		require.Equal(t, uv.ExitStatus{Signal: syscall.SIGABRT}, exit(t, l, shell("ulimit -c 0; kill -ABRT $$")))
+	})
+
+	t.Run("closed while it runs", func(t *testing.T) {
+		l := newLoop(t)
+		p, err := l.Spawn(uv.SpawnOptions{File: "sleep", Args: []string{"sleep", "1000"}}, func(uv.ExitStatus) { t.Error("told after Close") })
+		require.NoError(t, err)
+		require.Equal(t, uv.ProcessHandle, p.Type())
+		require.Equal(t, "process", p.Type().String())
+		require.Equal(t, []uv.Handle{p}, slices.Collect(l.Handles()))
+		require.ErrorIs(t, l.Close(), uv.ErrBusy)
+		_, err = p.Fd()
+		require.ErrorIs(t, err, uv.EINVAL)
+		closed := false
+		p.CloseWith(func() { closed = true })
+		p.Close()
+		until(t, l, "the close", func() bool { return closed })
+		require.NoError(t, uv.Kill(p.PID(), 0), "it is forgotten, not ended")
+		require.NoError(t, l.Close())
+		require.NoError(t, uv.Kill(p.PID(), syscall.SIGKILL))
+		require.Eventually(t, func() bool { return errors.Is(uv.Kill(p.PID(), 0), uv.ESRCH) }, patience, time.Millisecond, "no zombie")
+		_, err = l.Spawn(uv.SpawnOptions{File: "true"}, nil)
+		require.Equal(t, uv.ErrClosed, err)
+	})
+
+	t.Run("closed in the callback, and in the turn that would call it", func(t *testing.T) {
+		l := newLoop(t)
+		var all []*uv.Process
+		told := 0
+		for range 5 {
+			p, err := l.Spawn(uv.SpawnOptions{File: "true"}, func(uv.ExitStatus) {
+				told++
+				for _, p := range all {
+					p.Close()
+				}
+			})
+			require.NoError(t, err)
+			all = append(all, p)
+		}
+		until(t, l, "an end", func() bool { return told > 0 })
+		until(t, l, "the closes", func() bool { return !l.Alive() })
+		require.Equal(t, 1, told)
 	})
 
 	t.Run("UV-125", func(t *testing.T) {
