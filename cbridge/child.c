@@ -1,4 +1,4 @@
-// Children: what all loops of the process share about them.
+// Ended children: what all loops of the process share about them.
 //
 // The watch. libuv hears of an ended child by SIGCHLD. It installs its handler when the
 // first watcher of a signal starts, without SA_ONSTACK, which on the small stack of a
@@ -11,24 +11,16 @@
 //
 // The forgotten. A handle that is closed forgets its child, and libuv would not wait for
 // it any more. on_child does, so that none stays behind as a zombie.
-//
-// The birth. uv_spawn forks, and what must be so in the child before libuv goes on there
-// is done by a handler of pthread_atfork.
-#define _GNU_SOURCE  // dup3, dirent64
+#define _GNU_SOURCE  // dup3
 #include "internal.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/syscall.h>
-#endif
 
 // The forgotten: their numbers in blocks that are never freed, so that a handler may walk
 // them. 0 is a free place, a negative number one that is being asked about.
@@ -188,75 +180,9 @@ int br_child_watch(void) {
   return err;
 }
 
-static struct rlimit began;  // RLIMIT_NOFILE before Go has raised it
-
-__attribute__((constructor)) static void begin(void) { getrlimit(RLIMIT_NOFILE, &began); }
-
-static _Thread_local int birth;  // while this thread spawns: how many descriptors the child has
-
-// close_later lets exec close a descriptor.
-static void close_later(int fd) {
-  if (fd > STDERR_FILENO) fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-// close_each_later does so with all that there are.
-static void close_each_later(void) {
-  int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  for (int fd = 0; dir < 0 && fd < 1 << 16; fd++) close_later(fd);
-  alignas(8) char buf[2048];
-  struct dirent64 *d;
-  long n;
-  while ((n = syscall(SYS_getdents64, dir, buf, sizeof buf)) > 0) {
-    for (long at = 0; at < n; at += d->d_reclen) {
-      int fd = 0;
-      d = (void *)(buf + at);
-      for (const char *s = d->d_name; *s >= '0' && *s <= '9'; s++) fd = fd * 10 + *s - '0';
-      close_later(fd);
-    }
-  }
-  close(dir);
-}
-
-// keep_none lets exec close every descriptor above the standard files, unless libuv says
-// otherwise of it later. Before Linux 5.11 they are looked up.
-static void keep_none(void) {
-#ifdef SYS_close_range
-  if (syscall(SYS_close_range, 3U, ~0U, 4U) == 0) return;  // CLOSE_RANGE_CLOEXEC
-#endif
-  close_each_later();
-}
-
-// in_child runs between fork and what libuv does in the child. All is safe there.
-static void in_child(void) {
-  if (birth == 0) return;
-  keep_none();
-  struct rlimit now;
-  if (getrlimit(RLIMIT_NOFILE, &now) == 0) {
-    rlim_t want = began.rlim_cur > (rlim_t)birth ? began.rlim_cur : (rlim_t)birth;
-    if (want < now.rlim_max || now.rlim_max == RLIM_INFINITY) {
-      now.rlim_cur = want;
-    } else {
-      now.rlim_cur = now.rlim_max;
-    }
-    setrlimit(RLIMIT_NOFILE, &now);
-  }
-  for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++) signal(sig, SIG_DFL);  // libuv has the others
-}
-
-static void on_fork(void) { pthread_atfork(NULL, NULL, in_child); }
-
-void br_child_birth(int descriptors) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, on_fork);
-  birth = descriptors;
-}
-
 #else
 
-// Elsewhere libuv asks the kernel's queue for ended children, and spawns them without a
-// fork that could be seen.
+// Elsewhere libuv asks the kernel's queue for ended children.
 int br_child_watch(void) { return 0; }
-
-void br_child_birth(int descriptors) { (void)descriptors; }
 
 #endif

@@ -10,7 +10,8 @@
 //   slot      tables of slots with generations
 //   record    the records
 //   fd        numbers of descriptors
-//   child     what all loops share about children
+//   birth     what takes the place of fork in uv_spawn
+//   child     what all loops share about ended children
 //   owner     which handle has which descriptor
 //   handle    the life of a handle: its id, closing, the acknowledgement
 //   watch     what the kernel watches
@@ -168,14 +169,25 @@ typedef struct {
 void br_stdio_take(br_stdio *s);
 void br_stdio_give(br_stdio *s);
 
+// birth.c
+
+// A child that uv_spawn is about to make. The place in front of the arguments is free.
+typedef struct {
+  const uv_process_options_t *options;
+  int numbers;          // that the child may have as descriptors
+  volatile int failed;  // an errno
+} br_birth;
+
+// br_birth_begin has the next fork of this thread's make the child, until br_birth_end.
+// One thread at a time may do so.
+void br_birth_begin(br_birth *b);
+void br_birth_end(void);
+
 // child.c
 
 // br_child_watch makes sure that libuv hears of ended children; UV_ENOTSUP while SIGCHLD
 // is ignored.
 int br_child_watch(void);
-// br_child_birth precedes a fork of this thread's, whose child will have so many
-// descriptors; 0 follows it.
-void br_child_birth(int descriptors);
 // br_child_forget is for a child whose end nobody wants to hear of.
 void br_child_forget(int pid);
 

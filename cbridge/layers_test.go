@@ -14,7 +14,7 @@ import (
 
 // The files of the C side from the lowest layer to the highest, as internal.h has them.
 var layers = []string{
-	"mem", "slot", "record", "fd", "child", "owner", "handle", "watch", "req", "peer", "read", "write", "listen", "stream", "tcp", "pipe",
+	"mem", "slot", "record", "fd", "birth", "child", "owner", "handle", "watch", "req", "peer", "read", "write", "listen", "stream", "tcp", "pipe",
 	"ipc", "tty", "poll", "recv", "send", "udp", "process", "loop", "pool", "job", "dns", "random", "system", "lib", "fs", "turn", "errno",
 }
 

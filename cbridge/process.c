@@ -17,7 +17,7 @@ typedef struct {
   alignas(16) br_handle h;
 } br_process;
 
-// A birth: what is needed until the child is there.
+// What is needed until the child is there.
 typedef struct {
   br_loop *l;
   const br_stdio_item *items;
@@ -27,7 +27,7 @@ typedef struct {
   int *ours;                // by item: this process's end of a pipe, or -1
   int *spare;               // descriptors to close afterwards
   int nspare;
-} birth;
+} spawning;
 
 static inline br_process *process_of(br_handle *h) { return (br_process *)((char *)h - offsetof(br_process, h)); }
 static inline uv_process_t *uv_process(br_handle *h) { return (uv_process_t *)br_uv(h); }
@@ -68,7 +68,7 @@ static void on_exit_of(uv_process_t *u, int64_t status, int sig) {
 
 // above moves a descriptor that was just opened above the child's numbers, or copies one
 // that is somebody else's to there.
-static int above(birth *b, int fd, int mine) {
+static int above(spawning *b, int fd, int mine) {
   if (fd >= b->numbers) return fd;
   int up = fcntl(fd, F_DUPFD_CLOEXEC, b->numbers);
   int err = errno;
@@ -78,7 +78,7 @@ static int above(birth *b, int fd, int mine) {
 }
 
 // free_pipe is the pipe of an item, if it may be connected.
-static br_stream *free_pipe(birth *b, int i) {
+static br_stream *free_pipe(spawning *b, int i) {
   uv_os_fd_t fd;
   br_stream *s = br_find_stream(b->l, b->items[i].stream);
   if (s == NULL || s->h.kind != BR_KIND_PIPE || s->h.flags & BR_CONNECTING || uv_fileno(br_uv(&s->h), &fd) == 0) return NULL;
@@ -88,7 +88,7 @@ static br_stream *free_pipe(birth *b, int i) {
   return s;
 }
 
-static int plan_pipe(birth *b, int i) {
+static int plan_pipe(spawning *b, int i) {
   if (free_pipe(b, i) == NULL || (b->items[i].flags & (BR_STDIO_READABLE | BR_STDIO_WRITABLE)) == 0) return UV_EINVAL;
   uv_os_sock_t ends[2];
   int err = uv_socketpair(SOCK_STREAM, 0, ends, 0, 0);
@@ -103,7 +103,7 @@ static int plan_pipe(birth *b, int i) {
   return up == 0 ? 0 : uv_translate_sys_error(up);
 }
 
-static int plan_inherit(birth *b, int i) {
+static int plan_inherit(spawning *b, int i) {
   int fd = b->items[i].fd;
   if (fcntl(fd, F_GETFD) < 0) return UV_EBADF;
   if (fd != i && fd < b->numbers) {
@@ -117,7 +117,7 @@ static int plan_inherit(birth *b, int i) {
 }
 
 // plan prepares an item for libuv.
-static int plan(birth *b, int i) {
+static int plan(spawning *b, int i) {
   switch (b->items[i].kind) {
     case BR_STDIO_IGNORE: b->c[i].flags = UV_IGNORE; return 0;
     case BR_STDIO_PIPE: return plan_pipe(b, i);
@@ -127,7 +127,7 @@ static int plan(birth *b, int i) {
 }
 
 // fill takes the numbers of the child's that are free.
-static int fill(birth *b) {
+static int fill(spawning *b) {
   for (int i = 0; i < b->numbers; i++) {
     if (fcntl(i, F_GETFD) >= 0) continue;
     int fd = br_fd_any();
@@ -140,7 +140,7 @@ static int fill(birth *b) {
 
 // nonblock makes the child's ends of pipes non-blocking if that is wanted. libuv undoes
 // it for standard files, so it is done again when the child is there.
-static void nonblock(birth *b) {
+static void nonblock(spawning *b) {
   for (int i = 0; i < b->n; i++) {
     if (b->items[i].kind != BR_STDIO_PIPE || (b->items[i].flags & BR_STDIO_NONBLOCK) == 0) continue;
     int fd = b->c[i].data.fd;
@@ -153,7 +153,7 @@ enum { UV_FLAG_READABLE = 0x4000, UV_FLAG_WRITABLE = 0x8000 };
 
 // connect_pipe gives the pipe of an item this process's end. It reads what the child
 // writes, and the other way round.
-static int connect_pipe(birth *b, int i) {
+static int connect_pipe(spawning *b, int i) {
   br_stream *s = br_find_stream(b->l, b->items[i].stream);
   int err = br_handle_open(b->l, &s->h, b->ours[i]);
   if (err != 0) return err;
@@ -169,7 +169,7 @@ static int connect_pipe(birth *b, int i) {
   return 0;
 }
 
-static void birth_end(birth *b) {
+static void spawning_end(spawning *b) {
   for (int i = 0; i < b->nspare; i++) close(b->spare[i]);
   for (int i = 0; i < b->n; i++) {
     if (b->ours[i] >= 0) close(b->ours[i]);
@@ -179,7 +179,7 @@ static void birth_end(birth *b) {
   br_free(b->spare);
 }
 
-static void birth_begin(birth *b) {
+static void spawning_begin(spawning *b) {
   b->c = br_alloc(((size_t)b->n + 1) * sizeof *b->c);
   b->ours = br_alloc(((size_t)b->n + 1) * sizeof *b->ours);
   b->spare = br_alloc(((size_t)b->n + (size_t)b->numbers) * sizeof *b->spare);
@@ -193,36 +193,37 @@ static char *text(const char **at) {
   return (char *)s;
 }
 
-// vector is an array of the next n strings, which ends with NULL.
+// vector is an array of the next n strings, behind a free place and before a NULL.
 static char **vector(const char **at, unsigned n) {
-  char **v = br_alloc(((size_t)n + 1) * sizeof *v);
-  for (unsigned i = 0; i < n; i++) v[i] = text(at);
-  v[n] = NULL;
+  char **v = br_alloc(((size_t)n + 2) * sizeof *v);
+  for (unsigned i = 0; i < n; i++) v[i + 1] = text(at);
+  v[n + 1] = NULL;
   return v;
 }
 
 // launch calls uv_spawn. What it needs besides is made and freed around it.
-static int launch(birth *b, br_handle *h, const char *strings, const br_spawn *how) {
+static int launch(spawning *b, br_handle *h, const char *strings, const br_spawn *how) {
   uv_process_options_t o = {.exit_cb = on_exit_of, .stdio_count = b->n, .stdio = b->c};
   o.file = text(&strings);
   o.cwd = text(&strings);
   if (*o.cwd == '\0') o.cwd = NULL;
-  o.args = vector(&strings, how->args);
-  o.env = vector(&strings, how->env);
+  char **args = vector(&strings, how->args), **env = vector(&strings, how->env);
+  o.args = args + 1;
+  o.env = env + 1;
   o.flags = (how->set_uid ? UV_PROCESS_SETUID : 0) | (how->set_gid ? UV_PROCESS_SETGID : 0) | (how->detached ? UV_PROCESS_DETACHED : 0);
   o.uid = (uv_uid_t)how->uid;
   o.gid = (uv_gid_t)how->gid;
   nonblock(b);
-  br_child_birth(b->numbers);
+  br_birth_begin(&(br_birth){.options = &o, .numbers = b->numbers});
   int err = uv_spawn(b->l->uv, uv_process(h), &o);
-  br_child_birth(0);
+  br_birth_end();
   if (err == 0) nonblock(b);
-  br_free(o.args);
-  br_free(o.env);
+  br_free(args);
+  br_free(env);
   return err;
 }
 
-static int spawn(birth *b, const char *strings, const br_spawn *how, uint64_t *id, int *pid) {
+static int spawn(spawning *b, const char *strings, const br_spawn *how, uint64_t *id, int *pid) {
   int err = br_child_watch();
   for (int i = 0; i < b->n && err == 0; i++) err = plan(b, i);
   if (err == 0) err = fill(b);
@@ -246,10 +247,10 @@ static int spawn(birth *b, const char *strings, const br_spawn *how, uint64_t *i
 
 int br_spawn_child(br_loop *l, const char *strings, const br_spawn *how, const br_stdio_item *items, unsigned n, uint64_t *id, int *pid) {
   if (n > INT_MAX / 2) return UV_EINVAL;
-  birth b = {.l = l, .items = items, .n = (int)n, .numbers = n > 3 ? (int)n : 3};
-  birth_begin(&b);
+  spawning b = {.l = l, .items = items, .n = (int)n, .numbers = n > 3 ? (int)n : 3};
+  spawning_begin(&b);
   int err = spawn(&b, strings, how, id, pid);
-  birth_end(&b);
+  spawning_end(&b);
   return err;
 }
 

@@ -119,8 +119,8 @@ func childIgnores() error {
 	return statusOfChild(l)
 }
 
-// childIgnoresChildren ignores SIGCHLD before its first loop, hears of it again, ignores it
-// again and so on.
+// childIgnoresChildren ignores SIGCHLD before its first loop, hears of it again, ignores
+// it again and so on.
 func childIgnoresChildren() error {
 	for range 3 {
 		signal.Ignore(syscall.SIGCHLD)

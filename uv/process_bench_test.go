@@ -4,6 +4,7 @@ package uv_test
 
 import (
 	"os/exec"
+	"runtime"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func BenchmarkSpawn(b *testing.B) {
 			}
 			b.ReportMetric(float64(calls.Microseconds())/float64(b.N), "us/call")
 		})
-		clear(memory[:min(1, len(memory))])
+		runtime.KeepAlive(memory)
 	}
 }
 
