@@ -24,6 +24,8 @@ int main(void) {
       {"handles", scenario_handles},
       {"terminals", scenario_terminals},
       {"poll", scenario_poll},
+      {"children", scenario_children},
+      {"forgotten children", scenario_forgotten_children},
       {"datagrams", scenario_datagrams},
       {"datagrams that fail", scenario_datagram_failures},
       {"datagrams without room", scenario_datagrams_without_room},

@@ -126,6 +126,11 @@ static void take(const br_rec *r) {
       s->bad = r->value;
       break;
     case BR_REC_SEND_STUCK: s->stuck++; break;
+    case BR_REC_EXIT:
+      s->exited++;
+      s->signal = r->status;
+      s->code = (int)r->value;
+      break;
     case BR_REC_POLL:
       s->polled++;
       s->events = r->aux;

@@ -25,6 +25,7 @@ typedef struct {
   uint32_t gen;
   int closed, connected, connect_status, eof, failed, shut, accepted, accept_errors;
   int polled, events;
+  int exited, signal, code;
   int datagrams, partial, recv_errors, unsent, gone, send_errors, stuck;
   uint64_t bad;    // the last datagram that could not be sent
   uint64_t epoch;

@@ -20,6 +20,9 @@ void scenario_terminals(void);
 
 void scenario_poll(void);
 
+void scenario_children(void);
+void scenario_forgotten_children(void);
+
 void scenario_datagrams(void);
 void scenario_datagram_failures(void);
 void scenario_datagrams_without_room(void);
