@@ -65,7 +65,7 @@ enum {
 };
 
 // Kinds of handles. Those of streams come first.
-enum { BR_KIND_TCP = 1, BR_KIND_PIPE, BR_KIND_TTY, BR_KIND_POLL, BR_KIND_UDP, BR_KIND_PROCESS };
+enum { BR_KIND_TCP = 1, BR_KIND_PIPE, BR_KIND_TTY, BR_KIND_POLL, BR_KIND_UDP, BR_KIND_PROCESS, BR_KIND_FS_EVENT };
 
 // Operations. slot and gen say which handle; the other fields are named where they are
 // used.
@@ -138,7 +138,8 @@ enum {
   BR_REC_SENT,       // status: datagrams that had been kept and have left or failed, value: their bytes
   BR_REC_SEND_ERROR, // value: which datagram, counted from 0 for each handle; it precedes its BR_REC_SENT
   BR_REC_SEND_STUCK, // libuv cannot wait for room: BR_OP_SEND_AGAIN, in a while, tries
-  BR_REC_EXIT        // of a child, once. status: the signal that has ended it, or 0; value: its exit code
+  BR_REC_EXIT,       // of a child, once. status: the signal that has ended it, or 0; value: its exit code
+  BR_REC_FS_EVENT    // aux: UV_RENAME, UV_CHANGE, value: the epoch, and where the name is
 };
 
 typedef struct {
@@ -320,6 +321,15 @@ int br_pipe_pair(int nonblock_read, int nonblock_write, int fds[2]);
 int br_poll_new(br_loop *l, int fd, uint64_t *id);
 int br_poll_start(br_loop *l, uint64_t id, int events, uint64_t epoch);
 int br_poll_stop(br_loop *l, uint64_t id);
+
+// Files that change. br_fs_event_start watches a file, or what is in a directory;
+// UV_EINVAL if the handle does so already. epoch comes back in the records, in the upper
+// half of their value. br_fs_event_name is the name that came with a record until the
+// next turn, NULL if it is about what is watched itself.
+int br_fs_event_new(br_loop *l, uint64_t *id);
+int br_fs_event_start(br_loop *l, uint64_t id, const char *path, unsigned flags, uint32_t epoch);
+int br_fs_event_stop(br_loop *l, uint64_t id);
+const char *br_fs_event_name(br_loop *l, uint64_t value);
 
 // The pool: libuv's threads, which all loops share. Whatever runs there needs it started.
 // br_pool_start starts so many threads, unless there are some already; UV_EAGAIN if the

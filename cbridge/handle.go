@@ -25,6 +25,8 @@ const (
 	KindTTY  = C.BR_KIND_TTY
 	KindPoll = C.BR_KIND_POLL
 	KindUDP  = C.BR_KIND_UDP
+
+	KindFSEvent = C.BR_KIND_FS_EVENT
 )
 
 // IsActive is uv_is_active.

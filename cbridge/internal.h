@@ -25,6 +25,7 @@
 //   ipc       handles that go and come over pipes
 //   tty       terminals
 //   poll      another one
+//   fsevent   another one, for files that change
 //   recv      datagrams that come
 //   send      datagrams that go
 //   udp       sockets for datagrams
@@ -66,6 +67,7 @@ typedef struct br_handle br_handle;
 typedef struct br_kind br_kind;
 typedef struct br_inbox br_inbox;
 typedef struct br_outbox br_outbox;
+typedef struct br_names br_names;
 
 // mem.c
 void *br_alloc(size_t n);
@@ -132,6 +134,7 @@ struct br_loop {
 
   br_inbox *in;    // NULL before the first handle for datagrams, as out
   br_outbox *out;
+  br_names *names;  // NULL before the first file that has changed
 };
 
 static inline br_loop *br_loop_of(const uv_handle_t *u) { return (br_loop *)uv_loop_get_data(uv_handle_get_loop(u)); }
@@ -281,10 +284,13 @@ int br_watch(br_loop *l, int fd);
 // it was, lets libuv know.
 int br_watch_io(br_loop *l, const uv__io_t *w);
 void br_watched(uv__io_t *w);
-// br_watch_now does what libuv would do with a watcher in the coming turn.
+// br_watch_now does what libuv would do with a watcher in the coming turn. If it cannot,
+// the caller stops the watcher.
 int br_watch_now(br_loop *l, uv__io_t *w);
 // br_watch_own does so with those that libuv has made for itself.
 int br_watch_own(br_loop *l);
+// br_watch_inotify does so with that for files, which libuv makes when it needs it.
+int br_watch_inotify(br_loop *l);
 
 // req.c
 
@@ -444,6 +450,10 @@ extern const br_kind br_tcp_kind, br_pipe_kind, br_tty_kind;
 
 // poll.c
 extern const br_kind br_poll_kind;
+
+// fsevent.c
+extern const br_kind br_fs_event_kind;
+void br_names_free(br_loop *l);
 
 // Datagrams: what recv.c, send.c and udp.c share.
 

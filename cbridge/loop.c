@@ -18,6 +18,7 @@ static const br_kind *const kinds[] = {
     [BR_KIND_POLL] = &br_poll_kind,
     [BR_KIND_UDP] = &br_udp_kind,
     [BR_KIND_PROCESS] = &br_process_kind,
+    [BR_KIND_FS_EVENT] = &br_fs_event_kind,
 };
 
 // on_bell ends a wait. The descriptor's number is the handle's data.
@@ -112,6 +113,7 @@ static void loop_free(br_loop *l) {
   br_free(l->arena);
   br_inbox_free(l);
   br_outbox_free(l);
+  br_names_free(l);
   br_free(l->uv);
   br_free(l);
 }

@@ -36,6 +36,7 @@ const (
 	RecSendError   = C.BR_REC_SEND_ERROR
 	RecSendStuck   = C.BR_REC_SEND_STUCK
 	RecExit        = C.BR_REC_EXIT
+	RecFSEvent     = C.BR_REC_FS_EVENT
 )
 
 // Record is one completion, br_rec.

@@ -9,6 +9,7 @@
 //   uv__io_start: the table of watchers      memory           nothing, as in br_alloc
 //   uv__io_poll: epoll_ctl(EPOLL_CTL_ADD)    watches, memory  br_watch before every start
 //   the same of the loop's own descriptors   watches, memory  br_watch_own at its making
+//   the same of that of inotify              watches, memory  br_watch_inotify after each start
 //   threadpool.c: the first work             threads          br_pool_start before it
 //   process.c, fs.c: what cannot be waited
 //   for, a kind of work that is unknown      nothing          not used
@@ -67,15 +68,15 @@ void br_watched(uv__io_t *w) {
 // pointers, to the next one and to the last.
 int br_watch_now(br_loop *l, uv__io_t *w) {
 #ifdef __linux__
+  void **q = (void **)&w->watcher_queue;
+  ((void **)q[1])[0] = q[0];
+  ((void **)q[0])[1] = q[1];
+  q[0] = q[1] = q;
   struct epoll_event e = {.events = w->pevents, .data.fd = w->fd};
   int set = uv_backend_fd(l->uv);
   if (epoll_ctl(set, EPOLL_CTL_ADD, w->fd, &e) != 0 && (errno != EEXIST || epoll_ctl(set, EPOLL_CTL_MOD, w->fd, &e) != 0)) {
     return uv_translate_sys_error(errno);
   }
-  void **q = (void **)&w->watcher_queue;
-  ((void **)q[1])[0] = q[0];
-  ((void **)q[0])[1] = q[1];
-  q[0] = q[1] = q;
   w->events = w->pevents;
 #else
   (void)l;
@@ -91,4 +92,23 @@ int br_watch_own(br_loop *l) {
     if (own[i] >= 0) err = br_watch(l, own[i]);
   }
   return err;
+}
+
+// Whoever had the number of the descriptor is told, and so libuv forgets its watcher. It
+// is started once, with the first handle, and stays so when it could not be watched.
+int br_watch_inotify(br_loop *l) {
+#ifdef __linux__
+  uv_loop_t *u = l->uv;
+  uv__io_t *w = &u->inotify_read_watcher;
+  if (u->inotify_fd < 0 || w->events != 0) return 0;
+  br_unown(l, w->fd);
+  if (u->watchers[w->fd] == NULL) {
+    u->watchers[w->fd] = w;
+    u->nfds++;
+  }
+  return br_watch_now(l, w);
+#else
+  (void)l;
+  return 0;
+#endif
 }

@@ -44,10 +44,7 @@ var children = map[string]func(args []string) error{
 	"file limit":     func([]string) error { return childFileLimit() },
 	"forgotten read": func([]string) error { return childForgottenRead() },
 
-	"ipc serve":  func([]string) error { return childIPCServe() },
-	"ipc emfile": func([]string) error { return childIPCOutOfDescriptors() },
-	"tty exit":   func([]string) error { return childTTYExit() },
-	"tty size":   func([]string) error { return childTTYSize() },
+	"ipc serve":        func([]string) error { return childIPCServe() },
 	"ipc emfile":       func([]string) error { return childIPCOutOfDescriptors() },
 	"tty exit":         func([]string) error { return childTTYExit() },
 	"tty size":         func([]string) error { return childTTYSize() },
@@ -55,6 +52,7 @@ var children = map[string]func(args []string) error{
 	"children signals": func([]string) error { return childIgnores() },
 	"children stdio":   func([]string) error { return childSpawnStdio() },
 	"children swapped": func([]string) error { return childSwap() },
+	"fs event stdio":   func([]string) error { return childFSEventStdio() },
 
 	"udp stdin":  func([]string) error { return childUDPStdin() },
 	"udp emfile": func([]string) error { return childUDPOutOfDescriptors() },

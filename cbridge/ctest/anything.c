@@ -99,7 +99,7 @@ static void any_call(struct sockaddr_in *addr) {
   char name[BR_ADDR_BYTES];
   uint64_t id = any_id(), other;
   int value = (int)(rnd() % 3) * 1000;
-  switch (rnd() % 36) {
+  switch (rnd() % 38) {
     case 0:
       if (sh->handles < 20 && br_tcp_new(loop, rnd() % 4 == 0 ? rnd() % 300 : 0, &other) == 0) know(other);
       break;
@@ -138,6 +138,11 @@ static void any_call(struct sockaddr_in *addr) {
     case 25: any_option(id, addr); break;
     case 26: any_ipc(); break;
     case 27: any_handle(id); break;
+    case 28:
+      if (sh->handles < 20 && br_fs_event_new(loop, &other) == 0) know(other);
+      break;
+    case 29: br_fs_event_start(loop, id, rnd() % 4 ? "/tmp" : "/tmp/asyncio-bridge-nobody", rnd() % 4, rnd()); break;
+    case 30: br_fs_event_stop(loop, id); break;
     default: turn(0);
   }
 }

@@ -131,6 +131,24 @@ static void use_datagrams(void) {
   turns(2);
 }
 
+// use_fs_event watches a directory. libuv's descriptor for that may come with a start
+// that fails for another reason, which hides the refusal.
+static void use_fs_event(void) {
+  uint64_t e;
+  CHECK(br_fs_event_new(loop, &e) == 0);
+  know(e);
+  if (refuse_at % 2) {
+    int before = refused;
+    CHECK(br_fs_event_start(loop, e, "/no/such/file", 0, 1) == UV_ENOENT);
+    told += refused - before;
+    turns(2);
+  }
+  tell(br_fs_event_start(loop, e, "/tmp", 0, 1));
+  turns(2);
+  submit(BR_OP_CLOSE, e);
+  turns(2);
+}
+
 // use_watches makes everything of a loop that the kernel watches.
 static void use_watches(void) {
   static char large[4 << 20];
@@ -162,6 +180,7 @@ static void use_watches(void) {
   close(fds[0]);
   close(fds[1]);
   use_datagrams();
+  use_fs_event();
   submit(BR_OP_ACCEPT_STOP, ln);
   turns(2);
   submit(BR_OP_ACCEPT_START, ln);

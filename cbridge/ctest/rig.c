@@ -81,6 +81,14 @@ static void receive_more(seen *s, uint64_t id) {
   receive(s, 0, n, step);
 }
 
+static void change(seen *s, const br_rec *r) {
+  const char *name = br_fs_event_name(loop, r->value);
+  s->changes++;
+  s->events |= r->aux;
+  s->epoch = r->value >> 32;
+  snprintf(s->name, sizeof s->name, "%s", name != NULL ? name : "");
+}
+
 static void take(const br_rec *r) {
   if (r->kind == BR_REC_DONE) {
     finish(r);
@@ -137,6 +145,7 @@ static void take(const br_rec *r) {
       s->epoch = r->value;
       s->failed = r->status;
       break;
+    case BR_REC_FS_EVENT: change(s, r); break;
     case BR_REC_CLOSED:
       s->closed = 1;
       submit(BR_OP_ACK, (uint64_t)r->gen << 32 | r->slot);

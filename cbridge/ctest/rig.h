@@ -32,6 +32,8 @@ typedef struct {
   size_t in, left, written;
   uint64_t child;  // the last connection accepted
   uint32_t sum;    // of the bytes read
+  int changes;     // of files
+  char name[256];  // of the last, "" if it had none
 } seen;
 
 extern br_loop *loop;
