@@ -552,11 +552,12 @@ type sequenceRunner struct {
 	cmd    *exec.Cmd
 }
 
-func newSequenceRunner(t testing.TB) *sequenceRunner {
+func newSequenceRunner(t testing.TB, env ...string) *sequenceRunner {
 	t.Helper()
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	r := &sequenceRunner{cmd: exec.Command(exe, childArg, "sequences")}
+	r.cmd.Env = append(os.Environ(), env...)
 	r.cmd.Stderr = &r.errors
 	r.in, err = r.cmd.StdinPipe()
 	require.NoError(t, err)
