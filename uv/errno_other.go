@@ -1,4 +1,4 @@
-//go:build cgo && !linux
+//go:build cgo && !linux && !darwin
 
 package uv
 
@@ -10,4 +10,6 @@ const (
 	ENONET    Errno = -4056
 	EREMOTEIO Errno = -4030
 	EFTYPE    Errno = -Errno(syscall.EFTYPE)
+	ENODATA   Errno = -9919 // told by 1.45 and later
+	EUNATCH   Errno = -4023 // told by 1.46 and later
 )

@@ -74,6 +74,7 @@ const (
 	ENOBUFS         Errno = -Errno(syscall.ENOBUFS)
 	ENODEV          Errno = -Errno(syscall.ENODEV)
 	ENOENT          Errno = -Errno(syscall.ENOENT)
+	ENOEXEC         Errno = -Errno(syscall.ENOEXEC) // told by 1.50 and later
 	ENOMEM          Errno = -Errno(syscall.ENOMEM)
 	ENOPROTOOPT     Errno = -Errno(syscall.ENOPROTOOPT)
 	ENOSPC          Errno = -Errno(syscall.ENOSPC)
