@@ -9,7 +9,7 @@
 //   uv__io_start: the table of watchers      memory           nothing, as in br_alloc
 //   uv__io_poll: epoll_ctl(EPOLL_CTL_ADD)    watches, memory  br_watch before every start
 //   the same of the loop's own descriptors   watches, memory  br_watch_own at its making
-//   the same of that of inotify              watches, memory  br_watch_inotify after each start
+//   the same of that of inotify              watches, memory  br_watch_inotify at a start
 //   threadpool.c: the first work             threads          br_pool_start before it
 //   process.c, fs.c: what cannot be waited
 //   for, a kind of work that is unknown      nothing          not used
