@@ -16,6 +16,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync"
 
 	"github.com/seed-a026a017/asyncio/internal/goid"
 )
@@ -28,13 +29,49 @@ var ErrInterrupted = errors.New("asyncio: interrupted")
 // effect that the first would have had without the run. The default is true in the
 // program's main goroutine, unless SIGINT is ignored or WithContext was given a context
 // that can end. A program that asks for SIGINT itself in another way wants false; else
-// both hear of the first.
+// both hear of the first. A handler that AddSignalHandler has added, to any loop, takes
+// the place of all that.
 func WithInterrupt(on bool) Option {
 	rule := interruptNever
 	if on {
 		rule = interruptAlways
 	}
 	return func(c *config) { c.interrupt = rule }
+}
+
+// interrupts is the runs that watch for SIGINT, and the number of loops that have a
+// handler of their own for it. While there is one, a SIGINT is nothing to runs: their
+// channels are not asked for, so that they cannot hear late of one that a handler got.
+var interrupts struct {
+	mu       sync.Mutex
+	watches  map[*interruption]struct{} // under mu: that have not heard of one
+	handlers int                        // under mu
+}
+
+// handleInterrupt tells that a handler hears of SIGINT from now on.
+func handleInterrupt() {
+	interrupts.mu.Lock()
+	defer interrupts.mu.Unlock()
+	interrupts.handlers++
+	for i := range interrupts.watches {
+		signal.Stop(i.signals)
+		select {
+		case <-i.signals:
+		default:
+		}
+	}
+}
+
+// unhandleInterrupt tells that a handler is about to end.
+func unhandleInterrupt() {
+	interrupts.mu.Lock()
+	defer interrupts.mu.Unlock()
+	if interrupts.handlers--; interrupts.handlers > 0 {
+		return
+	}
+	for i := range interrupts.watches {
+		signal.Notify(i.signals, os.Interrupt)
+	}
 }
 
 // mainGoroutine is the one that initialises packages, and then runs main.main.
@@ -62,20 +99,39 @@ func (c *config) watchInterrupt(heard func()) *interruption {
 		return nil
 	}
 	i := &interruption{signals: make(chan os.Signal, 1), quit: make(chan struct{}), over: make(chan struct{})}
-	signal.Notify(i.signals, os.Interrupt)
+	i.begin()
 	go i.watch(heard)
 	return i
+}
+
+func (i *interruption) begin() {
+	interrupts.mu.Lock()
+	defer interrupts.mu.Unlock()
+	if interrupts.watches == nil {
+		interrupts.watches = make(map[*interruption]struct{})
+	}
+	interrupts.watches[i] = struct{}{}
+	if interrupts.handlers == 0 {
+		signal.Notify(i.signals, os.Interrupt)
+	}
 }
 
 func (i *interruption) watch(heard func()) {
 	defer close(i.over)
 	select {
 	case <-i.signals:
-		signal.Stop(i.signals) // before anybody can know of the first SIGINT
+		i.stop() // before anybody can know of the first SIGINT
 		heard()
 	case <-i.quit:
-		signal.Stop(i.signals)
+		i.stop()
 	}
+}
+
+func (i *interruption) stop() {
+	interrupts.mu.Lock()
+	defer interrupts.mu.Unlock()
+	delete(interrupts.watches, i)
+	signal.Stop(i.signals)
 }
 
 // end ends the watch when the run is over.

@@ -7,9 +7,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"sync/atomic"
 	"syscall"
@@ -181,136 +179,71 @@ func ownHandler(main asyncio.Coro[int], opts ...asyncio.Option) {
 	sayEnd(asyncio.Run(main, opts...))
 }
 
-// child is a process that runs one of the programs.
-type child struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	input io.WriteCloser
-	lines chan string
-}
-
-// startChild runs a program and waits until it says that it is ready.
-func startChild(t *testing.T, driver asyncio.Driver, program string) *child {
+// startChild runs a program.
+func startChild(t *testing.T, driver asyncio.Driver, program string) *testkit.Child {
 	t.Helper()
 	if signal.Ignored(os.Interrupt) {
 		t.Skip("SIGINT is ignored by who has started the tests, and so by their children, who cannot change that")
 	}
 	require.Contains(t, interruptPrograms, program)
-	c := &child{t: t, cmd: exec.Command(os.Args[0]), lines: make(chan string, 100)}
-	c.cmd.Env = append(testkit.ChildEnv(program, driver), "GORACE=atexit_sleep_ms=0")
-	c.cmd.Stderr = t.Output()
-	output, err := c.cmd.StdoutPipe()
-	require.NoError(t, err)
-	c.input, err = c.cmd.StdinPipe()
-	require.NoError(t, err)
-	require.NoError(t, c.cmd.Start())
-	watchdog := time.AfterFunc(asynciotest.HangLimit, func() { _ = c.cmd.Process.Kill() })
-	t.Cleanup(func() { watchdog.Stop() })
-	go func() {
-		defer close(c.lines)
-		for s := bufio.NewScanner(output); s.Scan(); {
-			c.lines <- s.Text()
-		}
-	}()
-	return c
-}
-
-// says waits for lines, in this order.
-func (c *child) says(want ...string) *child {
-	c.t.Helper()
-	for _, w := range want {
-		require.Equal(c.t, w, <-c.lines)
-	}
-	return c
-}
-
-// interrupt sends the signal of Ctrl-C.
-func (c *child) interrupt() *child {
-	c.t.Helper()
-	require.NoError(c.t, c.cmd.Process.Signal(os.Interrupt))
-	return c
-}
-
-// goOn sends the line that the program waits for.
-func (c *child) goOn() *child {
-	c.t.Helper()
-	_, err := io.WriteString(c.input, "\n")
-	require.NoError(c.t, err)
-	return c
-}
-
-// exits waits for the normal end of the program.
-func (c *child) exits() {
-	c.t.Helper()
-	c.says("")
-	require.NoError(c.t, c.cmd.Wait())
-}
-
-// dies waits until SIGINT ends the program.
-func (c *child) dies() {
-	c.t.Helper()
-	c.says("")
-	var exit *exec.ExitError
-	require.ErrorAs(c.t, c.cmd.Wait(), &exit)
-	status := exit.Sys().(syscall.WaitStatus)
-	require.True(c.t, status.Signaled() && status.Signal() == syscall.SIGINT, "it ended with %v", exit)
+	return testkit.StartChild(t, driver, program)
 }
 
 func TestInterrupt(t *testing.T) {
 	const interrupted, cancelled = "end 0 interrupted=true cancelled=false", "end 0 interrupted=false cancelled=true"
 	for _, d := range asynciotest.Drivers() {
-		start := func(t *testing.T, program string) *child { return startChild(t, d, program) }
+		start := func(t *testing.T, program string) *testkit.Child { return startChild(t, d, program) }
 		t.Run(d.String(), func(t *testing.T) {
 			asynciotest.VerifyNoLeaks(t)
 			t.Run("RUN-09", func(t *testing.T) {
-				start(t, "main waits").says("ready").interrupt().says("future cancelled=true", interrupted).exits()
+				start(t, "main waits").Says("ready").Signal(os.Interrupt).Says("future cancelled=true", interrupted).Exits()
 			})
 			t.Run("RUN-12", func(t *testing.T) {
 				for _, program := range []string{"cleanup waits", "cleanup is busy"} {
-					start(t, program).says("ready").interrupt().says("future cancelled=true", "cleanup").interrupt().dies()
+					start(t, program).Says("ready").Signal(os.Interrupt).Says("future cancelled=true", "cleanup").Signal(os.Interrupt).Dies(syscall.SIGINT)
 				}
 			})
 			t.Run("RUN-13", func(t *testing.T) {
-				start(t, "ignored").says("ready").interrupt().goOn().says("end 5 interrupted=false cancelled=false", "ignored=true").exits()
-				start(t, "own handler").says("ready").interrupt().says("own handler").goOn().
-					says("end 5 interrupted=false cancelled=false").exits()
-				start(t, "own context").says("ready").interrupt().
-					says("future cancelled=true", "cause asyncio: cancelled: interrupt signal received, asked 1", "end 5 interrupted=false cancelled=false").exits()
+				start(t, "ignored").Says("ready").Signal(os.Interrupt).GoOn().Says("end 5 interrupted=false cancelled=false", "ignored=true").Exits()
+				start(t, "own handler").Says("ready").Signal(os.Interrupt).Says("own handler").GoOn().
+					Says("end 5 interrupted=false cancelled=false").Exits()
+				start(t, "own context").Says("ready").Signal(os.Interrupt).
+					Says("future cancelled=true", "cause asyncio: cancelled: interrupt signal received, asked 1", "end 5 interrupted=false cancelled=false").Exits()
 			})
 			t.Run("a handler of the program hears of every SIGINT, the run of the first", func(t *testing.T) {
-				c := start(t, "both").says("ready").interrupt()
-				said := map[string]bool{<-c.lines: true, <-c.lines: true, <-c.lines: true, <-c.lines: true}
+				c := start(t, "both").Says("ready").Signal(os.Interrupt)
+				said := map[string]bool{<-c.Lines: true, <-c.Lines: true, <-c.Lines: true, <-c.Lines: true}
 				require.Equal(t, map[string]bool{"own handler": true, "future cancelled=true": true, "cleanup": true, "ready": true}, said)
-				c.interrupt().says("own handler").goOn().says("end 5 interrupted=false cancelled=false").exits()
+				c.Signal(os.Interrupt).Says("own handler").GoOn().Says("end 5 interrupted=false cancelled=false").Exits()
 			})
 			t.Run("a main that goes on has not been interrupted", func(t *testing.T) {
-				start(t, "main goes on").says("ready").interrupt().says("future cancelled=true", "end 5 interrupted=false cancelled=false").exits()
+				start(t, "main goes on").Says("ready").Signal(os.Interrupt).Says("future cancelled=true", "end 5 interrupted=false cancelled=false").Exits()
 			})
 			t.Run("who has asked main to end", func(t *testing.T) {
-				start(t, "main has fought back").says("ready").interrupt().says("future cancelled=true", interrupted).exits()
-				start(t, "cancelled twice").says("ready").interrupt().says("future cancelled=true", cancelled).exits()
+				start(t, "main has fought back").Says("ready").Signal(os.Interrupt).Says("future cancelled=true", interrupted).Exits()
+				start(t, "cancelled twice").Says("ready").Signal(os.Interrupt).Says("future cancelled=true", cancelled).Exits()
 			})
 			t.Run("a main that holds the loop hears of it when it awaits", func(t *testing.T) {
-				start(t, "main is busy").says("ready").interrupt().goOn().says(interrupted).exits()
+				start(t, "main is busy").Says("ready").Signal(os.Interrupt).GoOn().Says(interrupted).Exits()
 			})
 			t.Run("goroutines that are not main's", func(t *testing.T) {
-				start(t, "another goroutine").says("ready").interrupt().dies()
-				start(t, "another goroutine that asks for it").says("ready").interrupt().says("future cancelled=true", interrupted).exits()
+				start(t, "another goroutine").Says("ready").Signal(os.Interrupt).Dies(syscall.SIGINT)
+				start(t, "another goroutine that asks for it").Says("ready").Signal(os.Interrupt).Says("future cancelled=true", interrupted).Exits()
 			})
 			t.Run("several loops", func(t *testing.T) {
-				start(t, "loops").says("ready").interrupt().says("end 0 interrupted=true cancelled=true").exits()
-				start(t, "loops that go on").says("ready").interrupt().says("end 0 interrupted=false cancelled=false").exits()
-				start(t, "loops whose cleanup waits").says("ready").interrupt().says("cleanup", "cleanup").interrupt().dies()
+				start(t, "loops").Says("ready").Signal(os.Interrupt).Says("end 0 interrupted=true cancelled=true").Exits()
+				start(t, "loops that go on").Says("ready").Signal(os.Interrupt).Says("end 0 interrupted=false cancelled=false").Exits()
+				start(t, "loops whose cleanup waits").Says("ready").Signal(os.Interrupt).Says("cleanup", "cleanup").Signal(os.Interrupt).Dies(syscall.SIGINT)
 			})
 			t.Run("every run of a Runner", func(t *testing.T) {
 				c := start(t, "two runs")
 				for range 2 {
-					c.says("ready").interrupt().says("future cancelled=true", interrupted)
+					c.Says("ready").Signal(os.Interrupt).Says("future cancelled=true", interrupted)
 				}
-				c.says("close <nil>").exits()
+				c.Says("close <nil>").Exits()
 			})
 			t.Run("after a run", func(t *testing.T) {
-				start(t, "after a run").says("end 5 interrupted=false cancelled=false", "ready").interrupt().dies()
+				start(t, "after a run").Says("end 5 interrupted=false cancelled=false", "ready").Signal(os.Interrupt).Dies(syscall.SIGINT)
 			})
 		})
 	}

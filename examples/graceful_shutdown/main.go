@@ -4,10 +4,9 @@
 // First there is no new work, then some time for the work that is under way, then
 // cancellation for what takes longer, and a report.
 //
-// In Go a signal becomes the end of a context, with signal.NotifyContext, and WithContext
-// makes of that a cancellation of the main task, as asyncio.run does with Ctrl-C. A
-// cancellation interrupts one await: the main task is woken from wherever it waits, and
-// may then await whatever its end needs. The other tasks go on as long as it lets them.
+// A handler of a signal is a callback of the loop. This one completes the future that the
+// main task waits for, and removes itself, so that the second signal does what signals do
+// without a handler. The other tasks go on as long as the main task lets them.
 //
 // Without flags it sends itself SIGTERM. With -wait it leaves that to you; a second
 // signal ends it at once:
@@ -21,7 +20,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"syscall"
 	"time"
 
@@ -42,10 +40,7 @@ func main() {
 			return err
 		}
 	}
-	stop, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer restore()
-	context.AfterFunc(stop, restore) // a second signal does not ask
-	if err := work(stop, *grace, ready); err != nil {
+	if err := work(*grace, ready); err != nil {
 		fmt.Fprintln(os.Stderr, "graceful_shutdown:", err)
 		os.Exit(1)
 	}
@@ -60,27 +55,52 @@ func signalSelf() error {
 	return self.Signal(syscall.SIGTERM)
 }
 
-// work works until stop is done, and then for as long as grace allows. It calls ready
-// when only stop is missing.
-func work(stop context.Context, grace time.Duration, ready func() error) error {
+// work works until a signal comes, and then for as long as grace allows. It calls ready
+// when only the signal is missing.
+func work(grace time.Duration, ready func() error) error {
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
+		signalled, err := nextSignal(ctx, os.Interrupt, syscall.SIGTERM)
+		if err != nil {
+			return err
+		}
 		told := asyncio.NewEvent()
 		jobs := startJobs(ctx, told)
 		if err := ready(); err != nil {
 			return err // Run cancels the jobs
 		}
-		ended := asyncio.Sleep(ctx, asyncio.Forever) // a server would start more jobs here
-		fmt.Println("told to end:", context.Cause(stop))
+		sig, err := signalled.Await(ctx) // a server would start more jobs here
+		if err != nil {
+			return err
+		}
+		fmt.Printf("told to end: %v signal received\n", sig)
 		told.Set()
 		if err := finish(ctx, jobs, grace); err != nil {
 			return fmt.Errorf("shut down: %w", err)
 		}
-		return ended
-	}), asyncio.WithContext(stop))
-	if stop.Err() != nil && errors.Is(err, asyncio.ErrCancelled) {
-		return nil // it was meant to end
-	}
+		return nil
+	}), asyncio.WithInterrupt(false)) // SIGINT is no different from SIGTERM here
 	return err
+}
+
+// nextSignal is the first of the signals that comes. The next one does not ask.
+func nextSignal(ctx context.Context, signals ...os.Signal) (*asyncio.Future[os.Signal], error) {
+	l, err := asyncio.GetRunningLoop(ctx)
+	if err != nil {
+		return nil, err
+	}
+	first := asyncio.NewFuture[os.Signal](l)
+	for _, sig := range signals {
+		err := l.AddSignalHandler(sig, func() {
+			_ = first.SetResult(sig) // it fails if both came at once
+			for _, sig := range signals {
+				l.RemoveSignalHandler(sig)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return first, nil
 }
 
 // startJobs starts jobs that are all under way when the signal comes.

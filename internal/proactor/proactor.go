@@ -9,6 +9,7 @@
 //	pipe.go      PipeOpener      pipes, FIFOs and terminals, as streams
 //	watch.go     Watcher         descriptors of the program's
 //	process.go   Spawner         programs that run as children
+//	signal.go    Signaler        signals that the process gets
 //	work.go      Worker          functions that block
 //	resolve.go   Resolver        the numbers behind names, and back
 //	file.go      Filer           the file system
@@ -35,6 +36,7 @@ type Proactor interface {
 	PipeOpener
 	Watcher
 	Spawner
+	Signaler
 	Worker
 	Resolver
 	Filer

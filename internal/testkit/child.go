@@ -1,11 +1,20 @@
 package testkit
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
 )
 
 // The environment of a child process: the program, and the driver as a number.
@@ -37,3 +46,74 @@ func ChildEnv(program string, driver asyncio.Driver) []string {
 
 // Say writes a line that the parent waits for.
 func Say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+
+// Child is a process that runs one of the programs.
+type Child struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	input io.WriteCloser
+	Lines chan string // what the program says
+}
+
+// StartChild runs a program in this test binary again.
+func StartChild(t *testing.T, driver asyncio.Driver, program string) *Child {
+	t.Helper()
+	c := &Child{t: t, cmd: exec.Command(os.Args[0]), Lines: make(chan string, 100)}
+	c.cmd.Env = append(ChildEnv(program, driver), "GORACE=atexit_sleep_ms=0")
+	c.cmd.Stderr = t.Output()
+	output, err := c.cmd.StdoutPipe()
+	require.NoError(t, err)
+	c.input, err = c.cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.cmd.Start())
+	watchdog := time.AfterFunc(asynciotest.HangLimit, func() { _ = c.cmd.Process.Kill() })
+	t.Cleanup(func() { watchdog.Stop() })
+	go func() {
+		defer close(c.Lines)
+		for s := bufio.NewScanner(output); s.Scan(); {
+			c.Lines <- s.Text()
+		}
+	}()
+	return c
+}
+
+// Says waits for lines, in this order.
+func (c *Child) Says(want ...string) *Child {
+	c.t.Helper()
+	for _, w := range want {
+		require.Equal(c.t, w, <-c.Lines)
+	}
+	return c
+}
+
+// Signal sends the program a signal.
+func (c *Child) Signal(sig os.Signal) *Child {
+	c.t.Helper()
+	require.NoError(c.t, c.cmd.Process.Signal(sig))
+	return c
+}
+
+// GoOn sends the line that the program waits for.
+func (c *Child) GoOn() *Child {
+	c.t.Helper()
+	_, err := io.WriteString(c.input, "\n")
+	require.NoError(c.t, err)
+	return c
+}
+
+// Exits waits for the normal end of the program.
+func (c *Child) Exits() {
+	c.t.Helper()
+	c.Says("")
+	require.NoError(c.t, c.cmd.Wait())
+}
+
+// Dies waits until a signal ends the program.
+func (c *Child) Dies(of syscall.Signal) {
+	c.t.Helper()
+	c.Says("")
+	var exit *exec.ExitError
+	require.ErrorAs(c.t, c.cmd.Wait(), &exit)
+	status := exit.Sys().(syscall.WaitStatus)
+	require.True(c.t, status.Signaled() && status.Signal() == of, "it ended with %v", exit)
+}

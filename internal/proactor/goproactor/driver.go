@@ -45,6 +45,7 @@ type driver struct {
 	listeners map[*listener]struct{}
 	connects  map[*connect]struct{}
 	watches   map[*watch]struct{}
+	signals   system.Signals
 	datagrams map[*datagram]struct{}
 	lookups   map[*lookup]struct{} // that have a goroutine
 	closed    bool
@@ -144,6 +145,7 @@ func (d *driver) Close() error {
 	for k := range d.lookups {
 		k.cancel()
 	}
+	d.signals.Close()
 	d.goroutines.Wait()
 	for _, c := range d.batch[d.next:] {
 		c.discard()

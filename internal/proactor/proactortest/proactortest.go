@@ -61,6 +61,7 @@ func Run(t *testing.T, newProactor New) {
 		{"Datagram's edges", datagramEdgeCases},
 		{"Process", processCases},
 		{"Pipe", pipeCases},
+		{"Signal", signalCases},
 		{"Work", workCases},
 		{"Resolve", resolveCases},
 		{"File", fileCases},

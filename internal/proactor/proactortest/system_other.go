@@ -21,6 +21,10 @@ func requireBroadcast(*testing.T, int, bool)                 {}
 func setReceiveBuffer(*testing.T, int, int)                  {}
 func shrinkBuffers(t *testing.T, _ *recorder, peer peerConn) { _ = peer.SetReadBuffer(128 << 10) }
 
+const usr1, usr2 = syscall.SIGINT, syscall.SIGTERM
+
+func raise(t *testing.T, _ syscall.Signal) { t.Skip("a process cannot send itself signals here") }
+
 func withStdin(t *testing.T, _ *os.File, _ func(*os.File)) { noWatches(t) }
 
 func withoutStdin(_ *testing.T, f func()) { f() }

@@ -204,6 +204,15 @@ func fifo(t *testing.T) string {
 	return path
 }
 
+// usr1 and usr2 are signals that mean nothing.
+const usr1, usr2 = syscall.SIGUSR1, syscall.SIGUSR2
+
+// raise sends this process a signal.
+func raise(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	require.NoError(t, syscall.Kill(os.Getpid(), sig))
+}
+
 // withStdin runs f while the standard input is another file.
 func withStdin(t *testing.T, input *os.File, f func(stdin *os.File)) {
 	t.Helper()

@@ -21,6 +21,7 @@ type driver struct {
 
 	loop    *uv.Loop
 	watches map[*watch]struct{}
+	signals system.Signals
 	polls   uint64 // calls of Poll, and one
 	lookups int    // requests of libuv's that are not over
 	closed  bool
@@ -76,6 +77,7 @@ func (d *driver) Close() error {
 	if d.left {
 		return nil
 	}
+	d.signals.Close()
 	for w := range d.watches {
 		w.Close()
 	}

@@ -1,0 +1,10 @@
+// Package signals_test has the tests of AddSignalHandler.
+package signals_test
+
+import (
+	"testing"
+
+	"github.com/seed-a026a017/asyncio/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
