@@ -21,8 +21,9 @@ import (
 
 // pipeEnd is what a transport knows of its pipe. That of a connection is nil.
 type pipeEnd struct {
-	file *os.File // closed
-	use  proactor.PipeUse
+	file  *os.File // closed
+	use   proactor.PipeUse
+	ended func() // hears, after the protocol, that the transport has ended; nil: nobody
 }
 
 func (p *pipeEnd) reads() bool  { return p != nil && p.use == proactor.PipeRead }

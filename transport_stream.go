@@ -274,6 +274,9 @@ func (t *streamTransport) leave() {
 		t.server = nil
 		s.detach()
 	}
+	if p := t.look().pipe; p != nil && p.ended != nil {
+		p.ended()
+	}
 }
 
 // lose ends the connection at once. The first error wins.

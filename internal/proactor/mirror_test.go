@@ -73,7 +73,7 @@ func parsePackage(t *testing.T, dir string) pkgFiles {
 // seamMethods are the methods of the seam by the type that implements them in a driver:
 // the interface Stream by the type stream. What Proactor embeds, driver has.
 func seamMethods(seam pkgFiles) map[string]bool {
-	implementer := map[string]string{"Proactor": "driver", "Listener": "listener", "Stream": "stream", "Source": "stream", "Watch": "watch", "Datagram": "datagram", "Process": "process"}
+	implementer := map[string]string{"Proactor": "driver", "Listener": "listener", "Stream": "stream", "Source": "stream", "Watch": "watch", "Datagram": "datagram"}
 	interfaces := make(map[string]*ast.InterfaceType)
 	for _, f := range seam {
 		ast.Inspect(f, func(n ast.Node) bool {

@@ -54,6 +54,7 @@ var arrows = map[string][]string{
 	"tests/soak":       {"", "asynciotest", "internal/testkit"},
 	"tests/pipes":      {"", "asynciotest", "internal/testkit"},
 	"tests/signals":    {"", "asynciotest", "internal/testkit"},
+	"tests/processes":  {"", "asynciotest", "internal/testkit"},
 	"tests/sockets":    {"", "asynciotest", "internal/testkit"},
 	"tests/streams":    {"", "asynciotest", "internal/testkit"},
 	"tests/tasks":      {"", "asynciotest", "internal/testkit"},

@@ -16,6 +16,7 @@ import (
 // driver implements proactor.Proactor.
 type driver struct {
 	system.System
+	system.Children
 
 	mu       sync.Mutex
 	queue    []completion // under mu: what has happened since the last take, in order
@@ -67,6 +68,7 @@ func New() (proactor.Proactor, error) {
 		datagrams: make(map[*datagram]struct{}),
 		lookups:   make(map[*lookup]struct{}),
 	}
+	d.Tell = func(f func()) { d.post(told(f)) }
 	d.timer.Stop()
 	return d, nil
 }
@@ -120,12 +122,13 @@ func (d *driver) Now() time.Duration { return time.Since(d.start) }
 func (d *driver) Waited() (total, until time.Duration) { return d.waited, d.wokenAt }
 
 // Close waits for every goroutine, so none is left when it returns, and nothing is posted
-// after that. Those that wait for children go on: what they post is lost.
+// after that. Those of children go on: what they post is lost.
 func (d *driver) Close() error {
 	if d.closed {
 		return nil
 	}
 	d.closed = true
+	d.CloseChildren()
 	var errs []error
 	for s := range d.streams {
 		errs = append(errs, s.release())

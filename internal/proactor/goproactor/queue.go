@@ -22,6 +22,12 @@ type completion interface {
 	discard()
 }
 
+// told is a completion that owns nothing.
+type told func()
+
+func (f told) complete() { f() }
+func (f told) discard()  {}
+
 // post queues c. Any goroutine may call it.
 func (d *driver) post(c completion) {
 	d.mu.Lock()

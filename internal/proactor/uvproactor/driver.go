@@ -18,6 +18,7 @@ import (
 // driver implements proactor.Proactor.
 type driver struct {
 	system.System
+	system.Children
 
 	loop    *uv.Loop
 	watches map[*watch]struct{}
@@ -40,7 +41,9 @@ func New(lockedThread bool) (proactor.Proactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &driver{loop: l, watches: make(map[*watch]struct{}), polls: 1}, nil
+	d := &driver{loop: l, watches: make(map[*watch]struct{}), polls: 1}
+	d.Tell = d.later
+	return d, nil
 }
 
 func (d *driver) Poll(timeout time.Duration) error {
@@ -74,6 +77,7 @@ const lookupGrace = 20 * time.Millisecond
 // a goroutine then, which ends with the lookup.
 func (d *driver) Close() error {
 	d.closed = true
+	d.CloseChildren()
 	if d.left {
 		return nil
 	}
