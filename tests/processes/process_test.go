@@ -224,6 +224,44 @@ func TestProcess(t *testing.T) {
 			require.Empty(t, rest)
 		})
 	})
+	t.Run("the input has a name", func(t *testing.T) {
+		inTask(t, func(t *testing.T, ctx context.Context) {
+			out, _ := runs(t, ctx, piped("cat", "/dev/stdin"), "abc")
+			require.Equal(t, "abc", out)
+		})
+	})
+	t.Run("an output outlives its child", func(t *testing.T) {
+		inTask(t, func(t *testing.T, ctx context.Context) {
+			const size = 256 << 10
+			p := start(t, ctx, shell(fmt.Sprintf("head -c %d /dev/zero; exit 1", size)))
+			got := 0
+			for piece := make([]byte, 10_000); ; {
+				n, err := p.Stdout.Read(ctx, piece)
+				if err == io.EOF {
+					break
+				}
+				require.NoError(t, err)
+				if got += n; got > size-50_000 {
+					ends(t, ctx, p, 1)
+				}
+			}
+			require.Equal(t, size, got)
+		})
+	})
+	t.Run("a signal races with the end", func(t *testing.T) {
+		inTask(t, func(t *testing.T, ctx context.Context) {
+			for i := range 50 {
+				p := start(t, ctx, asyncio.ProcessOptions{Args: []string{"true"}})
+				asynciotest.Yield(t, ctx, i)
+				if err := p.SendSignal(syscall.SIGUSR1); err != nil {
+					require.ErrorIs(t, err, os.ErrProcessDone)
+				}
+				code, err := p.Wait(ctx)
+				require.NoError(t, err)
+				require.Contains(t, []int{0, -int(syscall.SIGUSR1)}, code)
+			}
+		})
+	})
 }
 
 // TestProgram is about which program runs, and with what.

@@ -8,7 +8,7 @@ import ast
 import pathlib
 import test.test_asyncio
 
-FILES = ["test_streams", "test_server", "test_events", "test_unix_events", "test_sock_lowlevel", "test_sendfile"]
+FILES = ["test_streams", "test_server", "test_events", "test_unix_events", "test_sock_lowlevel", "test_sendfile", "test_subprocess"]
 
 
 def functions(body, cls=None):
