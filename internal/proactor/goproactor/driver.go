@@ -122,7 +122,7 @@ func (d *driver) Now() time.Duration { return time.Since(d.start) }
 func (d *driver) Waited() (total, until time.Duration) { return d.waited, d.wokenAt }
 
 // Close waits for every goroutine, so none is left when it returns, and nothing is posted
-// after that. Those of children go on: what they post is lost.
+// after that. Those of children go on, and post nothing.
 func (d *driver) Close() error {
 	if d.closed {
 		return nil

@@ -27,8 +27,8 @@ import (
 
 // Children implements proactor.Spawner. Drivers embed it.
 type Children struct {
-	// Tell runs f in a later Poll, unless the driver closes before. Any goroutine may
-	// call it.
+	// Tell runs f in a later Poll, unless the driver closes before. It is called on any
+	// goroutine, under mu, and not after CloseChildren.
 	Tell func(f func())
 
 	mu      sync.Mutex
@@ -62,7 +62,7 @@ func (c *Children) Spawn(opt proactor.SpawnOptions, done func(proactor.Process, 
 	return func() { p.cancelled = true }
 }
 
-// CloseChildren ends the children that nobody has heard of.
+// CloseChildren ends the children that nobody has heard of. Drivers close it first.
 func (c *Children) CloseChildren() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -114,7 +114,12 @@ func (p *child) started(err error) {
 // wait is a goroutine.
 func (p *child) wait() {
 	status := exitStatus(p.process.Wait())
-	p.owner.Tell(func() { p.exited(status) })
+	c := p.owner
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.Tell(func() { p.exited(status) })
+	}
 }
 
 // PID is the child's number.
