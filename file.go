@@ -17,6 +17,7 @@ package asyncio
 // rest run side by side, as the system has it.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -93,10 +94,7 @@ func OpenFile(ctx context.Context, name string, flag int, perm fs.FileMode) (*Fi
 		if f := o.giveUp(); f != nil {
 			l.pro.Work(func() { _ = f.Close() })
 		}
-		if left != nil {
-			err = left
-		}
-		return nil, err
+		return nil, cmp.Or(left, err)
 	}
 	f := &File{o}
 	runtime.SetFinalizer(f, (*File).dropped)
@@ -191,10 +189,7 @@ func onFile[T any](ctx context.Context, f *File, m *fileMethod, fn func(c *fileC
 	}
 	v, left, err := callFiles(a, ended, func(c *fileCall) (T, error) { return fn(c, o.file) })
 	runtime.KeepAlive(f)
-	if left != nil {
-		return zero, left
-	}
-	return v, err
+	return v, cmp.Or(left, err)
 }
 
 // ended notes that one of the calls is over.

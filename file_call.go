@@ -11,9 +11,11 @@ package asyncio
 //
 // A task that leaves takes its memory along: so no call reads into it or writes from it.
 // The goroutine has memory of its own and copies, and a task leaves before or after the
-// copying of a piece. A file of 1 MiB that is read so takes about a tenth longer.
+// copying of a piece. So a ReadAt of 1 MiB that the kernel has in memory takes 1.7 times
+// what it takes a goroutine by itself, 113 us for 68. ReadFile copies nothing.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -146,10 +148,7 @@ func callFileSystem[T any](ctx context.Context, method string, fn func(c *fileCa
 	}
 	files := a.task.loop.pro.FileSystem()
 	v, left, err := callFiles(a, nil, func(c *fileCall) (T, error) { return fn(c, files) })
-	if left != nil {
-		err = left
-	}
-	return v, err
+	return v, cmp.Or(left, err)
 }
 
 // enterFiles is enterTask for a task whose loop is open.

@@ -22,24 +22,27 @@ var drivers = []string{"goproactor", "uvproactor"}
 
 // ownFiles are those that only one driver has, with the reason.
 var ownFiles = map[string]string{
-	"goproactor/buffer.go":          "a read needs memory of the driver's; uv has its slab in C",
-	"goproactor/gate.go":            "a goroutine reads, and has to be stopped",
-	"goproactor/packet.go":          "datagrams need memory of the driver's",
-	"goproactor/packet_portable.go": "the calls of systems that can only wait",
-	"goproactor/packet_unix.go":     "the calls of systems with non-blocking descriptors",
-	"goproactor/options_other.go":   "package net has no SO_REUSEPORT and no backlog",
-	"goproactor/options_unix.go":    "package net has no SO_REUSEPORT and no backlog",
-	"goproactor/poller.go":          "the runtime has a poller, and ends the process if it cannot make it",
-	"goproactor/queue.go":           "goroutines tell the loop what has happened; uv has its records in C",
-	"goproactor/socket_portable.go": "the calls of systems that can only wait",
-	"goproactor/socket_unix.go":     "the calls of systems with non-blocking descriptors",
-	"goproactor/vector_darwin.go":   "a vectored write; libuv has its own",
-	"goproactor/vector_linux.go":    "a vectored write; libuv has its own",
-	"goproactor/watch_bsd.go":       "a look at descriptors; libuv has its own",
-	"goproactor/watch_linux.go":     "a look at descriptors; libuv has its own",
-	"goproactor/watch_other.go":     "systems without such a look",
-	"goproactor/watch_unix.go":      "a look at descriptors; libuv has its own",
-	"uvproactor/version.go":         "libuv has a version",
+	"goproactor/buffer.go":           "a read needs memory of the driver's; uv has its slab in C",
+	"goproactor/gate.go":             "a goroutine reads, and has to be stopped",
+	"goproactor/packet.go":           "datagrams need memory of the driver's",
+	"goproactor/packet_portable.go":  "the calls of systems that can only wait",
+	"goproactor/packet_unix.go":      "the calls of systems with non-blocking descriptors",
+	"goproactor/options_other.go":    "package net has no SO_REUSEPORT and no backlog",
+	"goproactor/options_unix.go":     "package net has no SO_REUSEPORT and no backlog",
+	"goproactor/poller.go":           "the runtime has a poller, and ends the process if it cannot make it",
+	"goproactor/queue.go":            "goroutines tell the loop what has happened; uv has its records in C",
+	"goproactor/socket_portable.go":  "the calls of systems that can only wait",
+	"goproactor/socket_unix.go":      "the calls of systems with non-blocking descriptors",
+	"goproactor/vector_darwin.go":    "a vectored write; libuv has its own",
+	"goproactor/vector_linux.go":     "a vectored write; libuv has its own",
+	"goproactor/watch_bsd.go":        "a look at descriptors; libuv has its own",
+	"goproactor/watch_linux.go":      "a look at descriptors; libuv has its own",
+	"goproactor/watch_other.go":      "systems without such a look",
+	"goproactor/watch_unix.go":       "a look at descriptors; libuv has its own",
+	"goproactor/watchfiles_linux.go": "inotify; libuv has its own",
+	"goproactor/watchfiles_other.go": "systems of which the driver knows nothing better than to look",
+	"goproactor/watchfiles_poll.go":  "looking now and then; libuv has its own",
+	"uvproactor/version.go":          "libuv has a version",
 }
 
 // ownMethods are those of the seam that not every driver has, with the reason.
@@ -73,7 +76,7 @@ func parsePackage(t *testing.T, dir string) pkgFiles {
 // seamMethods are the methods of the seam by the type that implements them in a driver:
 // the interface Stream by the type stream. What Proactor embeds, driver has.
 func seamMethods(seam pkgFiles) map[string]bool {
-	implementer := map[string]string{"Proactor": "driver", "Listener": "listener", "Stream": "stream", "Source": "stream", "Watch": "watch", "Datagram": "datagram"}
+	implementer := map[string]string{"Proactor": "driver", "Listener": "listener", "Stream": "stream", "Source": "stream", "Watch": "watch", "Datagram": "datagram", "DirWatch": "dirWatch"}
 	interfaces := make(map[string]*ast.InterfaceType)
 	for _, f := range seam {
 		ast.Inspect(f, func(n ast.Node) bool {

@@ -13,6 +13,7 @@
 //	work.go      Worker          functions that block
 //	resolve.go   Resolver        the numbers behind names, and back
 //	file.go      Filer           the file system
+//	watchfiles.go  DirWatcher    directories, and what happens in them
 //
 // A loop calls Poll once a turn. Poll starts what was submitted, waits if it may, and
 // then calls the handlers of all that has happened, in order, on the loop's goroutine.
@@ -40,6 +41,7 @@ type Proactor interface {
 	Worker
 	Resolver
 	Filer
+	DirWatcher
 
 	// Close closes every stream, endpoint, listener and watch that is left, without
 	// calling their handlers or the done of pending connects and lookups, and releases

@@ -53,7 +53,7 @@ var families = []family{
 		"descriptor*.go", "sock*.go", "sendfile*.go",
 	}, []string{"kernel", "reports", "on the kernel"}},
 	{"system", []string{
-		"file*.go", "pipe.go", "process.go", "signal.go", "subprocess*.go",
+		"file*.go", "pipe.go", "process.go", "signal.go", "subprocess*.go", "watchfiles*.go",
 	}, []string{"kernel", "reports", "on the kernel", "network"}},
 }
 

@@ -49,6 +49,8 @@ type driver struct {
 	signals   system.Signals
 	datagrams map[*datagram]struct{}
 	lookups   map[*lookup]struct{} // that have a goroutine
+	dirs      map[*dirWatch]struct{}
+	inotify   *inotify // or nil
 	closed    bool
 }
 
@@ -67,6 +69,7 @@ func New() (proactor.Proactor, error) {
 		watches:   make(map[*watch]struct{}),
 		datagrams: make(map[*datagram]struct{}),
 		lookups:   make(map[*lookup]struct{}),
+		dirs:      make(map[*dirWatch]struct{}),
 	}
 	d.Tell = func(f func()) { d.post(told(f)) }
 	d.timer.Stop()
@@ -149,6 +152,9 @@ func (d *driver) Close() error {
 		k.cancel()
 	}
 	d.signals.Close()
+	for w := range d.dirs {
+		w.release()
+	}
 	d.goroutines.Wait()
 	for _, c := range d.batch[d.next:] {
 		c.discard()
@@ -166,5 +172,6 @@ func (d *driver) Close() error {
 	clear(d.watches)
 	clear(d.datagrams)
 	clear(d.lookups)
+	clear(d.dirs)
 	return errors.Join(errs...)
 }

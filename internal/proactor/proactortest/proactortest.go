@@ -65,6 +65,7 @@ func Run(t *testing.T, newProactor New) {
 		{"Work", workCases},
 		{"Resolve", resolveCases},
 		{"File", fileCases},
+		{"WatchDir", watchDirCases},
 	} {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.cases {

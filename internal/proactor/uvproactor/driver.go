@@ -23,10 +23,15 @@ type driver struct {
 	loop    *uv.Loop
 	watches map[*watch]struct{}
 	signals system.Signals
-	polls   uint64 // calls of Poll, and one
-	lookups int    // requests of libuv's that are not over
-	closed  bool
-	left    bool // to a goroutine, which waits for lookups that run
+	dirs    map[*dirWatch]struct{}
+	polls   uint64   // calls of Poll, and one
+	lookups int      // requests of libuv's that are not over
+	changes struct { // of directories
+		poll  uint64 // that has told the last one
+		count int    // that it has told
+	}
+	closed bool
+	left   bool // to a goroutine, which waits for lookups that run
 }
 
 // New returns a proactor on libuv. lockedThread tells that the goroutine which polls is
@@ -41,7 +46,7 @@ func New(lockedThread bool) (proactor.Proactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &driver{loop: l, watches: make(map[*watch]struct{}), polls: 1}
+	d := &driver{loop: l, watches: make(map[*watch]struct{}), dirs: make(map[*dirWatch]struct{}), polls: 1}
 	d.Tell = d.later
 	return d, nil
 }
@@ -83,6 +88,9 @@ func (d *driver) Close() error {
 	}
 	d.signals.Close()
 	for w := range d.watches {
+		w.Close()
+	}
+	for w := range d.dirs {
 		w.Close()
 	}
 	ctx := context.Background()
