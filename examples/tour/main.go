@@ -46,6 +46,8 @@ var stops = []stop{
 	{"taskgroup", "a crawler whose tasks end together"},
 	{"producer_consumer", "Queue, Join, Shutdown"},
 	{"run_blocking", "ToThread and RunInExecutor"},
+	{"files", "a tree copied by many tasks at once"},
+	{"watch", "a server that hears of its new configuration"},
 	{"threads", "loops beside other goroutines"},
 	{"echo_protocol", "server and client in callbacks"},
 	{"echo_streams", "server and client as coroutines"},
