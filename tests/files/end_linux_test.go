@@ -245,10 +245,11 @@ func TestLoopClosesWithFiles(t *testing.T) {
 		require.NoError(t, err)
 		pipe := namedPipe(t)
 		name := filepath.Join(t.TempDir(), "f")
+		var left *asyncio.File
 		asynciotest.InTask(t, l, func(ctx context.Context) {
 			_, w, _ := stuckRead(t, ctx, make([]byte, 1))
 			defer w.Close()
-			open(t, ctx, name, os.O_RDWR|os.O_CREATE)
+			left = open(t, ctx, name, os.O_RDWR|os.O_CREATE)
 			testkit.Start(ctx, func(ctx context.Context) error {
 				_, err := asyncio.Open(ctx, pipe)
 				return err
@@ -256,6 +257,7 @@ func TestLoopClosesWithFiles(t *testing.T) {
 			running(t, ctx, "os.OpenFile(", 1)
 		})
 		require.NoError(t, l.Close())
+		runtime.KeepAlive(left)
 		require.Contains(t, strings.Join(log.Lines, "\n"), "WARN unclosed File what=<file "+name+">")
 		w, err := os.OpenFile(pipe, os.O_RDWR, 0) // frees the one that opens it
 		require.NoError(t, err)
