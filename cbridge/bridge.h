@@ -502,5 +502,9 @@ int br_errno_entry(unsigned i, const char **name, const char **text);
 // -1 when they are not counted.
 int br_count_allocations(void);
 int64_t br_live_allocations(void);
+// br_fail_allocation makes the n'th allocation from now on fail, once, among those that
+// are counted and may fail; 0: none. It returns what was left of an earlier count: 0 if
+// that one has failed.
+int64_t br_fail_allocation(int64_t n);
 
 #endif

@@ -33,6 +33,7 @@ int br_getaddrinfo(br_loop *l, const char *node, const char *service, const br_h
   if (too_long(node)) return UV_ENAMETOOLONG;
   struct addrinfo h = hints_of(hints);
   br_job *j = br_job_new(l, UV_GETADDRINFO, free_addresses);
+  if (j == NULL) return UV_ENOMEM;
   int err = uv_getaddrinfo(l->uv, br_req_uv(&j->req), on_addresses, node, service, &h);
   if (err != 0) {
     br_job_drop(l, j);
@@ -52,6 +53,7 @@ int br_getnameinfo(br_loop *l, const void *addr, unsigned len, int flags, uint64
   if (!br_pool_started()) return UV_EAGAIN;
   if (!an_address(addr, len)) return UV_EINVAL;
   br_job *j = br_job_new(l, UV_GETNAMEINFO, NULL);
+  if (j == NULL) return UV_ENOMEM;
   int err = uv_getnameinfo(l->uv, br_req_uv(&j->req), on_name, addr, flags);
   if (err != 0) {
     br_job_drop(l, j);
@@ -72,30 +74,52 @@ const char *br_job_name(br_loop *l, uint64_t id, const char **service) {
   return u != NULL ? u->host : "";
 }
 
-static uv_loop_t *no_loop(void) { return memset(br_alloc(uv_loop_size()), 0, uv_loop_size()); }
+// A request that is answered at once, and the loop of zeros that it is given.
+typedef struct {
+  uv_loop_t *loop;
+  void *req;
+} at_once;
+
+static void drop(at_once *a) {
+  br_free(a->loop);
+  br_free(a->req);
+}
+
+static int prepare(at_once *a, uv_req_type type) {
+  *a = (at_once){.loop = br_try_alloc(uv_loop_size()), .req = br_try_alloc(uv_req_size(type))};
+  if (a->loop != NULL && a->req != NULL) {
+    memset(a->loop, 0, uv_loop_size());
+    return 0;
+  }
+  drop(a);
+  return UV_ENOMEM;
+}
 
 int br_getaddrinfo_now(const char *node, const char *service, const br_hints *hints, struct addrinfo **list) {
+  *list = NULL;
   if (too_long(node)) return UV_ENAMETOOLONG;
   struct addrinfo h = hints_of(hints);
-  uv_loop_t *none = no_loop();
-  uv_getaddrinfo_t *u = br_alloc(uv_req_size(UV_GETADDRINFO));
-  int err = uv_getaddrinfo(none, u, NULL, node, service, &h);
-  *list = err == 0 ? u->addrinfo : NULL;
-  br_free(u);
-  br_free(none);
+  at_once a;
+  int err = prepare(&a, UV_GETADDRINFO);
+  if (err != 0) return err;
+  uv_getaddrinfo_t *u = a.req;
+  err = uv_getaddrinfo(a.loop, u, NULL, node, service, &h);
+  if (err == 0) *list = u->addrinfo;
+  drop(&a);
   return err;
 }
 
 int br_getnameinfo_now(const void *addr, unsigned len, int flags, char *host, char *service) {
   if (!an_address(addr, len)) return UV_EINVAL;
-  uv_loop_t *none = no_loop();
-  uv_getnameinfo_t *u = br_alloc(uv_req_size(UV_GETNAMEINFO));
-  int err = uv_getnameinfo(none, u, NULL, addr, flags);
+  at_once a;
+  int err = prepare(&a, UV_GETNAMEINFO);
+  if (err != 0) return err;
+  uv_getnameinfo_t *u = a.req;
+  err = uv_getnameinfo(a.loop, u, NULL, addr, flags);
   if (err == 0) {
     memcpy(host, u->host, sizeof u->host);
     memcpy(service, u->service, sizeof u->service);
   }
-  br_free(u);
-  br_free(none);
+  drop(&a);
   return err;
 }

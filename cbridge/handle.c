@@ -26,10 +26,15 @@ static int init(br_loop *l, br_handle *h, unsigned arg) {
 
 int br_handle_new(br_loop *l, int kind, unsigned arg, br_handle **out) {
   const br_kind *k = l->kinds[kind];
-  char *block = br_alloc(k->before + sizeof(br_handle) + uv_handle_size(k->type));
+  char *block = br_try_alloc(k->before + sizeof(br_handle) + uv_handle_size(k->type));
+  if (block == NULL) return UV_ENOMEM;
   memset(block, 0, k->before + sizeof(br_handle));
   br_handle *h = (br_handle *)(block + k->before);
   h->slot = br_slot_take(&l->handles, h);
+  if (h->slot == BR_NO_SLOT) {
+    br_free(block);
+    return UV_ENOMEM;
+  }
   h->gen = l->handles.slots[h->slot].gen;
   h->kind = (uint8_t)kind;
   h->state = BR_OPEN;
@@ -44,8 +49,9 @@ int br_handle_new(br_loop *l, int kind, unsigned arg, br_handle **out) {
 }
 
 int br_handle_open(br_loop *l, br_handle *h, int fd) {
-  br_own(l, h, fd);
-  int err = br_kind_of(l, h)->open(h, fd);
+  int err = br_own(l, h, fd);
+  if (err != 0) return err;
+  err = br_kind_of(l, h)->open(h, fd);
   if (err != 0) br_unown(l, fd);
   return err;
 }

@@ -77,6 +77,9 @@ void br_free(void *p);
 // br_count_none turns counting off for this thread, or on again, around what libuv keeps
 // for good.
 void br_count_none(int on);
+// br_certain makes sure that in tests no memory is refused to this thread where libuv
+// could not tell.
+void br_certain(int on);
 
 // slot.c
 #define BR_NO_SLOT UINT32_MAX
@@ -198,9 +201,13 @@ void br_child_forget(int pid);
 
 // br_owner is the open handle that has a descriptor, or NULL.
 br_handle *br_owner(const br_loop *l, int fd);
+// br_number makes the tables reach a descriptor, and br_next_number those that libuv may
+// be about to make.
+int br_number(br_loop *l, int fd);
+int br_next_number(br_loop *l);
 // br_own gives h a descriptor, before libuv hears of it; br_own_new one that libuv has
 // just made for it. br_disown takes it from h, before libuv closes it.
-void br_own(br_loop *l, br_handle *h, int fd);
+int br_own(br_loop *l, br_handle *h, int fd);
 void br_own_new(br_loop *l, br_handle *h);
 void br_disown(br_loop *l, br_handle *h);
 // br_unown is for a descriptor that is no handle's: whoever had the number is told.
@@ -304,7 +311,7 @@ typedef struct {
 
 _Static_assert(sizeof(br_req) == 16, "the libuv request behind it is aligned");
 
-void br_req_begin(br_loop *l, br_req *r, br_handle *h);
+int br_req_begin(br_loop *l, br_req *r, br_handle *h);
 void br_req_end(br_loop *l, br_req *r);
 // br_req_bytes is the size of the largest libuv request of the types, which end with
 // UV_UNKNOWN_REQ.
@@ -326,7 +333,7 @@ typedef struct {
   alignas(16) br_req req;
 } br_job;
 
-// br_job_new makes one with memory for libuv's request; br_job_drop frees one that libuv
+// br_job_new makes one with memory for libuv's request, or gives NULL without memory; br_job_drop frees one that libuv
 // has refused, and br_job_done is for its callback.
 br_job *br_job_new(br_loop *l, uv_req_type type, void (*release)(uv_req_t *u));
 void br_job_drop(br_loop *l, br_job *j);
@@ -502,13 +509,13 @@ static inline br_udp *br_find_udp(const br_loop *l, uint64_t id) {
 static inline int br_would_wait(int err) { return err == EAGAIN || err == EWOULDBLOCK || err == ENOBUFS; }
 
 // recv.c
-void br_inbox_open(br_loop *l);
+int br_inbox_open(br_loop *l);
 void br_inbox_free(br_loop *l);
 void br_inbox_turn(br_inbox *in);  // what was received in the last turn is gone
 void br_recv_end(br_udp *u);
 
 // send.c
-void br_outbox_open(br_loop *l);
+int br_outbox_open(br_loop *l);
 void br_outbox_free(br_loop *l);
 void br_outbox_batch(br_loop *l, int batch);
 void br_send_op(br_loop *l, const br_op *op);

@@ -5,10 +5,12 @@
 #include "internal.h"
 
 br_job *br_job_new(br_loop *l, uv_req_type type, void (*release)(uv_req_t *u)) {
-  br_job *j = br_alloc(sizeof *j + uv_req_size(type));
+  br_job *j = br_try_alloc(sizeof *j + uv_req_size(type));
+  if (j == NULL) return NULL;
   *j = (br_job){.release = release};
-  br_req_begin(l, &j->req, NULL);
-  return j;
+  if (br_req_begin(l, &j->req, NULL) == 0) return j;
+  br_free(j);
+  return NULL;
 }
 
 static br_job *job_of(br_req *r) { return (br_job *)((char *)r - offsetof(br_job, req)); }

@@ -91,7 +91,8 @@ int br_pipe_bind(br_loop *l, uint64_t id, const void *path, unsigned len) {
   memcpy(name, path, len);
   br_stdio s;
   br_stdio_take(&s);
-  err = uv_pipe_bind(uv_pipe_of(h), name);
+  err = br_next_number(l);
+  if (err == 0) err = uv_pipe_bind(uv_pipe_of(h), name);
   if (err == 0) br_own_new(l, h);
   br_stdio_give(&s);
   return err;

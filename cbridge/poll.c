@@ -70,7 +70,11 @@ int br_poll_new(br_loop *l, int fd, uint64_t *id) {
   br_handle *h;
   int err = br_handle_new(l, BR_KIND_POLL, (unsigned)fd, &h);
   if (err != 0) return err;
-  br_own(l, h, fd);
+  err = br_own(l, h, fd);
+  if (err != 0) {
+    br_handle_close(l, h);
+    return err;
+  }
   *id = br_id(h);
   return 0;
 }

@@ -63,7 +63,8 @@ static int try_threads(unsigned n) {
   uv_thread_options_t opt = {.flags = UV_THREAD_NO_FLAGS};
   if (uv_version() >= ((1 << 16) | (45 << 8))) opt = (uv_thread_options_t){.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = 8u << 20};
   pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-  trial *trials = br_alloc(n * sizeof *trials);
+  trial *trials = br_try_alloc(n * sizeof *trials);
+  if (trials == NULL) return UV_ENOMEM;
   unsigned made = 0;
   int err = 0;
   pthread_mutex_lock(&gate);
@@ -120,8 +121,9 @@ static int start(unsigned threads) {
   int err = br_loop_new(&l);
   if (err != 0) return err;
   err = try_threads(threads + POOL_SPARE);
+  uv_work_t *w = err == 0 ? br_try_alloc(uv_req_size(UV_WORK)) : NULL;
+  if (err == 0 && w == NULL) err = UV_ENOMEM;
   if (err == 0) {
-    uv_work_t *w = br_alloc(uv_req_size(UV_WORK));
     first_work(l->uv, w, threads);
     uv_run(l->uv, UV_RUN_DEFAULT);
     br_free(w);

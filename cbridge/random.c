@@ -21,6 +21,10 @@ int br_random(br_loop *l, size_t n, uint64_t *id) {
   void *bytes = br_try_alloc(n);
   if (bytes == NULL) return UV_ENOMEM;
   br_job *j = br_job_new(l, UV_RANDOM, free_bytes);
+  if (j == NULL) {
+    br_free(bytes);
+    return UV_ENOMEM;
+  }
   uv_req_set_data(br_req_uv(&j->req), bytes);
   int err = uv_random(l->uv, br_req_uv(&j->req), bytes, n, 0, on_random);
   if (err != 0) {

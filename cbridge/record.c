@@ -3,8 +3,15 @@
 
 #include <string.h>
 
+// Room for more is made so many records before it is needed. If there is no memory for it,
+// each of them tries again, and the last one ends the process: what a record tells would
+// never end.
+enum { SPARE = 64 };
+
 static void grow(br_loop *l) {
-  br_rec *recs = br_alloc(2 * l->rec_cap * sizeof *recs);
+  size_t bytes = 2 * l->rec_cap * sizeof(br_rec);
+  br_rec *recs = l->sh.nrec == l->rec_cap ? br_alloc(bytes) : br_try_alloc(bytes);
+  if (recs == NULL) return;
   memcpy(recs, l->sh.recs, l->sh.nrec * sizeof *recs);
   br_free(l->sh.recs);
   l->sh.recs = recs;
@@ -12,7 +19,7 @@ static void grow(br_loop *l) {
 }
 
 static br_rec *push(br_loop *l, int kind, uint32_t slot, uint32_t gen, int status) {
-  if (l->sh.nrec == l->rec_cap) grow(l);
+  if (l->rec_cap - l->sh.nrec <= SPARE) grow(l);
   br_rec *r = &l->sh.recs[l->sh.nrec++];
   *r = (br_rec){.kind = (uint8_t)kind, .slot = slot, .gen = gen, .status = status};
   return r;

@@ -44,11 +44,16 @@ static void refresh(br_inbox *in, unsigned i) {
   in->msgs[i].msg_hdr.msg_flags = 0;
 }
 
-void br_inbox_open(br_loop *l) {
-  if (l->in != NULL) return;
-  br_inbox *in = br_alloc(sizeof *in);
+int br_inbox_open(br_loop *l) {
+  if (l->in != NULL) return 0;
+  br_inbox *in = br_try_alloc(sizeof *in);
+  if (in == NULL) return UV_ENOMEM;
   in->used = in->bytes = 0;
-  in->rooms = br_alloc((size_t)BR_DGRAMS * BR_DGRAM_ROOM_BYTES);
+  in->rooms = br_try_alloc((size_t)BR_DGRAMS * BR_DGRAM_ROOM_BYTES);
+  if (in->rooms == NULL) {
+    br_free(in);
+    return UV_ENOMEM;
+  }
   for (unsigned i = 0; i < BR_DGRAMS; i++) {
     br_dgram *d = &in->dgrams[i];
     in->iov[i][0].iov_base = d->data;
@@ -57,6 +62,7 @@ void br_inbox_open(br_loop *l) {
     refresh(in, i);
   }
   l->in = in;
+  return 0;
 }
 
 void br_inbox_free(br_loop *l) {

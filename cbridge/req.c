@@ -3,10 +3,12 @@
 // operation can name one that has no handle.
 #include "internal.h"
 
-void br_req_begin(br_loop *l, br_req *r, br_handle *h) {
+int br_req_begin(br_loop *l, br_req *r, br_handle *h) {
   r->h = h;
   r->slot = br_slot_take(&l->reqs, r);
+  if (r->slot == BR_NO_SLOT) return UV_ENOMEM;
   r->gen = l->reqs.slots[r->slot].gen;
+  return 0;
 }
 
 void br_req_end(br_loop *l, br_req *r) { br_slot_give(&l->reqs, r->slot); }

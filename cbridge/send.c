@@ -25,10 +25,12 @@ enum { SEND_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL };
 enum { SEND_FLAGS = MSG_DONTWAIT };
 #endif
 
-void br_outbox_open(br_loop *l) {
-  if (l->out != NULL) return;
-  l->out = br_alloc(sizeof *l->out);
+int br_outbox_open(br_loop *l) {
+  if (l->out != NULL) return 0;
+  l->out = br_try_alloc(sizeof *l->out);
+  if (l->out == NULL) return UV_ENOMEM;
   memset(l->out, 0, sizeof *l->out);
+  return 0;
 }
 
 void br_outbox_batch(br_loop *l, int batch) { l->out->batch = batch; }
@@ -180,8 +182,13 @@ static void on_send(uv_udp_send_t *req, int status);
 static int hand(br_loop *l, br_udp *u) {
   static const uv_req_type types[] = {UV_UDP_SEND, UV_UNKNOWN_REQ};
   if (u->req == NULL) {
-    u->req = br_alloc(sizeof *u->req + br_req_bytes(types));
-    br_req_begin(l, u->req, &u->h);
+    br_req *r = br_try_alloc(sizeof *r + br_req_bytes(types));
+    if (r == NULL) return UV_ENOMEM;
+    if (br_req_begin(l, r, &u->h) != 0) {
+      br_free(r);
+      return UV_ENOMEM;
+    }
+    u->req = r;
   }
   br_unsent *d = u->head;
   uv_buf_t buf = uv_buf_init(bytes_of(d), (unsigned)d->len);

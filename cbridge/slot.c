@@ -11,13 +11,15 @@ void br_table_init(br_table *t) { *t = (br_table){.free = BR_NO_SLOT}; }
 
 void br_table_free(br_table *t) { br_free(t->slots); }
 
-static void grow(br_table *t) {
+static int grow(br_table *t) {
   uint32_t cap = t->cap == 0 ? 64 : 2 * t->cap;
-  br_slot *slots = br_alloc(cap * sizeof *slots);
+  br_slot *slots = br_try_alloc(cap * sizeof *slots);
+  if (slots == NULL) return UV_ENOMEM;
   if (t->n > 0) memcpy(slots, t->slots, t->n * sizeof *slots);
   br_free(t->slots);
   t->slots = slots;
   t->cap = cap;
+  return 0;
 }
 
 uint32_t br_slot_take(br_table *t, void *p) {
@@ -25,7 +27,7 @@ uint32_t br_slot_take(br_table *t, void *p) {
   if (i != BR_NO_SLOT) {
     t->free = t->slots[i].next_free;
   } else {
-    if (t->n == t->cap) grow(t);
+    if (t->n == t->cap && grow(t) != 0) return BR_NO_SLOT;
     i = t->n++;
     t->slots[i] = (br_slot){.gen = 1};
   }

@@ -31,7 +31,8 @@ static int tcp_socket(br_handle *h, int family, uv_os_fd_t *fd) {
 }
 
 static int tcp_init(br_loop *l, br_handle *h, unsigned family) {
-  int err = uv_tcp_init_ex(l->uv, uv_tcp(h), family);
+  int err = family != AF_UNSPEC ? br_next_number(l) : 0;
+  if (err == 0) err = uv_tcp_init_ex(l->uv, uv_tcp(h), family);
   if (err == 0) br_own_new(l, h);
   return err;
 }
@@ -154,7 +155,8 @@ int br_tcp_connect(br_loop *l, uint64_t id, const void *addr, unsigned len) {
   uv__io_t *w = &uv_tcp(h)->io_watcher;
   int err = tcp_socket(h, a->sa_family, &fd);
   if (err == 0) err = br_watch_io(l, w);
-  if (err == 0) err = uv_tcp_connect(br_req_uv(&br_out_of(l, s)->req), uv_tcp(h), a, on_connect);
+  if (err == 0 && br_out_of(l, s) == NULL) err = UV_ENOMEM;
+  if (err == 0) err = uv_tcp_connect(br_req_uv(&s->out->req), uv_tcp(h), a, on_connect);
   if (err != 0) {
     br_out_free(l, s);
     return err;

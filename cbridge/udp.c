@@ -93,9 +93,9 @@ int br_udp_new(br_loop *l, int family, int batch, unsigned recv_bytes, uint64_t 
   if (family != AF_UNSPEC && family != AF_INET && family != AF_INET6) return UV_EINVAL;
   if (family != AF_UNSPEC) fd = new_socket(family);
   if (family != AF_UNSPEC && fd < 0) return fd;
-  br_inbox_open(l);
-  br_outbox_open(l);
-  int err = br_handle_new(l, BR_KIND_UDP, UV_UDP_RECVMMSG, &h);
+  int err = br_inbox_open(l);
+  if (err == 0) err = br_outbox_open(l);
+  if (err == 0) err = br_handle_new(l, BR_KIND_UDP, UV_UDP_RECVMMSG, &h);
   if (err == 0 && fd >= 0) {
     err = br_handle_open(l, h, fd);
     if (err != 0) br_handle_close(l, h);

@@ -5,8 +5,9 @@
 //
 //   where                                    for want of      what is done
 //   uv_loop_init: uv__signal_global_reinit   descriptors      br_descriptors before it
-//   uv_loop_init: uv__signal_global_init     memory           nothing, as in br_alloc
-//   uv__io_start: the table of watchers      memory           nothing, as in br_alloc
+//   uv_loop_init: uv__signal_global_init     memory           nothing: pthread_atfork's
+//   uv_loop_init: the table of watchers      memory           as much is tried before
+//   uv__io_start: the table of watchers      memory           br_number makes it reach
 //   uv__io_poll: epoll_ctl(EPOLL_CTL_ADD)    watches, memory  br_watch before every start
 //   the same of the loop's own descriptors   watches, memory  br_watch_own at its making
 //   the same of that of inotify              watches, memory  br_watch_inotify at a start

@@ -24,9 +24,13 @@ enum {
 br_out *br_out_of(br_loop *l, br_stream *s) {
   if (s->out != NULL) return s->out;
   static const uv_req_type types[] = {UV_CONNECT, UV_WRITE, UV_SHUTDOWN, UV_UNKNOWN_REQ};
-  br_out *o = br_alloc(sizeof *o + br_req_bytes(types));
+  br_out *o = br_try_alloc(sizeof *o + br_req_bytes(types));
+  if (o == NULL) return NULL;
   *o = (br_out){0};
-  br_req_begin(l, &o->req, &s->h);
+  if (br_req_begin(l, &o->req, &s->h) != 0) {
+    br_free(o);
+    return NULL;
+  }
   s->out = o;
   return o;
 }
@@ -68,8 +72,21 @@ static void write_failed(br_loop *l, br_stream *s, int err) {
   fail(l, s);
 }
 
-// keep copies n bytes behind the blocks. A descriptor that goes with them begins a block.
-static void keep(br_out *o, const char *p, size_t n, int fd) {
+// block makes one. There is none for want of memory only while no request of libuv's is
+// outstanding: with one, the stream could not give up what it has.
+static br_block *block(const br_stream *s, size_t cap) {
+  int outstanding = s->out->held != NULL || s->h.flags & BR_CONNECTING;
+  return outstanding ? br_alloc(sizeof(br_block) + cap) : br_try_alloc(sizeof(br_block) + cap);
+}
+
+// keep copies n bytes behind the blocks. A descriptor that goes with them begins a block,
+// and is the stream's from here on. After a failure the stream can only fail.
+static int keep(br_loop *l, br_stream *s, const char *p, size_t n, int fd) {
+  br_out *o = br_out_of(l, s);
+  if (o == NULL) {
+    if (fd >= 0) close(fd);
+    return UV_ENOMEM;
+  }
   o->bytes += n;
   br_block *t = o->tail;
   if (t != NULL && t != o->held && fd < 0) {
@@ -82,7 +99,11 @@ static void keep(br_out *o, const char *p, size_t n, int fd) {
   while (n > 0) {
     size_t k = n < BR_WRITE_CHUNK_BYTES ? n : BR_WRITE_CHUNK_BYTES;
     size_t cap = k < BLOCK_MIN_BYTES ? BLOCK_MIN_BYTES : k;
-    br_block *b = br_alloc(sizeof *b + cap);
+    br_block *b = block(s, cap);
+    if (b == NULL) {
+      if (fd >= 0) close(fd);
+      return UV_ENOMEM;
+    }
     *b = (br_block){.cap = (uint32_t)cap, .len = k, .fd = fd};
     memcpy(b->data, p, k);
     if (o->tail == NULL) {
@@ -95,6 +116,7 @@ static void keep(br_out *o, const char *p, size_t n, int fd) {
     n -= k;
     fd = -1;
   }
+  return 0;
 }
 
 static void on_write(uv_write_t *req, int status) {
@@ -131,7 +153,7 @@ static void on_shutdown(uv_shutdown_t *req, int status) {
 static void start_shutdown(br_loop *l, br_stream *s) {
   br_out *o = br_out_of(l, s);
   uv_stream_t *u = br_uv_stream(s);
-  int err = br_watch_io(l, &u->io_watcher);
+  int err = o != NULL ? br_watch_io(l, &u->io_watcher) : UV_ENOMEM;
   if (err == 0) err = uv_shutdown(br_req_uv(&o->req), u, on_shutdown);
   if (err == 0) {
     s->h.flags |= BR_SHUTTING;
@@ -145,7 +167,8 @@ static void start_shutdown(br_loop *l, br_stream *s) {
 // carry gives the descriptor of the oldest block to a handle of libuv's, as libuv wants
 // to have it.
 static int carry(br_loop *l, br_out *o) {
-  uv_pipe_t *u = br_alloc(uv_handle_size(UV_NAMED_PIPE));
+  uv_pipe_t *u = br_try_alloc(uv_handle_size(UV_NAMED_PIPE));
+  if (u == NULL) return UV_ENOMEM;
   uv_pipe_init(l->uv, u, 0);
   l->open++;
   o->carrier = u;
@@ -212,7 +235,7 @@ static int64_t offer(br_loop *l, br_stream *s, uv_buf_t *iov, unsigned n) {
       taken -= (int64_t)len;
       continue;
     }
-    keep(br_out_of(l, s), iov[i].base + taken, len - (size_t)taken, -1);
+    if (keep(l, s, iov[i].base + taken, len - (size_t)taken, -1) != 0) return UV_ENOMEM;
     left += (int64_t)(len - (size_t)taken);
     taken = 0;
   }
@@ -311,8 +334,12 @@ int br_write_with(br_loop *l, br_stream *s, br_handle *with, const char *p, size
   if (*left == 0) return 0;
   int fd = taken == 0 ? copy_of(l, with) : -1;
   if (fd < 0 && taken == 0) return fd;
-  keep(br_out_of(l, s), p + taken, (size_t)*left, fd);
-  start(l, s);
+  if (keep(l, s, p + taken, (size_t)*left, fd) == 0) {
+    start(l, s);
+  } else {
+    fail(l, s);
+    *left = UV_ENOMEM;
+  }
   return 0;
 }
 
@@ -363,6 +390,10 @@ void br_shutdown(br_loop *l, br_stream *s) {
     return;
   }
   br_out *o = br_out_of(l, s);
+  if (o == NULL) {
+    br_push(l, BR_REC_SHUTDOWN, &s->h, UV_ENOMEM);
+    return;
+  }
   o->shutdown = 1;
   if (o->head == NULL && !(s->h.flags & BR_CONNECTING)) start_shutdown(l, s);
 }
