@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-// Room for more is made so many records before it is needed. If there is no memory for it,
-// each of them tries again, and the last one ends the process: what a record tells would
-// never end.
+// Room for more is made so many records before it is needed. If there is no memory for
+// it, each of them tries again, and the last one ends the process: what a record tells
+// would never end.
 enum { SPARE = 64 };
 
 static void grow(br_loop *l) {

@@ -45,6 +45,7 @@ var arrows = map[string][]string{
 	"asynciotest":      {""},
 	"internal/testkit": {"", "asynciotest"},
 	"tests/datagrams":  {"", "asynciotest", "internal/testkit"},
+	"tests/faults":     {"", "asynciotest", "internal/testkit"},
 	"tests/files":      {"", "asynciotest", "internal/testkit"},
 	"tests/hostile":    {"", "asynciotest", "internal/testkit"},
 	"tests/interop":    {"", "asynciotest", "internal/testkit"},

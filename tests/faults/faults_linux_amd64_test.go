@@ -1,0 +1,133 @@
+package faults_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynciotest"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
+)
+
+func init() {
+	if calls := os.Getenv(launchVariable); calls != "" {
+		launch(calls)
+	}
+	testkit.RunChild(map[string]func(opts ...asyncio.Option){"rounds": rounds})
+}
+
+const (
+	roundsMax      = 20
+	roundsMaxShort = 4
+	cleanLine      = "clean"
+)
+
+// rounds is main of the process: it runs the scenario with a fault, and then without one,
+// until there was a round in which no call failed.
+func rounds(opts ...asyncio.Option) {
+	debug.SetTraceback("all")
+	driver := opts[0]
+	if err := scenario(driver); err != nil { // opens what a process keeps
+		fail("without a fault: %v", err)
+	}
+	before := held()
+	most := roundsMaxShort
+	if long {
+		most = roundsMax
+	}
+	for failed := 1; failed != 0; {
+		n := mark(roundBegins)
+		err := guarded(driver)
+		failed = mark(roundEnds)
+		if errors.Is(err, errHangs) {
+			fail("round %d: %v", n, err)
+		}
+		if p := new(asyncio.PanicError); errors.As(err, &p) {
+			fail("round %d: %v\n%s", n, err, p.Stack)
+		}
+		if left := before.left(); left != nil {
+			fail("round %d, after %v: %v", n, err, left)
+		}
+		if err := scenario(driver); err != nil {
+			fail("after round %d: %v", n, err)
+		}
+		if n >= most || n == 0 {
+			break
+		}
+	}
+	fmt.Println(cleanLine)
+}
+
+// guarded is the scenario, whose panic is an error too.
+func guarded(driver asyncio.Option) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &asyncio.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return scenario(driver)
+}
+
+func fail(format string, args ...any) {
+	fmt.Printf(format+"\n", args...)
+	os.Exit(1)
+}
+
+func TestFaults(t *testing.T) {
+	for _, k := range kinds {
+		errnos := k.errnos
+		if !long {
+			errnos = errnos[:k.short]
+		}
+		for _, errno := range errnos {
+			for _, driver := range asynciotest.Drivers() {
+				if k.notPureGo && driver == asyncio.PureGo {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s %s/%v", k.name, name(errno), driver), func(t *testing.T) { inject(t, k, errno, driver) })
+			}
+		}
+	}
+}
+
+// inject runs the rounds of one kind of fault.
+func inject(t *testing.T, k kind, errno syscall.Errno, driver asyncio.Driver) {
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	out := new(bytes.Buffer)
+	cmd := exec.Command(exe)
+	cmd.Env = testkit.ChildEnv("rounds", driver)
+	cmd.Stdout, cmd.Stderr = out, out
+	in := &injector{kind: k, errno: errno}
+	in.start(t, cmd)
+	watchdog := time.AfterFunc(watchdogTime(), func() {
+		cmd.Process.Signal(syscall.SIGQUIT) // prints the stacks
+		time.AfterFunc(5*time.Second, func() { cmd.Process.Kill() })
+	})
+	err = cmd.Wait()
+	watchdog.Stop()
+	in.stop()
+	if err != nil || !strings.Contains(out.String(), cleanLine) {
+		t.Fatalf("%v, %d rounds, the last to fail was %s\n%s", err, in.rounds, in.last, out)
+	}
+}
+
+func watchdogTime() time.Duration {
+	if long {
+		return 4 * time.Minute
+	}
+	return time.Minute
+}
+
+// name is the name of an errno.
+func name(errno syscall.Errno) string { return strings.ReplaceAll(errno.Error(), " ", "_") }
