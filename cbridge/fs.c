@@ -65,7 +65,8 @@ static int ask_dir(uv_loop_t *l, uv_fs_t *u, const asked *a, uv_fs_cb cb) {
   if (d == NULL) return UV_EINVAL;
   if (a->call->op == UV_FS_CLOSEDIR) return uv_fs_closedir(l, u, d, cb);
   if (n == 0 || n > BR_DIRENTS_MAX) return UV_EINVAL;
-  d->dirents = br_alloc(n * sizeof *d->dirents);
+  d->dirents = br_try_alloc(n * sizeof *d->dirents);
+  if (d->dirents == NULL) return UV_ENOMEM;
   d->nentries = n;
   int err = uv_fs_readdir(l, u, d, cb);
   if (err < 0 && cb != NULL) {
@@ -244,6 +245,7 @@ int br_fs_begin(br_loop *l, const br_fs_call *c, const char *path, const char *t
   uv_buf_t one;
   asked a = ask_of(c, path, to, p, nbufs, &one);
   br_job *j = br_job_new(l, UV_FS, release);
+  if (j == NULL) return UV_ENOMEM;
   uv_fs_t *u = memset(br_req_uv(&j->req), 0, uv_req_size(UV_FS));
   int err = ask(l->uv, u, &a, on_fs);
   if (err != 0) {
@@ -267,8 +269,13 @@ void br_fs_result(br_loop *l, uint64_t id, br_fs_out *out) {
 void br_fs_now(const br_fs_call *c, const char *path, const char *to, char *p, unsigned nbufs, br_fs_out *out) {
   uv_buf_t one;
   asked a = ask_of(c, path, to, p, nbufs, &one);
-  uv_fs_t *u = memset(br_alloc(uv_req_size(UV_FS)), 0, uv_req_size(UV_FS));
+  uv_fs_t *u = br_try_alloc(uv_req_size(UV_FS));
   memset(out, 0, sizeof *out);
+  if (u == NULL) {
+    out->result = UV_ENOMEM;
+    return;
+  }
+  memset(u, 0, uv_req_size(UV_FS));
   int err = ask(NULL, u, &a, NULL);
   if (u->result == 0 && err < 0) u->result = err;  // libuv has refused the call
   take(u, out);

@@ -333,8 +333,8 @@ typedef struct {
   alignas(16) br_req req;
 } br_job;
 
-// br_job_new makes one with memory for libuv's request, or gives NULL without memory; br_job_drop frees one that libuv
-// has refused, and br_job_done is for its callback.
+// br_job_new makes one with memory for libuv's request, or gives NULL; br_job_drop frees
+// one that libuv has refused, and br_job_done is for its callback.
 br_job *br_job_new(br_loop *l, uv_req_type type, void (*release)(uv_req_t *u));
 void br_job_drop(br_loop *l, br_job *j);
 void br_job_done(uv_loop_t *loop, uv_req_t *u, int status);

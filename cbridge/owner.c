@@ -1,10 +1,11 @@
 // Which handle has which descriptor.
 //
 // A table by the number of the descriptor, of 4 bytes for each number up to the largest
-// that a handle has had; libuv has another one, which is made to reach as far. It answers at once whether another handle of the loop has a
-// descriptor, and tells a handle whose descriptor is its owner's, who has closed it, when
-// the number comes back as that of another handle: libuv knows a watcher by the number
-// alone, and would take the one for the other.
+// that a handle has had; libuv has another one, which is made to reach as far. It answers
+// at once whether another handle of the loop has a descriptor, and tells a handle whose
+// descriptor is its owner's, who has closed it, when the number comes back as that of
+// another handle: libuv knows a watcher by the number alone, and would take the one for
+// the other.
 #include "internal.h"
 
 #include <errno.h>
@@ -24,9 +25,9 @@ static int grow(br_loop *l, uint32_t n) {
   return 0;
 }
 
-// grow_watchers makes libuv's own table of watchers reach n descriptors. libuv would do so
-// when it starts one, and abort without memory. Behind the table are two pointers, which
-// libuv uses while it polls.
+// grow_watchers makes libuv's own table of watchers reach n descriptors. libuv would do
+// so when it starts one, and abort without memory. Behind the table are two pointers,
+// which libuv uses while it polls.
 static int grow_watchers(br_loop *l, uint32_t n) {
   enum { BEHIND = 2 };
   uv_loop_t *u = l->uv;

@@ -88,8 +88,8 @@ func mark(what uintptr) int {
 	return int(n)
 }
 
-// launch is main of the process in which calls are to fail: it makes the kernel ask, waits
-// until somebody answers, and becomes the program.
+// launch is main of the process in which calls are to fail: it makes the kernel ask,
+// waits until somebody answers, and becomes the program.
 func launch(calls string) {
 	runtime.LockOSThread() // the filter is this thread's, and so that of the program
 	if err := installFilter(calls); err != nil {

@@ -23,20 +23,19 @@ type kind struct {
 
 // What is not here, and why:
 //
-//	futex, mmap, madvise, clone of threads   Go's runtime, and libuv's pool, end the process
-//	                                         for want of what they get by them
-//	rt_sigaction, sigaltstack, tgkill        they do not fail, and the runtime relies on it
-//	close                                    whatever it says, the descriptor is closed: one
-//	                                         that is refused here would stay open
-//	EAGAIN of what is ready                  a poller that tells changes only, as Go's does,
-//	                                         would wait for one for ever
-//	EINTR of connect                         the kernel goes on with the connect; one that is
-//	                                         refused here is none
-//	shutdown                                 it fails when the connection is gone, which a read
-//	                                         tells too
-//	getsockname                              package net panics; the kernel needs nothing for it
-//	fstat of pipes and sockets               the kernel has what they ask for
-//	clock_gettime, getpid, ioctl FIONBIO     they do not fail
+//	futex, mmap, madvise,    Go's runtime, and libuv's pool, end the process for
+//	clone of threads         want of what they get by them
+//	rt_sigaction, tgkill     they do not fail, and the runtime relies on it
+//	close                    whatever it says, the descriptor is closed: one that is
+//	                         refused here would stay open
+//	EAGAIN of what is ready  a poller that tells changes only, as Go's does, would
+//	                         wait for one for ever
+//	EINTR of connect         the kernel goes on with the connect; one that is refused
+//	                         here is none
+//	shutdown                 it fails when the connection is gone, and a read tells
+//	getsockname              package net panics; the kernel needs nothing for it
+//	fstat of sockets         the kernel has what it asks for
+//	clock_gettime, ioctl     they do not fail
 var kinds = []kind{
 	{name: "socket", numbers: []int{syscall.SYS_SOCKET}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EACCES}, short: 1},
 	{name: "bind", numbers: []int{syscall.SYS_BIND}, errnos: []syscall.Errno{syscall.EADDRINUSE, syscall.EACCES, syscall.ENOMEM}, short: 1},
@@ -110,7 +109,9 @@ func adds(n *notification) bool {
 	return err == nil
 }
 
-func ofPaths(n *notification) bool { return n.nr != syscall.SYS_FSTAT || strings.HasPrefix(n.file(0), "/") }
+func ofPaths(n *notification) bool {
+	return n.nr != syscall.SYS_FSTAT || strings.HasPrefix(n.file(0), "/")
+}
 
 func duplicates(n *notification) bool {
 	return n.args[1] == syscall.F_DUPFD || n.args[1] == syscall.F_DUPFD_CLOEXEC

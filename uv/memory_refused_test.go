@@ -24,7 +24,7 @@ import (
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
-func TestMemory(t *testing.T) {
+func TestMemoryRefused(t *testing.T) {
 	out := inChild(t, "memory")
 	var failures, silent int
 	_, err := fmt.Sscanf(out, "%d failures, %d silent", &failures, &silent)
@@ -73,8 +73,8 @@ type memories struct {
 	waiting int // callbacks that must come
 }
 
-// memoryScenario uses a bit of everything, on a loop of its own. It returns what its calls
-// and callbacks have told, and as an error what may not happen.
+// memoryScenario uses a bit of everything, on a loop of its own. It returns what its
+// calls and callbacks have told, and as an error what may not happen.
 func memoryScenario() (told []error, err error) {
 	l, err := uv.NewLoop()
 	if err != nil {
