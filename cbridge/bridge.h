@@ -387,6 +387,7 @@ void br_lib_close(br_lib *lib);
 
 // The file system. op is a uv_fs_type, and says which of the fields count.
 enum { BR_DIRENTS_MAX = 65536 };  // entries that one reading of a directory may bring
+enum { BR_FS_COPY_OVER = 1000 };  // a further op: a UV_FS_COPYFILE to a file that is there, and stays if it fails
 typedef struct {
   int32_t op;
   int32_t fd;

@@ -98,10 +98,53 @@ static int ask(uv_loop_t *l, uv_fs_t *u, const asked *a, uv_fs_cb cb) {
 
 // close_dir closes what an opendir has brought.
 static void close_dir(uv_dir_t *d) {
-  uv_fs_t *u = br_alloc(uv_req_size(UV_FS));
-  uv_fs_closedir(NULL, u, d, NULL);
-  uv_fs_req_cleanup(u);
-  br_free(u);
+  uv_fs_t u;
+  uv_fs_closedir(NULL, &u, d, NULL);
+  uv_fs_req_cleanup(&u);
+}
+
+// A copy over a file that is there is no request of libuv's: it is work for its pool.
+typedef struct {
+  char *from, *to;  // behind it
+  int flags, result;
+} copying;
+
+static void copy_over(uv_work_t *w) {
+  copying *c = uv_req_get_data((uv_req_t *)w);
+  c->result = br_copy_over(c->from, c->to, c->flags);
+}
+
+static void on_copied(uv_work_t *w, int status) {
+  copying *c = uv_req_get_data((uv_req_t *)w);
+  if (status != 0) c->result = status;
+  br_job_done(w->loop, (uv_req_t *)w, c->result);
+}
+
+static void free_copying(uv_req_t *r) { br_free(uv_req_get_data(r)); }
+
+static copying *new_copying(const asked *a) {
+  size_t from = strlen(a->path) + 1, to = strlen(a->to) + 1;
+  copying *c = br_try_alloc(sizeof *c + from + to);
+  if (c == NULL) return NULL;
+  *c = (copying){.from = (char *)(c + 1), .to = (char *)(c + 1) + from, .flags = a->call->flags};
+  memcpy(c->from, a->path, from);
+  memcpy(c->to, a->to, to);
+  return c;
+}
+
+static int begin_copying(br_loop *l, const asked *a, uint64_t *id) {
+  if (a->path == NULL || a->to == NULL) return UV_EINVAL;
+  copying *c = new_copying(a);
+  br_job *j = c != NULL ? br_job_new(l, UV_WORK, free_copying) : NULL;
+  if (j == NULL) {
+    br_free(c);
+    return UV_ENOMEM;
+  }
+  uv_work_t *w = memset(br_req_uv(&j->req), 0, uv_req_size(UV_WORK));
+  uv_req_set_data((uv_req_t *)w, c);
+  uv_queue_work(l->uv, w, copy_over, on_copied);
+  *id = br_job_id(j);
+  return 0;
 }
 
 // undo ends what nobody has taken: what was opened is closed, what was made is removed.
@@ -145,11 +188,12 @@ typedef struct {
   size_t len, cap;
 } list;
 
-static void add(list *e, const uv_dirent_t *d) {
+static int add(list *e, const uv_dirent_t *d) {
   size_t n = strlen(d->name) + 2;
   if (e->len + n > e->cap) {
     size_t cap = 2 * (e->cap + n + 128);
-    char *p = br_alloc(cap);
+    char *p = br_try_alloc(cap);
+    if (p == NULL) return UV_ENOMEM;
     if (e->len > 0) memcpy(p, e->p, e->len);
     br_free(e->p);
     e->p = p;
@@ -158,19 +202,23 @@ static void add(list *e, const uv_dirent_t *d) {
   e->p[e->len] = (char)d->type;
   memcpy(e->p + e->len + 1, d->name, n - 1);
   e->len += n;
+  return 0;
 }
 
-static list entries_of(uv_fs_t *u) {
+static void take_entries(uv_fs_t *u, br_fs_out *out) {
   list e = {0};
   uv_dirent_t d;
+  int err = 0;
   if (u->fs_type == UV_FS_SCANDIR) {
-    while (uv_fs_scandir_next(u, &d) == 0) add(&e, &d);
+    while (err == 0 && uv_fs_scandir_next(u, &d) == 0) err = add(&e, &d);
   } else {
     const uv_dir_t *dir = u->ptr;
-    for (int64_t i = 0; i < u->result; i++) add(&e, &dir->dirents[i]);
+    for (int64_t i = 0; i < u->result && err == 0; i++) err = add(&e, &dir->dirents[i]);
   }
   uv_req_set_data((uv_req_t *)u, e.p);
-  return e;
+  out->text = e.p;
+  out->text_len = e.len;
+  if (err != 0) out->result = err;
 }
 
 void br_stat_from(br_stat *to, const uv_stat_t *s) {
@@ -197,7 +245,6 @@ static void statfs_from(br_stat *to, const uv_statfs_t *s) {
 
 // take gives away what a request has brought; what is opened is the taker's from then on.
 static void take(uv_fs_t *u, br_fs_out *out) {
-  list e;
   out->result = u->result;
   if (u->result < 0) return;
   switch (u->fs_type) {
@@ -218,11 +265,7 @@ static void take(uv_fs_t *u, br_fs_out *out) {
       u->ptr = NULL;
       break;
     case UV_FS_SCANDIR:
-    case UV_FS_READDIR:
-      e = entries_of(u);
-      out->text = e.p;
-      out->text_len = e.len;
-      break;
+    case UV_FS_READDIR: take_entries(u, out); break;
     case UV_FS_STAT:
     case UV_FS_LSTAT:
     case UV_FS_FSTAT: br_stat_from(&out->stat, &u->statbuf); break;
@@ -244,6 +287,7 @@ int br_fs_begin(br_loop *l, const br_fs_call *c, const char *path, const char *t
   if (!br_pool_started()) return UV_EAGAIN;
   uv_buf_t one;
   asked a = ask_of(c, path, to, p, nbufs, &one);
+  if (c->op == BR_FS_COPY_OVER) return begin_copying(l, &a, id);
   br_job *j = br_job_new(l, UV_FS, release);
   if (j == NULL) return UV_ENOMEM;
   uv_fs_t *u = memset(br_req_uv(&j->req), 0, uv_req_size(UV_FS));
@@ -258,11 +302,12 @@ int br_fs_begin(br_loop *l, const br_fs_call *c, const char *path, const char *t
 
 void br_fs_result(br_loop *l, uint64_t id, br_fs_out *out) {
   uv_fs_t *u = (uv_fs_t *)br_job_result(l, id, UV_FS);
+  uv_req_t *w = br_job_result(l, id, UV_WORK);
   memset(out, 0, sizeof *out);
-  if (u == NULL) {
-    out->result = UV_EINVAL;
-  } else {
+  if (u != NULL) {
     take(u, out);
+  } else {
+    out->result = w != NULL ? ((copying *)uv_req_get_data(w))->result : UV_EINVAL;
   }
 }
 
@@ -276,7 +321,8 @@ void br_fs_now(const br_fs_call *c, const char *path, const char *to, char *p, u
     return;
   }
   memset(u, 0, uv_req_size(UV_FS));
-  int err = ask(NULL, u, &a, NULL);
+  int copies = c->op == BR_FS_COPY_OVER && path != NULL && to != NULL;
+  int err = copies ? br_copy_over(path, to, c->flags) : ask(NULL, u, &a, NULL);
   if (u->result == 0 && err < 0) u->result = err;  // libuv has refused the call
   take(u, out);
   if (out->text != NULL) {

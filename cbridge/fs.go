@@ -62,6 +62,7 @@ const (
 	FSStatfs    = C.UV_FS_STATFS
 	FSMkstemp   = C.UV_FS_MKSTEMP
 	FSLutime    = C.UV_FS_LUTIME
+	FSCopyOver  = C.BR_FS_COPY_OVER
 )
 
 // Limits of the file system's requests.

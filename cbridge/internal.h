@@ -37,6 +37,7 @@
 //   random    random bytes
 //   system    what newer versions tell of the system
 //   lib       libraries
+//   copy      copying over a file
 //   fs        the file system
 //   turn      operations, and one run of libuv
 #ifndef ASYNCIO_BRIDGE_INTERNAL_H
@@ -342,6 +343,9 @@ void br_job_done(uv_loop_t *loop, uv_req_t *u, int status);
 uv_req_t *br_job_result(br_loop *l, uint64_t id, uv_req_type type);
 
 static inline uint64_t br_job_id(const br_job *j) { return (uint64_t)j->req.gen << 32 | j->req.slot; }
+
+// copy.c
+int br_copy_over(const char *from, const char *to, int flags);
 
 // fs.c
 void br_stat_from(br_stat *to, const uv_stat_t *s);

@@ -15,7 +15,7 @@ import (
 // The files of the C side from the lowest layer to the highest, as internal.h has them.
 var layers = []string{
 	"mem", "slot", "record", "fd", "birth", "child", "owner", "handle", "watch", "req", "peer", "read", "write", "listen", "stream", "tcp", "pipe",
-	"ipc", "tty", "poll", "fsevent", "recv", "send", "udp", "process", "loop", "pool", "job", "dns", "random", "system", "lib", "fs", "turn", "errno",
+	"ipc", "tty", "poll", "fsevent", "recv", "send", "udp", "process", "loop", "pool", "job", "dns", "random", "system", "lib", "copy", "fs", "turn", "errno",
 }
 
 // uses compiles every .c file and tells, from what the objects define and leave

@@ -129,9 +129,9 @@ func (f FS) Realpath(path string, done func(string, error)) *Req {
 	return fsBegin(f, "FS.Realpath", pathCall(cbridge.FSRealpath, path), textResult, done)
 }
 
-// CopyFile copies a file; uv_fs_copyfile. A target that cannot be finished is removed,
-// and that is libuv's way also with one that was there before, once it has emptied it.
-// The error is EISDIR for a directory.
+// CopyFile copies a file; uv_fs_copyfile. A target that it has made and cannot finish is
+// removed. One that was there stays, as far as it was written, and untouched if there is
+// nothing to copy. The error is EISDIR for a directory.
 func (f FS) CopyFile(from, to string, flags CopyFlags, done func(error)) *Req {
 	return fsBegin(f, "FS.CopyFile", askCopy(from, to, flags), noResult, without(done))
 }

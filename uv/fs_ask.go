@@ -88,25 +88,26 @@ func askSymlink(target, path string, flags SymlinkFlags) *fsCall {
 	return c
 }
 
-// askCopy looks first whether there is a file to copy: of a directory libuv would find
-// out when it has emptied the target, and remove that.
+// askCopy lets libuv copy if there is no target. One that is there libuv would empty, and
+// then remove if it cannot copy, so the bridge copies over it.
 func askCopy(from, to string, flags CopyFlags) *fsCall {
 	c := twoPathCall(cbridge.FSCopyfile, from, to)
-	c.Op = cbridge.FSStat
-	c.follow = (*fsCall).copied
 	c.check(flags&^(CopyExcl|CopyFiclone|CopyFicloneForce) == 0)
-	c.Flags = int32(flags)
+	c.Flags = int32(flags | CopyExcl)
+	if flags&CopyExcl == 0 {
+		c.follow = (*fsCall).copied
+	}
 	return c
 }
 
-// copied takes in a round of copying: that which looks, or the other one.
-func (c *fsCall) copied(_ int64, s *cbridge.FSStatus) error {
-	c.again = c.Op == cbridge.FSStat
-	if c.again && newStat(s).dir() {
-		return c.failed(EISDIR)
+// copied takes in a round of copying.
+func (c *fsCall) copied(n int64) error {
+	c.again = Errno(n) == EEXIST && c.Op == cbridge.FSCopyfile
+	if n >= 0 || c.again {
+		c.Op = cbridge.FSCopyOver
+		return nil
 	}
-	c.Op = cbridge.FSCopyfile
-	return nil
+	return c.failed(Errno(n))
 }
 
 func (c *fsCall) owners(uid, gid int) *fsCall {

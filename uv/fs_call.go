@@ -45,8 +45,9 @@ type fsCall struct {
 	path, to []byte // terminated
 	bad      error  // what is wrong with the call
 
-	// follow takes in a round of a call that may need another one, which again tells.
-	follow func(c *fsCall, n int64, s *cbridge.FSStatus) error
+	// follow takes in what came of a round of a call that may need another one, which
+	// again tells: a number, or a code of libuv's.
+	follow func(c *fsCall, n int64) error
 	again  bool
 
 	bufs  [][]byte // of a read or write: the caller's memory, without what is done
@@ -164,7 +165,10 @@ func (c *fsCall) fill(n int) {
 }
 
 // written takes in a round of writing. One that has brought nothing would be for ever.
-func (c *fsCall) written(n int64, _ *cbridge.FSStatus) error {
+func (c *fsCall) written(n int64) error {
+	if c.again = false; n < 0 {
+		return c.failed(Errno(n))
+	}
 	c.moved += int(n)
 	if c.Off >= 0 {
 		c.Off += n
@@ -212,10 +216,7 @@ func (c *fsCall) now(take func(*cbridge.FSOut)) error {
 	for {
 		var err error
 		cbridge.FSNow(&c.FSCall, c.path, c.to, c.memory(), func(out *cbridge.FSOut) {
-			if out.Result < 0 {
-				c.again = false
-				err = c.failed(Errno(out.Result))
-			} else if err = c.round(out); err == nil && !c.again {
+			if err = c.round(out); err == nil && !c.again {
 				take(out)
 			}
 		})
@@ -227,10 +228,13 @@ func (c *fsCall) now(take func(*cbridge.FSOut)) error {
 
 // round takes in what came of a round.
 func (c *fsCall) round(out *cbridge.FSOut) error {
-	if c.follow == nil {
-		return nil
+	switch {
+	case c.follow != nil:
+		return c.follow(c, out.Result)
+	case out.Result < 0:
+		return c.failed(Errno(out.Result))
 	}
-	return c.follow(c, out.Result, &out.Status)
+	return nil
 }
 
 // goesOn reports whether there is another round.
@@ -345,7 +349,8 @@ type fsAnswer[T any] struct {
 	done   func(T, error)
 }
 
-// take leaves the result to the bridge if nobody wants it.
+// take leaves the result to the bridge if nobody wants it. Of a call that may need
+// another round it takes an error too.
 func (a *fsAnswer[T]) take(b *cbridge.Loop, id uint64) {
 	if a.done == nil && a.follow == nil {
 		return

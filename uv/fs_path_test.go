@@ -268,6 +268,17 @@ func testCopies(t *testing.T, s fileSystem) {
 	same(to, "precious")
 	failed(t, s.CopyFile(filepath.Join(dir, "missing"), to, 0), "copyfile", uv.ENOENT, filepath.Join(dir, "missing"))
 	same(to, "precious")
+	if s.CopyFile(from, to, uv.CopyFicloneForce) == nil { // few file systems can
+		same(to, "")
+		require.NoError(t, os.WriteFile(to, []byte("precious"), 0o600))
+	}
+	same(to, "precious")
+	require.NoError(t, os.WriteFile(from, []byte(text), 0o640))
+	require.NoError(t, os.Symlink("target", filepath.Join(dir, "link")))
+	require.NoError(t, s.CopyFile(from, filepath.Join(dir, "link"), 0))
+	same(filepath.Join(dir, "target"), text)
+	failed(t, s.CopyFile(dir, filepath.Join(dir, "made"), 0), "copyfile", uv.EISDIR, dir)
+	require.NoFileExists(t, filepath.Join(dir, "made"))
 	made := filepath.Join(dir, "made")
 	if err := s.CopyFile(to, made, uv.CopyFicloneForce); err != nil { // few file systems can
 		require.NoFileExists(t, made)

@@ -89,7 +89,12 @@ func (w *twins) step() {
 		case "link":
 			w.sameError(step, w.s.Link(ours, to), os.Link(theirs, theirTo))
 		case "copy":
-			w.sameError(step, w.s.CopyFile(ours, to, 0), copyFile(theirs, theirTo))
+			err, theirErr := w.s.CopyFile(ours, to, 0), copyFile(theirs, theirTo)
+			if theirErr == errDirectory { // what is wrong with the target may come first
+				require.Error(w.t, err)
+				return
+			}
+			w.sameError(step, err, theirErr)
 		}
 	case "symlink":
 		target := w.path("target")
@@ -159,6 +164,8 @@ func writeFile(path string, text []byte) error {
 	return errors.Join(err, f.Close())
 }
 
+var errDirectory = errors.New("a directory cannot be copied")
+
 // copyFile is what CopyFile does.
 func copyFile(from, to string) error {
 	src, err := os.Open(from)
@@ -171,7 +178,7 @@ func copyFile(from, to string) error {
 		return err
 	}
 	if info.IsDir() {
-		return uv.EISDIR
+		return errDirectory
 	}
 	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE, info.Mode().Perm())
 	if err != nil {

@@ -34,8 +34,6 @@ func newStat(s *cbridge.FSStatus) *Stat {
 	}
 }
 
-func (s *Stat) dir() bool { return s.Mode&syscall.S_IFMT == syscall.S_IFDIR }
-
 func statFSResult(_ *fsCall, out *cbridge.FSOut) (StatFS, error) {
 	n := &out.Status.Numbers
 	return StatFS{n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]}, nil

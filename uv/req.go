@@ -152,7 +152,7 @@ func (l *Loop) recordDone(rec cbridge.Record) {
 	delete(l.reqs, id)
 	told := r.state == reqOver
 	late := !told && r.ctx != nil && r.ctx.Err() != nil
-	wanted := rec.Status == 0 && !told && !late
+	wanted := (rec.Status == 0 || r.fs != nil && r.fs.follow != nil) && !told && !late
 	if wanted {
 		r.answer.take(l.b, id)
 	}

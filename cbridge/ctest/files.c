@@ -79,6 +79,13 @@ void scenario_files(void) {
   CHECK(out.result == 0 && strcmp(out.text, at("f")) == 0 && out.text_len == strlen(at("f")));
   br_fs_free(out.held);
   CHECK(now((br_fs_call){.op = UV_FS_UNLINK}, at("link"), NULL, NULL) == 0);
+  char copy[sizeof dir + 8];
+  strcpy(copy, at("copy"));
+  CHECK(finish(ask((br_fs_call){.op = BR_FS_COPY_OVER}, at("f"), copy, NULL, 0), &out) == 0 && out.result == 0);
+  CHECK(finish(ask((br_fs_call){.op = BR_FS_COPY_OVER}, dir, copy, NULL, 0), NULL) == UV_EISDIR);
+  CHECK(now((br_fs_call){.op = BR_FS_COPY_OVER}, at("f"), copy, NULL) == 0);
+  CHECK(now((br_fs_call){.op = BR_FS_COPY_OVER}, at("missing"), copy, NULL) == UV_ENOENT);
+  CHECK(now((br_fs_call){.op = UV_FS_UNLINK}, copy, NULL, NULL) == 0);
   CHECK(now((br_fs_call){.op = UV_FS_UNLINK}, at("f"), NULL, NULL) == 0);
   CHECK(now((br_fs_call){.op = UV_FS_UNLINK}, at("f"), NULL, NULL) == UV_ENOENT);
   CHECK(now((br_fs_call){.op = UV_FS_RMDIR}, dir, NULL, NULL) == 0);
@@ -87,7 +94,7 @@ void scenario_files(void) {
 
 // What libuv would assert, or take as it is, is refused.
 void scenario_bad_files(void) {
-  static const int ops[] = {UV_FS_OPEN, UV_FS_STAT, UV_FS_RENAME, UV_FS_READDIR, UV_FS_CLOSEDIR, UV_FS_CUSTOM, UV_FS_UNKNOWN, 1000};
+  static const int ops[] = {UV_FS_OPEN, UV_FS_STAT, UV_FS_RENAME, UV_FS_READDIR, UV_FS_CLOSEDIR, UV_FS_CUSTOM, UV_FS_UNKNOWN, BR_FS_COPY_OVER, 1001};
   uint64_t id;
   br_fs_out out;
   begin();
@@ -97,6 +104,7 @@ void scenario_bad_files(void) {
     CHECK(now(c, NULL, NULL, NULL) == UV_EINVAL);
   }
   CHECK(now((br_fs_call){.op = UV_FS_RENAME}, "x", NULL, NULL) == UV_EINVAL);
+  CHECK(now((br_fs_call){.op = BR_FS_COPY_OVER}, "x", NULL, NULL) == UV_EINVAL);
   br_fs_result(loop, 5ull << 32 | 7, &out);
   CHECK(out.result == UV_EINVAL);
   end();
@@ -177,6 +185,7 @@ void scenario_dropped_files(void) {
       ask((br_fs_call){.op = UV_FS_MKSTEMP}, at("tXXXXXX"), NULL, NULL, 0),
       ask((br_fs_call){.op = UV_FS_SCANDIR}, dir, NULL, NULL, 0),
       ask((br_fs_call){.op = UV_FS_OPENDIR}, dir, NULL, NULL, 0),
+      ask((br_fs_call){.op = BR_FS_COPY_OVER}, dir, "none", NULL, 0),
   };
   for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
     CHECK(br_job_cancel(loop, all[i]->id) == 0);
