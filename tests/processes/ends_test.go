@@ -7,6 +7,7 @@ package processes_test
 import (
 	"context"
 	"os"
+	"os/signal"
 	"syscall"
 	"testing"
 
@@ -149,5 +150,34 @@ func TestKilledWhileItWrites(t *testing.T) {
 		ends(t, ctx, p, -int(syscall.SIGKILL))
 		require.NoError(t, asynciotest.Until(ctx, func() bool { return l.Stats().Handles == 0 }))
 		says(t, ctx, p.Stdout, "line")
+	})
+}
+
+// A grandchild that has the child's input keeps nothing open here.
+func TestGrandchildKeepsTheInput(t *testing.T) {
+	inTask(t, func(t *testing.T, ctx context.Context) {
+		p := start(t, ctx, shell("exec 3<&0; cat <&3 >/dev/null 2>&1 & exit 3"))
+		ends(t, ctx, p, 3)
+		l := testkit.LoopOf(ctx)
+		require.NoError(t, asynciotest.Until(ctx, func() bool { return l.Stats().Handles == 0 }))
+		require.True(t, p.Stdin.IsClosing())
+	})
+}
+
+// The kernel forgets children whose parent ignores their ends.
+func TestEndThatIsNotKnown(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		signal.Ignore(syscall.SIGCHLD)
+		defer func() { // Reset would leave it ignored
+			c := make(chan os.Signal, 1)
+			signal.Notify(c, syscall.SIGCHLD)
+			signal.Stop(c)
+		}()
+		log, logged := testkit.RecordLog()
+		asynciotest.Run(t, func(ctx context.Context) error {
+			ends(t, ctx, start(t, ctx, asyncio.ProcessOptions{Shell: "exit 3"}), 255)
+			return nil
+		}, append(opts, logged)...)
+		require.Len(t, log.Matching("return code is not known"), 1)
 	})
 }
