@@ -18,7 +18,7 @@ type LoopStats struct {
 	Tasks   int // that are not done
 	Ready   int // callbacks that wait for the next turn
 	Timers  int // that are armed
-	Handles int // open transports, listening sockets, watched descriptors and files
+	Handles int // open transports, listening sockets, watched descriptors, files and children
 
 	Busy time.Duration // that the loop ran and did not wait
 	Idle time.Duration // that it waited for the outside world
