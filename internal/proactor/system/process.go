@@ -3,10 +3,11 @@ package system
 // Children of this process, as package os has them. For each a goroutine starts it and
 // another one waits for it, and what they find is told by the driver's Poll.
 //
-// Also for the driver on libuv: uv_spawn forks on the loop's goroutine, and a fork copies
-// the page tables. With 256 MiB in use it took 7 ms, with 1 GiB 63 ms (the median of 60,
-// beside other load; 119 ms and more for every tenth), in which a loop does nothing else.
-// Package os forks as vfork does: 0.4 to 0.7 ms, and here the loop goes on meanwhile.
+// Also for the driver on libuv, where a start would hold the loop's goroutine until the
+// child runs its program. libuv's own uv_spawn forks, which with 1 GiB in use took 63 ms
+// (the median of 60, beside other load). The bridge's copies no tables of pages: 0.2 ms,
+// and 0.15 ms for package os, but 2 ms for every tenth and up to 16 ms on a busy machine,
+// and other starts of the process are waited for. Here the loop goes on meanwhile.
 //
 // Invariants:
 //   - A child is pending from Spawn until done is called. Who ends a pending one when the
