@@ -123,13 +123,19 @@ var watchDirCases = []testCase{
 		})
 	}},
 	{name: "more than the kernel keeps", run: func(r *rig) {
-		const pairs = 10_000 // of changes, of which it keeps 16,384 as a rule
+		const changes = 20_000 // of which it keeps 16,384 as a rule; equal ones in a row are one
 		dir, other := r.t.TempDir(), r.t.TempDir()
 		d, o := r.watchDir(dir), r.watchDir(other)
-		name := filepath.Join(dir, "x")
-		for range pairs {
-			require.NoError(r.t, os.Mkdir(name, 0o700))
-			require.NoError(r.t, os.Remove(name))
+		var files [2]*os.File
+		for i := range files {
+			var err error
+			files[i], err = os.Create(filepath.Join(dir, fmt.Sprint(i)))
+			require.NoError(r.t, err)
+			r.own(files[i])
+		}
+		for i := range changes {
+			_, err := files[i%2].WriteAt([]byte("x"), 0)
+			require.NoError(r.t, err)
 		}
 		o.tells("last", writeFile(filepath.Join(other, "last")))
 		d.tells("last", writeFile(filepath.Join(dir, "last")))
