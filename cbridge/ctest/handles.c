@@ -178,3 +178,34 @@ void scenario_terminals(void) {
   close(user);
   end();
 }
+
+// Whatever a pipe's file is, what was written before the other end was closed is read
+// before its end. A file that is always ready is none.
+void scenario_opened_files(void) {
+  begin();
+  char block[3000];
+  memset(block, 'x', sizeof block);
+  int fds[2], user = posix_openpt(O_RDWR | O_NOCTTY);
+  CHECK(pipe(fds) == 0 && user >= 0 && grantpt(user) == 0 && unlockpt(user) == 0);
+  int program = open(ptsname(user), O_RDWR | O_NOCTTY);
+  for (int i = 0; i < 2; i++) {
+    CHECK(write(fds[1], block, sizeof block) == sizeof block);
+    CHECK(write(program, block, sizeof block) == sizeof block);
+  }
+  close(fds[1]);
+  close(program);
+  uint64_t p, t, n;
+  CHECK(br_pipe_new(loop, &p) == 0 && br_pipe_new(loop, &t) == 0 && br_pipe_new(loop, &n) == 0);
+  know(p);
+  know(t);
+  know(n);
+  CHECK(br_open(loop, p, fds[0]) == 1 && br_open(loop, t, user) == 1);
+  int null = open("/dev/null", O_RDWR);
+  CHECK(br_open(loop, n, null) == UV_EPERM);
+  close(null);
+  submit(BR_OP_READ_START, p);
+  submit(BR_OP_READ_START, t);
+  UNTIL(of(p)->eof && of(t)->failed);
+  CHECK(of(p)->in == 2 * sizeof block && of(t)->in == 2 * sizeof block);
+  end();
+}

@@ -23,6 +23,7 @@ int main(void) {
       {"failed connect", scenario_failed_connect},
       {"handles", scenario_handles},
       {"terminals", scenario_terminals},
+      {"opened files", scenario_opened_files},
       {"poll", scenario_poll},
       {"children", scenario_children},
       {"forgotten children", scenario_forgotten_children},

@@ -17,6 +17,7 @@ void scenario_failed_connect(void);
 
 void scenario_handles(void);
 void scenario_terminals(void);
+void scenario_opened_files(void);
 
 void scenario_poll(void);
 

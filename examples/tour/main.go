@@ -59,6 +59,7 @@ var stops = []stop{
 	{"udp", "datagrams: a name server and its client"},
 	{"chat", "back-pressure and a graceful end"},
 	{"graceful_shutdown", "SIGTERM, a deadline, a report"},
+	{"signals", "SIGHUP reloads, SIGUSR1 reports, SIGTERM ends"},
 	{"debugging", "slow code, forgotten errors, who awaits whom"},
 }
 
@@ -79,8 +80,8 @@ func main() {
 	pureGo := flag.Bool("purego", os.Getenv("ASYNCIO_DRIVER") == asyncio.PureGo.String(), "run on the pure-Go driver even if libuv is linked in")
 	programs := flag.String("programs", "", "the `directory` of the examples' programs; without it the tour builds them")
 	flag.Parse()
-	if runtime.GOOS == "windows" { // where a loop cannot wait for sockets of the program's own
-		stops = slices.DeleteFunc(stops, func(s stop) bool { return s.name == "rawsocket" })
+	if runtime.GOOS == "windows" { // without sockets of the program's own, and most signals
+		stops = slices.DeleteFunc(stops, func(s stop) bool { return s.name == "rawsocket" || s.name == "signals" })
 	}
 	if err := run(*programs, *pureGo); err != nil {
 		fmt.Fprintln(os.Stderr, "tour:", err)
