@@ -70,7 +70,8 @@ const (
 // when it has ended, which may be before the last bytes of its pipes have come. exited
 // may be nil.
 //
-// The call returns when the child runs the program, or with the error that has kept it
+// The call takes a fraction of a millisecond; who starts many does so in several turns.
+// It returns when the child runs the program, or with the error that has kept it
 // from that: ENOENT, EACCES, EPERM and the like; then nothing is left behind, and the
 // pipes are as new. Other errors are ErrClosed; EINVAL for a NUL byte and for what is
 // wrong with Stdio; EBADF for a descriptor or stream that is none; and ENOTSUP while the
