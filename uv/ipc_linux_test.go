@@ -138,6 +138,38 @@ func TestPassHandles(t *testing.T) {
 		require.NoError(t, syscall.Close(int(fds[0])))
 		require.IsType(t, post, got.handles[4])
 	})
+	t.Run("a listener that listens already", func(t *testing.T) {
+		l, other := newLoop(t), newLoop(t)
+		x, y := ipcPair(t, l, other)
+		ln := listen(t, l, func(*uv.TCP, error) { t.Error("accepted by the old one") })
+		require.NoError(t, ln.AcceptStop())
+		addr := addrOf(t, ln)
+		require.NoError(t, x.WriteHandle([]byte("x"), ln, nil))
+		ln.Close()
+		var got mailbag
+		require.NoError(t, y.ReadStartHandles(got.take))
+		until(t, other, "the listener", func() bool { return len(got.handles) == 1 })
+		conns := 0
+		require.NoError(t, got.handles[0].(*uv.TCP).Listen(8, func(c *uv.TCP, err error) {
+			require.NoError(t, err)
+			conns++
+		}))
+		c, err := net.Dial("tcp", addr.String())
+		require.NoError(t, err)
+		defer c.Close()
+		until(t, other, "a connection", func() bool { return conns == 1 })
+	})
+	t.Run("nothing at all", func(t *testing.T) {
+		l := newLoop(t)
+		x, y := ipcPair(t, l, l)
+		var got mailbag
+		require.NoError(t, y.ReadStartHandles(got.take))
+		done := false
+		require.NoError(t, x.Write(nil, func(err error) { require.NoError(t, err); done = true }))
+		until(t, l, "the callback", func() bool { return done })
+		require.NoError(t, l.Poll(0))
+		require.Equal(t, mailbag{}, got)
+	})
 	t.Run("what waits for room keeps its order", func(t *testing.T) {
 		l := newLoop(t)
 		x, y := ipcPair(t, l, l)
