@@ -38,7 +38,7 @@ int br_random(br_loop *l, size_t n, uint64_t *id) {
 
 void br_job_random(br_loop *l, uint64_t id, char *p, size_t n) {
   uv_req_t *u = br_job_result(l, id, UV_RANDOM);
-  if (u != NULL) memcpy(p, uv_req_get_data(u), n);
+  if (u != NULL && n > 0) memcpy(p, uv_req_get_data(u), n);
 }
 
 int br_random_now(char *p, size_t n) { return uv_random(NULL, NULL, p, n, 0, NULL); }
