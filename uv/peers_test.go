@@ -6,10 +6,12 @@ package uv_test
 // name of libuv's, or of the first of several; docs/peers.md has them all.
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -317,6 +319,43 @@ func TestPeers(t *testing.T) {
 		require.NoError(t, p.Write(make([]byte, size), func(err error) { require.NoError(t, err); written = true }))
 		until(t, l, "the write", func() bool { return written })
 		require.Equal(t, size, <-read)
+	})
+	t.Run("threadpool_cancel_getnameinfo", func(t *testing.T) { // what Cancel says holds
+		l := newLoop(t)
+		const requests = 50
+		told := 0
+		for range requests {
+			var cancelled error
+			r, err := l.GetNameInfo(netip.MustParseAddrPort("127.0.0.1:80"), 0, func(_, _ string, err error) {
+				told++
+				require.Equal(t, cancelled == nil, errors.Is(err, uv.ECANCELED), "%v, Cancel has said %v", err, cancelled)
+			})
+			require.NoError(t, err)
+			cancelled = r.Cancel()
+		}
+		until(t, l, "all", func() bool { return told == requests })
+	})
+	t.Run("fs_write_alotof_bufs", func(t *testing.T) { // more pieces than the kernel takes at a time
+		l := newLoop(t)
+		f := openedFile(t, l, filepath.Join(t.TempDir(), "f"), os.O_RDWR|os.O_CREATE)
+		data := pattern(30_000)
+		var pieces [][]byte
+		for i := 0; i < len(data); i += 7 {
+			pieces = append(pieces, data[i:min(i+7, len(data))])
+		}
+		for written := 0; written < len(data); { // a write may be short
+			n := -1
+			f.WriteV(pieces[written/7:], int64(written), func(k int, err error) { require.NoError(t, err); n = k })
+			until(t, l, "the write", func() bool { return n >= 0 })
+			require.Zero(t, n%7*(n+written-len(data)), "a piece in parts")
+			written += n
+		}
+		got, err := os.ReadFile(f.Name())
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data, got))
+		closed := false
+		f.Close(func(err error) { require.NoError(t, err); closed = true })
+		until(t, l, "the close", func() bool { return closed })
 	})
 	t.Run("udp_create_early", func(t *testing.T) {
 		u, err := newLoop(t).NewUDP(uv.UDPOptions{Family: syscall.AF_INET})

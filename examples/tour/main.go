@@ -46,6 +46,7 @@ var stops = []stop{
 	{"taskgroup", "a crawler whose tasks end together"},
 	{"producer_consumer", "Queue, Join, Shutdown"},
 	{"run_blocking", "ToThread and RunInExecutor"},
+	{"subprocess", "a pipeline of three programs"},
 	{"files", "a tree copied by many tasks at once"},
 	{"watch", "a server that hears of its new configuration"},
 	{"threads", "loops beside other goroutines"},
