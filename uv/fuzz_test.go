@@ -151,6 +151,10 @@ func (m *machine) step() {
 		m.anyHandle(op, h, func() { m.udp(h) })
 	case *uv.Async:
 		m.anyHandle(op, h, func() { h.Send() })
+	case *uv.Signal:
+		m.anyHandle(op, h, func() { m.signal(h) })
+	case *uv.Process:
+		m.anyHandle(op, h, func() { m.child(h) })
 	}
 }
 
@@ -179,7 +183,7 @@ func (m *machine) anyHandle(op int, h uv.Handle, special func()) {
 
 func (m *machine) make(at int) {
 	var h uv.Handle
-	switch m.next() % 21 {
+	switch m.next() % 24 {
 	case 0, 1, 2, 3:
 		h, _ = m.l.NewTCP()
 	case 4, 5:
@@ -210,6 +214,8 @@ func (m *machine) make(at int) {
 		h = m.makeIPC()
 	case 20:
 		h = m.makeTTY()
+	case 21, 22, 23:
+		h = m.makeSystem()
 	}
 	if h != nil {
 		m.handles[at] = h
@@ -271,7 +277,7 @@ func (m *machine) request() {
 	defer cancel()
 	var r *uv.Req
 	var err error
-	switch m.next() % 8 {
+	switch m.next() % 12 {
 	case 0, 1, 2:
 		node := []string{"", "127.0.0.1", "::1%lo", "localhost", "local\x00host", "::1%nosuchif", "\xff"}[m.next()%7]
 		service := []string{"", "80", "http", "nosuch", "\x00"}[m.next()%5]
@@ -284,6 +290,8 @@ func (m *machine) request() {
 		f, begun := m.once("GetNameInfo")
 		r, err = m.l.GetNameInfoContext(ctx, addr, m.next(), func(_, _ string, err error) { f(err) })
 		begun(err)
+	case 5, 6, 7, 8:
+		r = m.background(ctx)
 	default:
 		if len(m.reqs) > 0 {
 			old := m.reqs[m.next()%len(m.reqs)]
