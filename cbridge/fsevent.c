@@ -110,7 +110,8 @@ int br_fs_event_new(br_loop *l, uint64_t *id) {
 static int start(br_loop *l, br_handle *h, const char *path, unsigned flags) {
   br_stdio s;
   br_stdio_take(&s);
-  int err = uv_fs_event_start(uv_fs_event(h), on_fs_event, path, flags);
+  int err = br_next_number(l);
+  if (err == 0) err = uv_fs_event_start(uv_fs_event(h), on_fs_event, path, flags);
   br_stdio_give(&s);
   int refused = br_watch_inotify(l);
   if (err == 0 && refused != 0) uv_fs_event_stop(uv_fs_event(h));

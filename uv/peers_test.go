@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -356,6 +357,39 @@ func TestPeers(t *testing.T) {
 		closed := false
 		f.Close(func(err error) { require.NoError(t, err); closed = true })
 		until(t, l, "the close", func() bool { return closed })
+	})
+	t.Run("fs_scandir_empty_dir", func(t *testing.T) {
+		l := newLoop(t)
+		dir := t.TempDir()
+		list, err := wait(t, l, func(done func([]fs.DirEntry, error)) *uv.Req { return l.FS().ReadDir(dir, done) })
+		require.NoError(t, err)
+		require.Empty(t, list)
+	})
+	t.Run("spawn_stdout_to_file", func(t *testing.T) { // both to one file, which stays the caller's
+		l := newLoop(t)
+		f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+		require.NoError(t, err)
+		defer f.Close()
+		opt := shell("echo out; echo err >&2")
+		opt.Stdio = []uv.StdioContainer{{}, {Kind: uv.StdioInheritFD, FD: f.Fd()}, {Kind: uv.StdioInheritFD, FD: f.Fd()}}
+		require.Equal(t, uv.ExitStatus{}, exit(t, l, opt))
+		got, err := os.ReadFile(f.Name())
+		require.NoError(t, err)
+		require.Equal(t, "out\nerr\n", string(got))
+	})
+	t.Run("fs_poll_getpath", func(t *testing.T) {
+		p, err := newLoop(t).NewFSPoll()
+		require.NoError(t, err)
+		_, err = p.Path()
+		require.ErrorIs(t, err, uv.EINVAL)
+		path := filepath.Join(t.TempDir(), "f")
+		require.NoError(t, p.Start(path, time.Hour, func(_, _ fs.FileInfo, _ error) {}))
+		got, err := p.Path()
+		require.NoError(t, err)
+		require.Equal(t, path, got)
+		require.NoError(t, p.Stop())
+		_, err = p.Path()
+		require.ErrorIs(t, err, uv.EINVAL)
 	})
 	t.Run("udp_create_early", func(t *testing.T) {
 		u, err := newLoop(t).NewUDP(uv.UDPOptions{Family: syscall.AF_INET})
