@@ -165,7 +165,7 @@ func TestLoopsAreTimed(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, rep.Failed)
 	for _, c := range loops {
-		list, err := m.timeLoop(c)
+		list, err := m.timeOperations(c, result.Cost, operations)
 		require.NoError(t, err, c.name)
 		require.NotEmpty(t, list, c.name)
 		for _, one := range list {

@@ -31,7 +31,7 @@ type errAbsent struct{ reason string }
 func (e errAbsent) Error() string { return e.reason }
 
 // programs are all that takes part, by what it does.
-type programs struct{ servers, datagrams, files, cores, loops, benchmarks []contender }
+type programs struct{ servers, datagrams, files, cores, loops, benchmarks, twins, system []contender }
 
 // prepare makes every contender ready to start that the settings admit.
 func (b builder) prepare(s settings, rep *result.Report) (p programs, err error) {
@@ -62,6 +62,8 @@ func (b builder) prepare(s settings, rep *result.Report) (p programs, err error)
 		{result.UDP, &p.datagrams, b.datagrams, result.LibuvC},
 		{result.Sendfile, &p.files, b.files, result.EpollC},
 		{result.Loops, &p.cores, b.cores, result.OneLoop},
+		{result.Twins, &p.twins, b.twins, result.LibuvC},
+		{result.System, &p.system, b.system, result.Bare},
 	} {
 		if !s.wantsWork(part.kind) {
 			continue
@@ -187,6 +189,26 @@ func (b builder) cores() []entry {
 		{result.LibuvC, onLoops(1, b.libuv("servers/echo_libuv.c", "64", "1"))},
 		{result.LibuvCLoops, onLoops(2, b.libuv("servers/echo_libuv.c", "64", "2"))},
 		{result.GoNet, onLoops(0, b.goProgram("servers/gonet", "stream"))},
+	}
+}
+
+// twins are the contenders of what libuv's own benchmarks do, the control first.
+func (b builder) twins() []entry {
+	return []entry{
+		{result.LibuvC, b.libuv("twins/c")},
+		{result.UV, b.goProgram("twins/uv")},
+	}
+}
+
+// system are the contenders that start children and read files, the control first.
+func (b builder) system() []entry {
+	return []entry{
+		{result.Bare, b.goProgram("system/bare")},
+		{result.Asyncio, b.goProgram("system/asyncio")},
+		{result.PureGo, pureGo(b.goProgram("system/asyncio"))},
+		{result.UvloopLoop, b.python("system/system.py", "uvloop")},
+		{result.PythonLoop, b.python("system/system.py", "asyncio")},
+		{result.Node, b.node("system/system.js")},
 	}
 }
 

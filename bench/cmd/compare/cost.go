@@ -20,6 +20,16 @@ var operations = []string{
 	"call_soon", "call_later and cancel", "sleep(0)", "create_task and await", "gather of 1,000, each", "call_soon_threadsafe",
 }
 
+// twins are the works of the programs of bench/twins, under the names that libuv gives
+// its benchmarks.
+var twins = []string{
+	"ping_pongs", "tcp_pump, 64 KiB", "pipe_pump, 64 KiB", "tcp_write_batch", "udp_pummel, 1 to 1", "udp_pummel, 10 to 10",
+	"async", "million_timers", "loop_count", "fs_stat", "spawn",
+}
+
+// system are the works of the programs of bench/system.
+var system = []string{"a child", "a child of ten at once", "64 KiB from a child", "a file of 4 KiB", "a file of 1 MiB"}
+
 // Shares of a measurement's seconds that one operation or one benchmark gets: there are
 // many.
 const (
@@ -42,23 +52,38 @@ func (m *meter) costLimit() time.Duration {
 	return time.Duration(costSlack*m.seconds*float64(time.Second)) + costGrace
 }
 
-// costJobs are the benchmarks of the root package, which go into more detail, and the
-// operations that other loops have too.
+// costJobs are the benchmarks of the root package, which go into more detail, the
+// operations that other loops have too, and what programs do with them.
 func (m *meter) costJobs(p programs) []job {
-	if !m.wantsWork(result.Cost) {
-		return nil
+	var jobs []job
+	if m.wantsWork(result.Cost) {
+		jobs = append(jobs, job{
+			name: "the loop's own costs", control: result.Bare, contenders: p.benchmarks, rounds: m.rounds,
+			seconds: benchmarksAbout * m.seconds * benchmarkShare,
+			measure: m.runBenchmarks,
+		})
 	}
-	benchmarks := job{
-		name: "the loop's own costs", control: result.Bare, contenders: p.benchmarks, rounds: m.rounds,
-		seconds: benchmarksAbout * m.seconds * benchmarkShare,
-		measure: m.runBenchmarks,
+	for _, t := range []struct {
+		kind       result.Kind
+		name       string
+		control    string
+		contenders []contender
+		operations []string
+	}{
+		{result.Cost, "the costs of loops", result.Asyncio, p.loops, operations},
+		{result.Twins, "what libuv's own benchmarks do", result.LibuvC, p.twins, twins},
+		{result.System, "children and files", result.Bare, p.system, system},
+	} {
+		if !m.wantsWork(t.kind) {
+			continue
+		}
+		jobs = append(jobs, job{
+			name: t.name, control: t.control, contenders: t.contenders, rounds: max(1, int(float64(m.rounds)*lesserRounds)),
+			seconds: 2 * float64(len(t.operations)) * m.seconds * operationShare, // 2: n doubles until it takes long enough
+			measure: func(c contender) ([]measurement, error) { return m.timeOperations(c, t.kind, t.operations) },
+		})
 	}
-	loops := job{
-		name: "the costs of loops", control: result.Asyncio, contenders: p.loops, rounds: max(1, int(float64(m.rounds)*lesserRounds)),
-		seconds: 2 * float64(len(operations)) * m.seconds * operationShare, // 2: n doubles until it takes long enough
-		measure: m.timeLoop,
-	}
-	return []job{benchmarks, loops}
+	return jobs
 }
 
 // runBenchmarks runs the benchmarks of the root package once.
@@ -71,8 +96,8 @@ func (m *meter) runBenchmarks(c contender) ([]measurement, error) {
 	return parseBenchmarks(string(out))
 }
 
-// timeLoop runs a program of bench/loops.
-func (m *meter) timeLoop(c contender) ([]measurement, error) {
+// timeOperations runs a program that times operations.
+func (m *meter) timeOperations(c contender, k result.Kind, operations []string) ([]measurement, error) {
 	argv := append(slices.Clone(c.command), fmt.Sprint(m.seconds*operationShare))
 	out, err := output(m.costLimit(), c.environ(), pinned(m.serverCPU, append(argv, c.args...)))
 	if err != nil {
@@ -85,7 +110,7 @@ func (m *meter) timeLoop(c contender) ([]measurement, error) {
 	var list []measurement
 	for _, op := range operations {
 		if ns, ok := costs[op]; ok {
-			list = append(list, measurement{result.Work{Kind: result.Cost, Name: op}, c.name, map[result.Metric]float64{result.NS: ns}})
+			list = append(list, measurement{result.Work{Kind: k, Name: op}, c.name, map[result.Metric]float64{result.NS: ns}})
 			delete(costs, op)
 		}
 	}

@@ -33,7 +33,7 @@ func columnsOf(k result.Kind) []column {
 			{"bytes each", result.Bytes, "%.0f", 1, false}, {"after freeing", result.BytesFreed, "%.0f", 1, false},
 			{"wake-ups/s", result.Wakeups, "%.1f", 1, false}, {"CPU %", result.IdleCPU, "%.2f", percent, false},
 		}
-	case result.Cost:
+	case result.Cost, result.System, result.Twins:
 		return []column{
 			{"ns", result.NS, "%.1f", 1, false}, {"allocations", result.Allocs, "%.3g", 1, false},
 			{"to control", result.NS, "%.2f", 1, true},
@@ -66,11 +66,11 @@ func (c column) cell(r result.Result) string {
 	return fmt.Sprintf(c.format, v)
 }
 
-// printRows prints a table for each row; costs are one table.
+// printRows prints a table for each row; works that have a name are one table.
 func printRows(w io.Writer, rows []result.Row) {
 	for len(rows) > 0 {
 		n := 1
-		for n < len(rows) && rows[0].Kind == result.Cost && rows[n].Kind == result.Cost && rows[n].Control == rows[0].Control {
+		for n < len(rows) && rows[0].Name != "" && rows[n].Kind == rows[0].Kind && rows[n].Control == rows[0].Control {
 			n++
 		}
 		printTable(w, rows[:n])

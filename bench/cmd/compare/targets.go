@@ -60,8 +60,10 @@ func judge(r *result.Report) []result.Target {
 	var ratio float64
 	ratio, tail.Measured = worst(r.Kind(result.Open), result.Protocol, result.GoNet, result.P99)
 	tail.Met = tail.Measured != "" && ratio <= 1
-	rows = append(rows, tail)
-	return slices.Concat(rows, judgeNetwork(r), judgeCosts(r), judgeIdle(r))
+	twins := result.Target{Work: fmt.Sprintf("every benchmark of libuv's, %s / C", result.UV), Reach: "<= 1.20"}
+	ratio, twins.Measured = worst(r.Kind(result.Twins), result.UV, result.LibuvC, result.NS)
+	twins.Met = twins.Measured != "" && ratio <= 1.2
+	return slices.Concat(append(rows, tail, twins), judgeNetwork(r), judgeCosts(r), judgeIdle(r))
 }
 
 // undercut is the goal to need less CPU time than another contender in every row of a

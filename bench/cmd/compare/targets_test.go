@@ -33,6 +33,7 @@ func fullReport() *result.Report {
 		map[string]float64{result.EpollC: 100, result.Streams: 110})
 	add(result.Work{Kind: result.Loops, Bytes: 1 << 10, Connections: 100, Procs: 2}, result.OneLoop, result.Capacity,
 		map[string]float64{result.OneLoop: 100, result.TwoLoops: 180})
+	add(result.Work{Kind: result.Twins, Name: "async"}, result.LibuvC, result.NS, map[string]float64{result.LibuvC: 100, result.UV: 120})
 	add(result.Work{Kind: result.Idle, Connections: 10}, result.LibuvC, result.BytesFreed, map[string]float64{result.Protocol: 9e9})
 	add(result.Work{Kind: result.Idle, Connections: 5000}, result.LibuvC, result.BytesFreed,
 		map[string]float64{result.Protocol: 700, result.Streams: 5120})
@@ -63,7 +64,7 @@ func TestJudge(t *testing.T) {
 			if res.Name == result.TwoLoops {
 				res.Samples[0].Values[result.Capacity] = 179
 			}
-			if res.Name != result.Protocol && res.Name != result.Streams && res.Name != result.Asyncio {
+			if res.Name != result.Protocol && res.Name != result.Streams && res.Name != result.Asyncio && res.Name != result.UV {
 				continue
 			}
 			for _, s := range res.Samples {

@@ -39,7 +39,7 @@ func chartsOf(r *result.Report) []*chart {
 		c.fill(f.rows, f.labels(), func(res result.Result) mark { return mark{mid: res.Figures[result.BytesFreed].Median} })
 		charts = append(charts, c)
 	}
-	for _, f := range families(r.Kind(result.Cost)) {
+	for _, f := range slices.Concat(families(r.Kind(result.Cost)), families(r.Kind(result.System)), families(r.Kind(result.Twins))) {
 		if !f.compares() {
 			continue
 		}
@@ -96,7 +96,7 @@ func families(rows []result.Row) []family {
 		switch w.Kind {
 		case result.Beside:
 			w.Busy, w.Procs = 0, 0
-		case result.Cost:
+		case result.Cost, result.System, result.Twins:
 			w.Name = ""
 		default:
 			w.Connections = 0
@@ -174,7 +174,7 @@ func (f family) labels() []string {
 		switch f.Kind {
 		case result.Beside:
 			labels[i] = fmt.Sprintf("%d busy, %s", row.Busy, count(row.Procs, "processor"))
-		case result.Cost:
+		case result.Cost, result.System, result.Twins:
 			labels[i] = row.Name
 		case result.UDP:
 			labels[i] = count(row.Connections, "socket")

@@ -36,6 +36,12 @@ var sections = []section{
 	{result.Cost, "Costs of the loop itself", "Nanoseconds per operation, without network; in brackets the multiple of the control's. `" + result.Bare + "` is the nearest thing\n" +
 		"that Go has without a loop.",
 		(*document).costs},
+	{result.System, "Children and files", "Nanoseconds of CPU time of the parent per operation; in brackets the multiple of the control's. `" + result.Bare + "` is os/exec, and\n" +
+		"os.ReadFile in goroutines. Python reads files in threads. Ten read a file at a time.",
+		(*document).costs},
+	{result.Twins, "What libuv's own benchmarks do", "On package uv and in C: nanoseconds of CPU time per operation, all threads together; in brackets the multiple of C's. An operation is\n" +
+		"a message there and back, 64 KiB, a write of 100 bytes, a datagram of 64 bytes, a wake-up of each of two loops, a timer, a turn, a stat, a child.",
+		(*document).costs},
 }
 
 // section writes all families of a kind, each with its chart.

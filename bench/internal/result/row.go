@@ -42,7 +42,7 @@ func (k Kind) Main() Metric {
 		return P99
 	case Idle:
 		return BytesFreed
-	case Cost:
+	case Cost, System, Twins:
 		return NS
 	default:
 		return CPU

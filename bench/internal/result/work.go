@@ -18,11 +18,13 @@ const (
 	Loops    Kind = "loops"    // closed loop, on processors that client and server share
 	Idle     Kind = "idle"     // connections that do nothing
 	Cost     Kind = "cost"     // an operation of the loop itself, called Name
+	System   Kind = "system"   // a child or a file, called Name
+	Twins    Kind = "twins"    // what one of libuv's own benchmarks does, called Name
 )
 
 // Names of the contenders, the same in every kind of work.
 const (
-	LibuvC         = "libuv-c" // the control of all works with connections, but for kinds Sendfile and Loops
+	LibuvC         = "libuv-c" // the control of all works with connections, but for kinds Sendfile and Loops, and of kind Twins
 	LibuvC256      = "libuv-c-256k"
 	LibuvCPlain    = "libuv-c-plain"   // kind UDP: a system call for each datagram
 	LibuvCLoops    = "libuv-c-2-loops" // kind Loops
@@ -34,12 +36,13 @@ const (
 	TwoLoops       = "asyncio-2-loops"
 	PureGo         = "asyncio-purego"
 	PureGoStreams  = "asyncio-purego-streams"
+	UV             = "uv"      // package uv, kind Twins
 	Asyncio        = "asyncio" // where callbacks or streams make no difference: kind Cost
 	GoNet          = "go-net"
 	Netpoll        = "netpoll"
 	Tokio          = "tokio"
 	Goja           = "goja"
-	Bare           = "go-bare" // the nearest thing without a loop, the control of kind Cost: goroutines, channels, iter.Pull
+	Bare           = "go-bare" // the nearest thing without a loop, the control of kinds Cost and System: goroutines, channels, iter.Pull
 	Uvloop         = "uvloop-protocol"
 	UvloopStreams  = "uvloop-streams"
 	UvloopLoop     = "uvloop"
@@ -53,7 +56,7 @@ const (
 // Work is what is done in a row. What a kind does not have is zero.
 type Work struct {
 	Kind        Kind    `json:"kind"`
-	Name        string  `json:"name,omitempty"`        // kind Cost: the operation
+	Name        string  `json:"name,omitempty"`        // kinds Cost, System and Twins: the operation
 	Bytes       int     `json:"bytes,omitempty"`       // of a message
 	Connections int     `json:"connections,omitempty"` //
 	Depth       int     `json:"depth,omitempty"`       // kind Pipeline: messages in flight on a connection
@@ -82,7 +85,7 @@ func (w Work) String() string {
 		return fmt.Sprintf("echo %s, %s, on loops, GOMAXPROCS %d", Size(w.Bytes), conns, w.Procs)
 	case Idle:
 		return fmt.Sprintf("%d idle connections", w.Connections)
-	case Cost:
+	case Cost, System, Twins:
 		return w.Name
 	default:
 		return fmt.Sprintf("%s %s, %s", w.Kind, Size(w.Bytes), conns)
@@ -129,6 +132,6 @@ const (
 	Wakeups    Metric = "wakeups"     // context switches per second
 	IdleCPU    Metric = "cpu"         // share of one processor, kind Idle
 
-	NS     Metric = "ns"     // nanoseconds per operation, kind Cost
+	NS     Metric = "ns"     // nanoseconds per operation, kinds Cost, System and Twins
 	Allocs Metric = "allocs" // allocations per operation
 )

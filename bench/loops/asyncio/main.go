@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/seed-a026a017/asyncio"
-	"github.com/seed-a026a017/asyncio/bench/loops/internal/cost"
+	"github.com/seed-a026a017/asyncio/bench/internal/cost"
 )
 
 func main() {

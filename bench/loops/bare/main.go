@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/seed-a026a017/asyncio/bench/loops/internal/cost"
+	"github.com/seed-a026a017/asyncio/bench/internal/cost"
 )
 
 func main() {

@@ -10,7 +10,7 @@ import (
 	"github.com/dop251/goja"
 	"github.com/dop251/goja_nodejs/eventloop"
 
-	"github.com/seed-a026a017/asyncio/bench/loops/internal/cost"
+	"github.com/seed-a026a017/asyncio/bench/internal/cost"
 )
 
 func main() {

@@ -1,13 +1,14 @@
-// Package cost times operations of an event loop, for the programs in the folders beside
-// it.
+// Package cost times operations, for the programs of bench/loops, twins and system.
 //
-// All programs, also those in Python and JavaScript, do the same. An operation is done n
-// times, n doubling from a thousand until it took as long as the command line says; the
-// last run counts. What counts is CPU time of the whole process, so that a garbage
-// collector on another thread is paid for, and the neighbours on the machine are not.
+// All programs, also those in C, Python and JavaScript, do the same. An operation is done
+// n times, n doubling from a thousand, or from what the work says, until it took as long
+// as the command line says; the last run counts. What counts is CPU time of the whole
+// process, so that a garbage collector on another thread is paid for, and the neighbours
+// on the machine are not.
 package cost
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log"
@@ -25,6 +26,7 @@ const Batch = 1000
 type Work struct {
 	Name string
 	Do   func(n int)
+	From int // the first n; 0: Batch
 }
 
 // Main times the works for SECONDS each, the only argument of the command line, and
@@ -40,7 +42,7 @@ func Main(works ...Work) {
 	}
 	costs := map[string]float64{}
 	for _, w := range works {
-		costs[w.Name] = nsPerOperation(w.Do, time.Duration(seconds*float64(time.Second)))
+		costs[w.Name] = nsPerOperation(w, time.Duration(seconds*float64(time.Second)))
 	}
 	line, err := json.Marshal(costs)
 	if err != nil {
@@ -49,10 +51,10 @@ func Main(works ...Work) {
 	fmt.Println(string(line))
 }
 
-func nsPerOperation(do func(n int), atLeast time.Duration) float64 {
-	for n := Batch; ; n *= 2 {
+func nsPerOperation(w Work, atLeast time.Duration) float64 {
+	for n := cmp.Or(w.From, Batch); ; n *= 2 {
 		begin := cpuTime()
-		do(n)
+		w.Do(n)
 		if took := cpuTime() - begin; took >= atLeast {
 			return float64(took) / float64(n)
 		}
