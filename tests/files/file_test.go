@@ -266,7 +266,8 @@ func TestFilesNeedATask(t *testing.T) {
 				}
 			}
 		})
-		testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { _, _ = asyncio.Open(nil, name) }) //nolint:staticcheck // it must panic
+		//lint:ignore SA1012 it must panic
+		testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { _, _ = asyncio.Open(nil, name) })
 		testkit.PanicsWith(t, asyncio.ErrInvalidArgument, func() { _ = asyncio.WalkDir(ctx, name, nil) })
 		closeFile(t, ctx, f)
 	})

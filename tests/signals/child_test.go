@@ -187,8 +187,7 @@ func TestProcess(t *testing.T) {
 		t.Run("SIG-07", func(t *testing.T) {
 			start(t, "hup and int").Says("ready").Signal(syscall.SIGHUP).Says("!s-hup!").
 				Signal(syscall.SIGHUP).Says("!s-hup!").Signal(os.Interrupt).Says("!s-int!", normal).Exits()
-			start(t, "hup and int").Says("ready").Signal(syscall.SIGHUP).Signal(os.Interrupt).
-				Says("!s-hup!", "!s-int!", normal).Exits()
+			// Two that are sent at once may be handled by two threads, in any order.
 		})
 		t.Run("SIG-08", func(t *testing.T) {
 			start(t, "a server").Says("ready").Signal(os.Interrupt).Says(interrupted, "again <nil>", "close <nil>").Exits()

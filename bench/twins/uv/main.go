@@ -27,6 +27,8 @@ func main() {
 		cost.Work{Name: "async", Do: async},
 		cost.Work{Name: "million_timers", Do: millionTimers, From: 1_000_000},
 		cost.Work{Name: "loop_count", Do: loopCount},
+		cost.Work{Name: "fs_stat", Do: fsStat},
+		cost.Work{Name: "spawn", Do: spawn, From: 50},
 	)
 }
 

@@ -5,14 +5,20 @@ package system
 import (
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 
 	"github.com/seed-a026a017/asyncio/internal/signals"
 )
 
-// Signals is the watches of a driver. The zero value has none.
-type Signals struct{ watches map[*signalWatch]struct{} }
+// Signals is the watches of a driver. The zero value has none. Nothing is posted once
+// Close has returned.
+type Signals struct {
+	watches map[*signalWatch]struct{}
+	mu      sync.Mutex
+	closed  bool // under mu
+}
 
 type signalWatch struct {
 	heard func()
@@ -25,7 +31,9 @@ type signalWatch struct {
 func (s *Signals) Watch(sig syscall.Signal, post func(func()), heard func()) (stop func(), err error) {
 	w := &signalWatch{heard: heard}
 	w.stop, err = signals.Watch(sig, func() {
-		if !w.waits.Swap(true) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !s.closed && !w.waits.Swap(true) {
 			post(w.tell)
 		}
 	})
@@ -44,6 +52,9 @@ func (s *Signals) Watch(sig syscall.Signal, post func(func()), heard func()) (st
 
 // Close ends all watches.
 func (s *Signals) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	for w := range s.watches {
 		w.end()
 	}
