@@ -30,6 +30,7 @@ type stress struct {
 	running int
 	ended   int
 	stdins  []*uv.Pipe
+	unsent  atomic.Int64 // signals
 	stop    atomic.Bool
 	group   sync.WaitGroup
 	failed  chan error
@@ -53,6 +54,7 @@ func TestChildrenStress(t *testing.T) {
 		w := newSignal(t, s.l)
 		w.Unref()
 		require.NoError(t, w.Start(sig, func(sig syscall.Signal) { told[sig]++ }))
+		s.unsent.Add(int64(s.signals))
 		s.beside(s.send(sig))
 	}
 	for range s.busy {
@@ -77,6 +79,7 @@ func TestChildrenStress(t *testing.T) {
 		require.Empty(t, s.failed)
 	}
 	t.Logf("%d: %v", s.spawns, time.Since(start))
+	until(t, s.l, "the last signal", func() bool { return s.unsent.Load() == 0 })
 	s.stop.Store(true)
 	s.group.Wait()
 	require.Empty(t, s.failed)
@@ -135,6 +138,7 @@ func (s *stress) send(sig syscall.Signal) func() error {
 			return nil
 		}
 		left--
+		s.unsent.Add(-1)
 		runtime.Gosched()
 		return syscall.Kill(os.Getpid(), sig)
 	}
