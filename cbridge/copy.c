@@ -4,7 +4,7 @@
 // cannot. That is right for a target that it has made. One that was there is a file of
 // somebody's, which stays, and keeps what it holds until there is something to put in its
 // place.
-#include "internal.h"
+#include "jobs.h"
 
 #include <fcntl.h>
 #include <sys/ioctl.h>

@@ -2,7 +2,7 @@
 //
 // Without a callback libuv asks at once. Of the loop that it is given it then touches
 // nothing but the count of its requests, so that one of zeros will do.
-#include "internal.h"
+#include "jobs.h"
 
 #include <netdb.h>
 #include <string.h>

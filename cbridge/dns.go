@@ -11,7 +11,7 @@ package cbridge
 #cgo nocallback br_getnameinfo
 #cgo noescape br_getnameinfo_now
 #cgo nocallback br_getnameinfo_now
-#include "bridge.h"
+#include "requests.h"
 #include <netdb.h>
 */
 import "C"

@@ -3,7 +3,7 @@
 //
 // libuv asserts that there is a path where one is needed, and no more: what is wrong with
 // a call besides, the system says. A path is copied in the call, bytes are not.
-#include "internal.h"
+#include "jobs.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -221,7 +221,7 @@ static void take_entries(uv_fs_t *u, br_fs_out *out) {
   if (err != 0) out->result = err;
 }
 
-void br_stat_from(br_stat *to, const uv_stat_t *s) {
+static void stat_from(br_stat *to, const uv_stat_t *s) {
   *to = (br_stat){
       .numbers = {s->st_dev, s->st_mode, s->st_nlink, s->st_uid, s->st_gid, s->st_rdev, s->st_ino, s->st_size, s->st_blksize, s->st_blocks,
                   s->st_flags, s->st_gen},
@@ -268,7 +268,7 @@ static void take(uv_fs_t *u, br_fs_out *out) {
     case UV_FS_READDIR: take_entries(u, out); break;
     case UV_FS_STAT:
     case UV_FS_LSTAT:
-    case UV_FS_FSTAT: br_stat_from(&out->stat, &u->statbuf); break;
+    case UV_FS_FSTAT: stat_from(&out->stat, &u->statbuf); break;
     case UV_FS_STATFS: statfs_from(&out->stat, u->ptr); break;
     default: break;
   }

@@ -13,7 +13,7 @@ package cbridge
 #cgo nocallback br_fs_now
 #cgo noescape br_fs_free
 #cgo nocallback br_fs_free
-#include "bridge.h"
+#include "requests.h"
 #include <limits.h>
 #include <stddef.h>
 */

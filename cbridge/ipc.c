@@ -5,7 +5,7 @@
 // in order with the bytes, until Go reads: nothing here holds any, so none is left when
 // the pipe is closed, and a read that does not ask for them makes the kernel close them.
 #define _GNU_SOURCE  // MSG_CMSG_CLOEXEC
-#include "internal.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <fcntl.h>

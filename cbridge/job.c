@@ -2,7 +2,7 @@
 //
 // A job runs, or waits for a thread, until its callback pushes its record. Then its
 // result can be asked for, until Go frees it. libuv calls back also after a cancellation.
-#include "internal.h"
+#include "jobs.h"
 
 br_job *br_job_new(br_loop *l, uv_req_type type, void (*release)(uv_req_t *u)) {
   br_job *j = br_try_alloc(sizeof *j + uv_req_size(type));

@@ -9,7 +9,7 @@ package cbridge
 #cgo nocallback br_job_cancel
 #cgo noescape br_job_free
 #cgo nocallback br_job_free
-#include "bridge.h"
+#include "requests.h"
 */
 import "C"
 

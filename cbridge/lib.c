@@ -1,5 +1,6 @@
 // Libraries that are loaded while the program runs.
 #include "internal.h"
+#include "requests.h"
 
 int br_lib_open(const char *path, br_lib **lib) {
   *lib = br_alloc(sizeof **lib);

@@ -6,7 +6,7 @@ package cbridge
 // promised of these calls.
 
 /*
-#include "bridge.h"
+#include "requests.h"
 #include <stdlib.h>
 */
 import "C"

@@ -1,6 +1,6 @@
 // Listening and accepting.
 #define _GNU_SOURCE  // accept4
-#include "internal.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <fcntl.h>

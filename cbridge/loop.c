@@ -1,5 +1,6 @@
 // The making and the end of a loop, its wake-up, and its tick.
-#include "internal.h"
+#include "datagrams.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 // The peer of an accepted connection, which the kernel forgets when the connection fails.
 // Its IPv4 address, or the sockaddr_in6, is the data of the libuv handle.
-#include "internal.h"
+#include "streams.h"
 
 #include <netinet/in.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // Unix domain sockets and pipes.
-#include "internal.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -4,7 +4,7 @@
 // cannot. So as many are tried before. They inherit the signal mask: with all signals
 // blocked no handler of Go's runs on a thread that Go does not know, where SIGPIPE would
 // end the process.
-#include "internal.h"
+#include "jobs.h"
 
 #include <pthread.h>
 #include <sched.h>

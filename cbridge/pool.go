@@ -3,7 +3,7 @@
 package cbridge
 
 /*
-#include "bridge.h"
+#include "requests.h"
 */
 import "C"
 

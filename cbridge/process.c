@@ -5,7 +5,7 @@
 // handle has which descriptor. No descriptor that it is given has a number that the child
 // shall have too, but its own, and none of those numbers is free: otherwise the pipe by
 // which the child tells of its failure could get one, and be overwritten.
-#include "internal.h"
+#include "streams.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -2,7 +2,7 @@
 //
 // The bytes go to memory of C's and from there to Go's: a request that Go has given up
 // may still be written to.
-#include "internal.h"
+#include "jobs.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@ package cbridge
 #cgo nocallback br_job_random
 #cgo noescape br_random_now
 #cgo nocallback br_random_now
-#include "bridge.h"
+#include "requests.h"
 */
 import "C"
 

@@ -15,7 +15,7 @@
 // Two kinds of streams are never read here: pipes that pass handles, because what comes
 // has to wait in the kernel until it is known who wants it, and terminals whose
 // descriptor libuv cannot make non-blocking.
-#include "internal.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -16,7 +16,7 @@
 // comes: all datagrams before it have been dealt with by then, and the memory is free
 // again.
 #define _GNU_SOURCE  // recvmmsg
-#include "internal.h"
+#include "datagrams.h"
 
 #include <netinet/in.h>
 #include <poll.h>

@@ -8,7 +8,7 @@
 //
 // A datagram that fails fails alone: those behind it are offered next.
 #define _GNU_SOURCE  // sendmmsg
-#include "internal.h"
+#include "datagrams.h"
 
 #include <string.h>
 #include <sys/un.h>

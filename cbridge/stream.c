@@ -1,6 +1,6 @@
 // What the kinds of streams have in common: what a stream has besides its handle, and how
 // that ends.
-#include "internal.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,7 @@
 // What newer versions of libuv tell of the system. Go calls libuv itself for what all
 // versions have.
 #include "internal.h"
+#include "requests.h"
 
 #include <string.h>
 

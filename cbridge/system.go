@@ -6,7 +6,7 @@ package cbridge
 // use lacks.
 
 /*
-#include "bridge.h"
+#include "requests.h"
 #include <stdlib.h>
 */
 import "C"

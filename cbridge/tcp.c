@@ -1,5 +1,5 @@
 // Sockets: bind, connect, options and names.
-#include "internal.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -19,7 +19,7 @@
 //   restore  the saved mode is set: by the normal mode, by the end of the last claim, by
 //            br_tty_reset
 #define _GNU_SOURCE  // ttyname_r
-#include "internal.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <fcntl.h>

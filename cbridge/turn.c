@@ -1,5 +1,6 @@
 // The turn: operations are executed, and libuv runs once.
-#include "internal.h"
+#include "datagrams.h"
+#include "streams.h"
 
 #include <string.h>
 

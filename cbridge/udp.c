@@ -3,7 +3,7 @@
 // Sockets are made here, not by libuv: one that cannot be bound is closed again, and the
 // options that have to precede bind(2) can be set. Options are set here too, as libuv
 // knows the family of a socket only if it has bound that.
-#include "internal.h"
+#include "datagrams.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>

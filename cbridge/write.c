@@ -10,7 +10,7 @@
 //
 // A descriptor leaves with the first byte of a block. Until then a copy of it is kept.
 // libuv takes descriptors from handles only, so it gets one that carries the copy.
-#include "internal.h"
+#include "streams.h"
 
 #include <errno.h>
 #include <string.h>

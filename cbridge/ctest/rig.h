@@ -3,7 +3,7 @@
 #ifndef ASYNCIO_BRIDGE_RIG_H
 #define ASYNCIO_BRIDGE_RIG_H
 
-#include "../bridge.h"
+#include "../requests.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
