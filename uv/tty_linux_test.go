@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed-a026a017/asyncio/internal/terminal"
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
@@ -31,14 +32,9 @@ func ioctl(t testing.TB, fd int, request uintptr, arg unsafe.Pointer) {
 // openTerminal opens a pseudo-terminal: its user's end, and the program's.
 func openTerminal(t testing.TB) (user, program int) {
 	t.Helper()
-	user, err := syscall.Open("/dev/ptmx", syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
+	user, program, err := terminal.Open()
 	require.NoError(t, err)
 	t.Cleanup(func() { syscall.Close(user) })
-	var lock, n int32
-	ioctl(t, user, syscall.TIOCSPTLCK, unsafe.Pointer(&lock))
-	ioctl(t, user, syscall.TIOCGPTN, unsafe.Pointer(&n))
-	program, err = syscall.Open(fmt.Sprintf("/dev/pts/%d", n), syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
-	require.NoError(t, err)
 	t.Cleanup(func() { syscall.Close(program) })
 	return user, program
 }

@@ -2,10 +2,12 @@ package testkit
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"syscall"
 	"testing"
@@ -47,6 +49,11 @@ func ChildEnv(program string, driver asyncio.Driver) []string {
 // Say writes a line that the parent waits for.
 func Say(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 
+// SayEnd tells how a run has ended.
+func SayEnd[T any](v T, err error) {
+	Say("end %v interrupted=%v cancelled=%v", v, errors.Is(err, asyncio.ErrInterrupted), errors.Is(err, asyncio.ErrCancelled))
+}
+
 // Child is a process that runs one of the programs.
 type Child struct {
 	t     *testing.T
@@ -55,8 +62,26 @@ type Child struct {
 	Lines chan string // what the program says
 }
 
-// StartChild runs a program in this test binary again.
-func StartChild(t *testing.T, driver asyncio.Driver, program string) *Child {
+// EachDriverOfChildren runs a test on each driver. start runs one of the programs in this
+// test binary again, where it may be interrupted.
+func EachDriverOfChildren(t *testing.T, programs map[string]func(opts ...asyncio.Option), test func(t *testing.T, start func(t *testing.T, program string) *Child)) {
+	t.Helper()
+	if signal.Ignored(os.Interrupt) {
+		t.Skip("SIGINT is ignored by who has started the tests, and so by their children, who cannot change that")
+	}
+	for _, d := range asynciotest.Drivers() {
+		t.Run(d.String(), func(t *testing.T) {
+			asynciotest.VerifyNoLeaks(t)
+			test(t, func(t *testing.T, program string) *Child {
+				t.Helper()
+				require.Contains(t, programs, program)
+				return startChild(t, d, program)
+			})
+		})
+	}
+}
+
+func startChild(t *testing.T, driver asyncio.Driver, program string) *Child {
 	t.Helper()
 	c := &Child{t: t, cmd: exec.Command(os.Args[0]), Lines: make(chan string, 100)}
 	c.cmd.Env = append(ChildEnv(program, driver), "GORACE=atexit_sleep_ms=0")

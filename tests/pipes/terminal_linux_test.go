@@ -2,42 +2,23 @@ package pipes_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/internal/terminal"
 )
 
-// terminal is the two sides of one that passes on what it gets, without an echo.
-func terminal(t *testing.T) (master, slave *os.File) {
+// openTerminal is the two sides of one that passes on what it gets, by the line.
+func openTerminal(t *testing.T) (master, slave *os.File) {
 	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	master, slave, err := terminal.OpenPlain(true)
 	if err != nil {
 		t.Skipf("no terminals here: %v", err)
 	}
-	ioctl := func(f *os.File, call uintptr, p unsafe.Pointer) {
-		raw, err := f.SyscallConn()
-		require.NoError(t, err)
-		require.NoError(t, raw.Control(func(fd uintptr) {
-			_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, call, uintptr(p))
-			require.Zero(t, errno)
-		}))
-	}
-	var number, lock int32
-	ioctl(master, syscall.TIOCGPTN, unsafe.Pointer(&number))
-	ioctl(master, syscall.TIOCSPTLCK, unsafe.Pointer(&lock))
-	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	require.NoError(t, err)
-	var mode syscall.Termios
-	ioctl(slave, syscall.TCGETS, unsafe.Pointer(&mode))
-	mode.Lflag &^= syscall.ECHO
-	mode.Oflag &^= syscall.OPOST
-	ioctl(slave, syscall.TCSETS, unsafe.Pointer(&mode))
 	own(t, master, slave)
 	return master, slave
 }
@@ -45,7 +26,7 @@ func terminal(t *testing.T) (master, slave *os.File) {
 func TestTerminal(t *testing.T) {
 	t.Run("read", func(t *testing.T) {
 		inTask(t, func(t *testing.T, ctx context.Context, _ *asyncio.Loop) {
-			master, slave := terminal(t)
+			master, slave := openTerminal(t)
 			in := reads(t, ctx, master)
 			for _, s := range []string{"1", "2345"} {
 				_, err := slave.WriteString(s)
@@ -60,7 +41,7 @@ func TestTerminal(t *testing.T) {
 	})
 	t.Run("write", func(t *testing.T) {
 		inTask(t, func(t *testing.T, ctx context.Context, _ *asyncio.Loop) {
-			master, slave := terminal(t)
+			master, slave := openTerminal(t)
 			out := writes(t, ctx, slave)
 			for _, s := range []string{"1", "2345"} {
 				_, err := out.Transport.Write([]byte(s))
@@ -77,7 +58,7 @@ func TestTerminal(t *testing.T) {
 	})
 	t.Run("both ways", func(t *testing.T) {
 		inTask(t, func(t *testing.T, ctx context.Context, _ *asyncio.Loop) {
-			master, slave := terminal(t)
+			master, slave := openTerminal(t)
 			var raw *os.File
 			conn, err := slave.SyscallConn()
 			require.NoError(t, err)

@@ -7,26 +7,17 @@ package signals_test
 
 import (
 	"context"
-	"errors"
 	"os"
-	"os/signal"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/seed-a026a017/asyncio"
-	"github.com/seed-a026a017/asyncio/asynciotest"
 	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 func init() { testkit.RunChild(programs) }
-
-func sayEnd(err error) {
-	testkit.Say("end interrupted=%v cancelled=%v", errors.Is(err, asyncio.ErrInterrupted), errors.Is(err, asyncio.ErrCancelled))
-}
 
 // add adds a handler in a program.
 func add(ctx context.Context, sig syscall.Signal, fn func()) {
@@ -37,7 +28,7 @@ func add(ctx context.Context, sig syscall.Signal, fn func()) {
 
 func run(opts []asyncio.Option, main func(ctx context.Context) error) {
 	_, err := asyncio.Run(asyncio.Do(main), opts...)
-	sayEnd(err)
+	testkit.SayEnd(0, err)
 }
 
 // ready says so from the loop.
@@ -74,7 +65,7 @@ var programs = map[string]func(opts ...asyncio.Option){
 			ready(ctx)
 			return s.ServeForever(ctx)
 		}))
-		sayEnd(err)
+		testkit.SayEnd(0, err)
 		_, err = asyncio.RunIn(r, asyncio.Do(func(ctx context.Context) error {
 			s.Close()
 			return s.WaitClosed(ctx)
@@ -134,7 +125,7 @@ var programs = map[string]func(opts ...asyncio.Option){
 	},
 	"loops": func(opts ...asyncio.Option) {
 		var waits atomic.Int32
-		sayEnd(asyncio.RunLoops(2, func(ctx context.Context, i int) error {
+		testkit.SayEnd(0, asyncio.RunLoops(2, func(ctx context.Context, i int) error {
 			over := asyncio.NewEvent()
 			add(ctx, syscall.SIGINT, over.Set)
 			testkit.LoopOf(ctx).CallSoon(func() {
@@ -147,7 +138,7 @@ var programs = map[string]func(opts ...asyncio.Option){
 	},
 	"loops that have removed it": func(opts ...asyncio.Option) {
 		var waits atomic.Int32
-		sayEnd(asyncio.RunLoops(2, func(ctx context.Context, i int) error {
+		testkit.SayEnd(0, asyncio.RunLoops(2, func(ctx context.Context, i int) error {
 			l := testkit.LoopOf(ctx)
 			add(ctx, syscall.SIGINT, func() {})
 			l.RemoveSignalHandler(syscall.SIGINT)
@@ -161,26 +152,9 @@ var programs = map[string]func(opts ...asyncio.Option){
 	},
 }
 
-// eachDriver runs a test that starts programs.
-func eachDriver(t *testing.T, test func(t *testing.T, start func(t *testing.T, program string) *testkit.Child)) {
-	if signal.Ignored(os.Interrupt) {
-		t.Skip("SIGINT is ignored by who has started the tests, and so by their children, who cannot change that")
-	}
-	for _, d := range asynciotest.Drivers() {
-		t.Run(d.String(), func(t *testing.T) {
-			asynciotest.VerifyNoLeaks(t)
-			test(t, func(t *testing.T, program string) *testkit.Child {
-				t.Helper()
-				require.Contains(t, programs, program)
-				return testkit.StartChild(t, d, program)
-			})
-		})
-	}
-}
-
 func TestProcess(t *testing.T) {
-	const normal, interrupted = "end interrupted=false cancelled=false", "end interrupted=true cancelled=false"
-	eachDriver(t, func(t *testing.T, start func(t *testing.T, program string) *testkit.Child) {
+	const normal, interrupted = "end 0 interrupted=false cancelled=false", "end 0 interrupted=true cancelled=false"
+	testkit.EachDriverOfChildren(t, programs, func(t *testing.T, start func(t *testing.T, program string) *testkit.Child) {
 		t.Run("SIG-04", func(t *testing.T) {
 			start(t, "no handler").Says("ready").Signal(os.Interrupt).Says(interrupted).Exits()
 		})
@@ -209,7 +183,7 @@ func TestProcess(t *testing.T) {
 		t.Run("RunLoops", func(t *testing.T) {
 			start(t, "loops").Says("ready").Signal(os.Interrupt).Says(normal).Exits()
 			start(t, "loops that have removed it").Says("ready").Signal(os.Interrupt).
-				Says("end interrupted=true cancelled=true").Exits()
+				Says("end 0 interrupted=true cancelled=true").Exits()
 		})
 	})
 }

@@ -32,12 +32,13 @@ var arrows = map[string][]string{
 	},
 	"internal/goid":                  {},
 	"internal/signals":               {},
+	"internal/terminal":              {},
 	"internal/timerheap":             {},
 	"internal/proactor":              {},
 	"internal/proactor/goproactor":   {"internal/proactor", "internal/proactor/system", "internal/signals"},
 	"internal/proactor/uvproactor":   {"internal/proactor", "internal/proactor/system", "internal/signals", "uv"},
 	"internal/proactor/system":       {"internal/proactor", "internal/signals"},
-	"internal/proactor/proactortest": {"internal/proactor"},
+	"internal/proactor/proactortest": {"internal/proactor", "internal/terminal"},
 	"uv":                             {"cbridge", "internal/signals", "internal/timerheap", "uv/internal/wait"},
 	"uv/internal/wait":               {},
 	"cbridge":                        {},
@@ -68,6 +69,8 @@ var testArrows = map[string][]string{
 	"internal/proactor/goproactor": {"internal/proactor/proactortest"},
 	"internal/proactor/uvproactor": {"internal/proactor/proactortest", "cbridge"},
 	"tests/names":                  {"uv"},
+	"tests/pipes":                  {"internal/terminal"},
+	"uv":                           {"internal/terminal"},
 }
 
 // allowedModules are the requirements of the root module, with what they bring along.

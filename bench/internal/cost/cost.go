@@ -45,9 +45,7 @@ func Main(works ...Work) {
 		costs[w.Name] = nsPerOperation(w, time.Duration(seconds*float64(time.Second)))
 	}
 	line, err := json.Marshal(costs)
-	if err != nil {
-		log.Fatal(err)
-	}
+	Check(err)
 	fmt.Println(string(line))
 }
 
@@ -63,8 +61,22 @@ func nsPerOperation(w Work, atLeast time.Duration) float64 {
 
 func cpuTime() time.Duration {
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	Check(syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// Check ends the program with err, if there is one.
+func Check(err error) {
+	if err != nil {
 		log.Fatal(err)
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// File makes a file of size bytes for a work to read.
+func File(size int) string {
+	f, err := os.CreateTemp("", "system")
+	Check(err)
+	Check(f.Truncate(int64(size)))
+	Check(f.Close())
+	return f.Name()
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"log"
 	"time"
 
 	"github.com/seed-a026a017/asyncio"
@@ -13,7 +12,7 @@ import (
 
 func main() {
 	l, err := asyncio.NewEventLoop()
-	check(err)
+	cost.Check(err)
 	cost.Main(
 		cost.Work{Name: "call_soon", Do: func(n int) { inCallbacks(l, n, func() { l.CallSoon(nothing) }) }},
 		cost.Work{Name: "call_later and cancel", Do: func(n int) { inCallbacks(l, n, func() { l.CallLater(time.Hour, nothing).Cancel() }) }},
@@ -22,13 +21,7 @@ func main() {
 		cost.Work{Name: "gather of 1,000, each", Do: func(n int) { inTask(l, func(ctx context.Context) error { return gather(ctx, n) }) }},
 		cost.Work{Name: "call_soon_threadsafe", Do: func(n int) { threadsafe(l, n) }},
 	)
-	check(l.Close())
-}
-
-func check(err error) {
-	if err != nil {
-		log.Fatal(err)
-	}
+	cost.Check(l.Close())
 }
 
 func nothing() {}
@@ -49,12 +42,12 @@ func inCallbacks(l *asyncio.Loop, n int, do func()) {
 		l.CallSoon(next)
 	}
 	l.CallSoon(next)
-	check(l.RunForever())
+	cost.Check(l.RunForever())
 }
 
 func inTask(l *asyncio.Loop, fn func(ctx context.Context) error) {
 	_, err := asyncio.RunUntilComplete(l, asyncio.Do(fn))
-	check(err)
+	cost.Check(err)
 }
 
 func sleep(ctx context.Context, n int) error {
@@ -104,10 +97,10 @@ func threadsafe(l *asyncio.Loop, n int) {
 		}
 		call(l, l.Stop)
 	}()
-	check(l.RunForever())
+	cost.Check(l.RunForever())
 }
 
 func call(l *asyncio.Loop, fn func()) {
 	_, err := l.CallSoonThreadsafe(fn)
-	check(err)
+	cost.Check(err)
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"os"
 	"strconv"
 
@@ -20,15 +19,15 @@ const (
 )
 
 func main() {
-	small, large := file(4<<10), file(1<<20)
+	small, large := cost.File(4<<10), cost.File(1<<20)
 	defer os.Remove(small)
 	defer os.Remove(large)
 	l, err := asyncio.NewEventLoop()
-	check(err)
+	cost.Check(err)
 	in := func(do func(ctx context.Context, n int) error) func(n int) {
 		return func(n int) {
 			_, err := asyncio.RunUntilComplete(l, asyncio.Do(func(ctx context.Context) error { return do(ctx, n) }))
-			check(err)
+			cost.Check(err)
 		}
 	}
 	cost.Main(
@@ -38,21 +37,7 @@ func main() {
 		cost.Work{Name: "a file of 4 KiB", Do: in(read(small)), From: 100},
 		cost.Work{Name: "a file of 1 MiB", Do: in(read(large)), From: 100},
 	)
-	check(l.Close())
-}
-
-func check(err error) {
-	if err != nil {
-		log.Fatal(err)
-	}
-}
-
-func file(size int) string {
-	f, err := os.CreateTemp("", "system")
-	check(err)
-	check(f.Truncate(int64(size)))
-	check(f.Close())
-	return f.Name()
+	cost.Check(l.Close())
 }
 
 var (

@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"io"
-	"log"
 	"os"
 	"os/exec"
 	"strconv"
@@ -20,7 +19,7 @@ const (
 )
 
 func main() {
-	small, large := file(4<<10), file(1<<20)
+	small, large := cost.File(4<<10), cost.File(1<<20)
 	defer os.Remove(small)
 	defer os.Remove(large)
 	cost.Main(
@@ -32,23 +31,9 @@ func main() {
 	)
 }
 
-func check(err error) {
-	if err != nil {
-		log.Fatal(err)
-	}
-}
-
-func file(size int) string {
-	f, err := os.CreateTemp("", "system")
-	check(err)
-	check(f.Truncate(int64(size)))
-	check(f.Close())
-	return f.Name()
-}
-
 func one(n int) {
 	for range n {
-		check(exec.Command("/bin/true").Run())
+		cost.Check(exec.Command("/bin/true").Run())
 	}
 }
 
@@ -66,8 +51,8 @@ func ten(n int) {
 func output(n int) {
 	c := exec.Command("head", "-c", strconv.Itoa(n<<16), "/dev/zero")
 	out, err := c.StdoutPipe()
-	check(err)
-	check(c.Start())
+	cost.Check(err)
+	cost.Check(c.Start())
 	b := make([]byte, 64<<10)
 	for all := 0; ; {
 		k, err := out.Read(b)
@@ -75,9 +60,9 @@ func output(n int) {
 		if err == io.EOF && all == n<<16 {
 			break
 		}
-		check(err)
+		cost.Check(err)
 	}
-	check(c.Wait())
+	cost.Check(c.Wait())
 }
 
 var errShort = errors.New("a file is too short")
@@ -89,9 +74,9 @@ func read(name string, n int) {
 		wg.Go(func() {
 			for range n / readers {
 				b, err := os.ReadFile(name)
-				check(err)
+				cost.Check(err)
 				if len(b) < 4<<10 {
-					check(errShort)
+					cost.Check(errShort)
 				}
 			}
 		})

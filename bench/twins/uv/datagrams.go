@@ -3,6 +3,7 @@ package main
 import (
 	"net/netip"
 
+	"github.com/seed-a026a017/asyncio/bench/internal/cost"
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
@@ -14,7 +15,7 @@ func udpPummel(n, pairs int) {
 		var all []*uv.UDP
 		socket := func() *uv.UDP {
 			u, err := l.NewUDP(uv.UDPOptions{})
-			check(err)
+			cost.Check(err)
 			all = append(all, u)
 			return u
 		}
@@ -25,21 +26,21 @@ func udpPummel(n, pairs int) {
 		}
 		for range pairs {
 			receiver, sender := socket(), socket()
-			check(receiver.Bind(netip.AddrPortFrom(loopback, 0), 0))
+			cost.Check(receiver.Bind(netip.AddrPortFrom(loopback, 0), 0))
 			to, err := receiver.LocalAddr()
-			check(err)
-			check(receiver.RecvStart(func(_ uv.Datagram, err error) { check(err) }))
+			cost.Check(err)
+			cost.Check(receiver.RecvStart(func(_ uv.Datagram, err error) { cost.Check(err) }))
 			var next func(error)
 			next = func(err error) {
 				if sender.IsClosing() || n == 0 {
 					return
 				}
-				check(err)
+				cost.Check(err)
 				if n--; n == 0 {
 					closeAll()
 					return
 				}
-				check(sender.Send(datagram, to, next))
+				cost.Check(sender.Send(datagram, to, next))
 			}
 			next(nil)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/seed-a026a017/asyncio/bench/internal/cost"
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
@@ -17,10 +18,10 @@ type side struct {
 
 func newSide(n int) *side {
 	l, err := uv.NewLoop()
-	check(err)
+	cost.Check(err)
 	s := &side{loop: l, left: n}
 	s.async, err = l.NewAsync(s.woken)
-	check(err)
+	cost.Check(err)
 	return s
 }
 
@@ -34,8 +35,8 @@ func (s *side) woken() {
 
 func (s *side) run() {
 	_, err := s.loop.Run(uv.RunDefault)
-	check(err)
-	check(s.loop.Close())
+	cost.Check(err)
+	cost.Check(s.loop.Close())
 }
 
 func async(n int) {
@@ -50,7 +51,7 @@ func async(n int) {
 		s.run()
 	}()
 	here.other = <-there
-	check(here.async.Send())
+	cost.Check(here.async.Send())
 	here.run()
 	<-done
 }
@@ -61,15 +62,15 @@ func millionTimers(n int) {
 	on(func(l *uv.Loop) {
 		for i := range n {
 			t, err := l.NewTimer()
-			check(err)
-			check(t.Start(time.Duration(i/10_000)*time.Millisecond, 0, func() {
+			cost.Check(err)
+			cost.Check(t.Start(time.Duration(i/10_000)*time.Millisecond, 0, func() {
 				fired++
 				t.Close()
 			}))
 		}
 	})
 	if fired != n {
-		check(fmt.Errorf("%d of %d timers have fired", fired, n))
+		cost.Check(fmt.Errorf("%d of %d timers have fired", fired, n))
 	}
 }
 
@@ -77,8 +78,8 @@ func millionTimers(n int) {
 func loopCount(n int) {
 	on(func(l *uv.Loop) {
 		idle, err := l.NewIdle()
-		check(err)
-		check(idle.Start(func() {
+		cost.Check(err)
+		cost.Check(idle.Start(func() {
 			if n--; n == 0 {
 				idle.Close()
 			}

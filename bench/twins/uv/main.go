@@ -3,8 +3,6 @@
 package main
 
 import (
-	"log"
-
 	"github.com/seed-a026a017/asyncio/bench/internal/cost"
 	"github.com/seed-a026a017/asyncio/uv"
 )
@@ -32,18 +30,12 @@ func main() {
 	)
 }
 
-func check(err error) {
-	if err != nil {
-		log.Fatal(err)
-	}
-}
-
 // on runs a loop of its own until nothing is left of it.
 func on(begin func(l *uv.Loop)) {
 	l, err := uv.NewLoop()
-	check(err)
+	cost.Check(err)
 	begin(l)
 	_, err = l.Run(uv.RunDefault)
-	check(err)
-	check(l.Close())
+	cost.Check(err)
+	cost.Check(l.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/seed-a026a017/asyncio/bench/internal/cost"
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
@@ -15,37 +16,37 @@ var loopback = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 // there.
 func tcpPair(l *uv.Loop, begin func(client, server *uv.Stream)) {
 	ln, err := l.NewTCP()
-	check(err)
+	cost.Check(err)
 	client, err := l.NewTCP()
-	check(err)
+	cost.Check(err)
 	p := &pair{client: &client.Stream, begin: begin}
-	check(ln.Bind(netip.AddrPortFrom(loopback, 0), 0))
-	check(ln.Listen(1, func(conn *uv.TCP, err error) {
-		check(err)
+	cost.Check(ln.Bind(netip.AddrPortFrom(loopback, 0), 0))
+	cost.Check(ln.Listen(1, func(conn *uv.TCP, err error) {
+		cost.Check(err)
 		ln.Close()
 		p.server = &conn.Stream
 		p.endIsThere()
 	}))
 	addr, err := ln.LocalAddr()
-	check(err)
-	check(client.Connect(addr, p.connected))
+	cost.Check(err)
+	cost.Check(client.Connect(addr, p.connected))
 }
 
 func pipePair(l *uv.Loop, begin func(client, server *uv.Stream)) {
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("twins-%d.sock", os.Getpid()))
 	ln, err := l.NewPipe()
-	check(err)
+	cost.Check(err)
 	client, err := l.NewPipe()
-	check(err)
+	cost.Check(err)
 	p := &pair{client: &client.Stream, begin: begin}
-	check(ln.Bind(path))
-	check(ln.Listen(1, func(conn *uv.Pipe, err error) {
-		check(err)
+	cost.Check(ln.Bind(path))
+	cost.Check(ln.Listen(1, func(conn *uv.Pipe, err error) {
+		cost.Check(err)
 		ln.Close()
 		p.server = &conn.Stream
 		p.endIsThere()
 	}))
-	check(client.Connect(path, p.connected))
+	cost.Check(client.Connect(path, p.connected))
 }
 
 type pair struct {
@@ -55,7 +56,7 @@ type pair struct {
 }
 
 func (p *pair) connected(err error) {
-	check(err)
+	cost.Check(err)
 	p.endIsThere()
 }
 
@@ -70,20 +71,20 @@ func pingPongs(n int) {
 	ping := []byte("PING\n")
 	on(func(l *uv.Loop) {
 		tcpPair(l, func(client, server *uv.Stream) {
-			check(server.ReadStart(func(b []byte, err error) {
-				check(err)
-				check(server.Write(ping, check))
+			cost.Check(server.ReadStart(func(b []byte, err error) {
+				cost.Check(err)
+				cost.Check(server.Write(ping, cost.Check))
 			}))
-			check(client.ReadStart(func(b []byte, err error) {
-				check(err)
+			cost.Check(client.ReadStart(func(b []byte, err error) {
+				cost.Check(err)
 				if n--; n == 0 {
 					client.Close()
 					server.Close()
 					return
 				}
-				check(client.Write(ping, check))
+				cost.Check(client.Write(ping, cost.Check))
 			}))
-			check(client.Write(ping, check))
+			cost.Check(client.Write(ping, cost.Check))
 		})
 	})
 }
@@ -99,9 +100,9 @@ func pump(n int) func(client, server *uv.Stream) {
 		readAll(client, server, toCome)
 		var next func(error)
 		next = func(err error) {
-			check(err)
+			cost.Check(err)
 			if n--; n >= 0 {
-				check(client.Write(piece, next))
+				cost.Check(client.Write(piece, next))
 			}
 		}
 		next(nil)
@@ -110,8 +111,8 @@ func pump(n int) func(client, server *uv.Stream) {
 
 // readAll closes both ends when the server has read toCome bytes.
 func readAll(client, server *uv.Stream, toCome int) {
-	check(server.ReadStart(func(b []byte, err error) {
-		check(err)
+	cost.Check(server.ReadStart(func(b []byte, err error) {
+		cost.Check(err)
 		if toCome -= len(b); toCome == 0 {
 			client.Close()
 			server.Close()
@@ -127,15 +128,15 @@ func tcpWriteBatch(n int) {
 		tcpPair(l, func(client, server *uv.Stream) {
 			readAll(client, server, n*writeBytes)
 			count := func(err error) {
-				check(err)
+				cost.Check(err)
 				done++
 			}
 			for range n {
-				check(client.Write(b, count))
+				cost.Check(client.Write(b, count))
 			}
 		})
 	})
 	if done != n {
-		check(fmt.Errorf("%d of %d writes were called back", done, n))
+		cost.Check(fmt.Errorf("%d of %d writes were called back", done, n))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 
+	"github.com/seed-a026a017/asyncio/bench/internal/cost"
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
@@ -13,7 +14,7 @@ func fsStat(n int) {
 		files := l.FS()
 		var next func(fs.FileInfo, error)
 		next = func(_ fs.FileInfo, err error) {
-			check(err)
+			cost.Check(err)
 			if n == 0 {
 				return
 			}
@@ -36,14 +37,14 @@ func spawn(n int) {
 			var child *uv.Process
 			child, err := l.Spawn(uv.SpawnOptions{File: "/bin/true"}, func(s uv.ExitStatus) {
 				if s != (uv.ExitStatus{}) {
-					check(errChild)
+					cost.Check(errChild)
 				}
 				child.Close()
 				if n--; n > 0 {
 					next()
 				}
 			})
-			check(err)
+			cost.Check(err)
 		}
 		next()
 	})

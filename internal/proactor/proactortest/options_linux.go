@@ -1,12 +1,10 @@
 package proactortest
 
 import (
-	"fmt"
 	"net"
 	"os"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"github.com/stretchr/testify/require"
 )
@@ -65,32 +63,4 @@ func requireReuseAddr(t *testing.T, fd int, want bool) {
 	got, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR)
 	require.NoError(t, err)
 	require.Equal(t, want, got != 0)
-}
-
-// pty is the two sides of a terminal that passes on what it gets.
-func pty(t *testing.T) (master, slave *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Skipf("no terminals here: %v", err)
-	}
-	ioctl := func(f *os.File, call uintptr, p unsafe.Pointer) {
-		raw, err := f.SyscallConn()
-		require.NoError(t, err)
-		require.NoError(t, raw.Control(func(fd uintptr) {
-			_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, fd, call, uintptr(p))
-			require.Zero(t, errno)
-		}))
-	}
-	var number, lock int32
-	ioctl(master, syscall.TIOCGPTN, unsafe.Pointer(&number))
-	ioctl(master, syscall.TIOCSPTLCK, unsafe.Pointer(&lock))
-	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	require.NoError(t, err)
-	var mode syscall.Termios
-	ioctl(slave, syscall.TCGETS, unsafe.Pointer(&mode))
-	mode.Lflag &^= syscall.ICANON | syscall.ECHO
-	mode.Oflag &^= syscall.OPOST
-	ioctl(slave, syscall.TCSETS, unsafe.Pointer(&mode))
-	return master, slave
 }

@@ -4,11 +4,8 @@ package proactortest
 
 import (
 	"net"
-	"os"
 	"testing"
 )
-
-func pty(*testing.T) (master, slave *os.File) { return nil, nil }
 
 // The kernel cannot be asked here. That the option is taken was seen by the caller.
 func requireBacklog(*testing.T, int, int) {}
