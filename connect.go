@@ -14,6 +14,11 @@ import (
 // this one. If a name stands for several addresses they are tried in order, see also
 // WithHappyEyeballs. The error is that of the only one; if several failed, the first if
 // all read alike, else one that joins them.
+//
+// WithTLS has it speak TLS: then the handshake is over when it returns. If that fails,
+// the protocol hears nothing, and the error says why; a peer that has closed the
+// connection meanwhile is syscall.ECONNRESET, and a handshake that takes too long
+// syscall.ECONNABORTED and ErrTimeout.
 // It is for a task of the loop. ConnectionMade has returned when CreateConnection does.
 // Suspends. Cancelled: the connection is closed; a protocol whose ConnectionMade was
 // called hears ConnectionLost.
@@ -26,15 +31,14 @@ func (l *Loop) CreateConnection(ctx context.Context, factory func() Protocol, ne
 		return nil, nil, err
 	}
 	c := newConnectConfig(opts)
+	if err := c.tls.setUpClient(network, address); err != nil {
+		return nil, nil, err
+	}
 	s, err := l.dial(ctx, a, network, address, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := l.adopt(a, s, factory, c.streamConfig)
-	if err != nil {
-		return nil, nil, err
-	}
-	return t, t.protocol, nil
+	return l.adopt(ctx, a, s, factory, c.streamConfig)
 }
 
 // adoption is a connected stream whose ConnectionMade waits in the ready queue.
@@ -44,21 +48,29 @@ type adoption struct {
 }
 
 // adopt gives s to the protocol that factory makes, and owns s whatever happens.
-func (l *Loop) adopt(a awaiter, s proactor.Stream, factory func() Protocol, c streamConfig) (*streamTransport, error) {
+func (l *Loop) adopt(ctx context.Context, a awaiter, s proactor.Stream, factory func() Protocol, c streamConfig) (Transport, Protocol, error) {
 	var t *streamTransport
 	defer func() {
 		if t == nil { // the factory has panicked
 			s.Close()
 		}
 	}()
-	t = newStreamTransport(l, s, factory(), nil, c)
+	p := factory()
+	if c.tls != nil {
+		secured := newTLSTransport(l, p, c.tls, tlsValues(ctx, l))
+		t = newStreamTransport(l, s, (*tlsProtocol)(secured), nil, c)
+		secured.over(t, c)
+		l.ready.push(&adoption{transport: t})
+		return secured.made(a)
+	}
+	t = newStreamTransport(l, s, p, nil, c)
 	made := &adoption{transport: t}
 	l.ready.push(made)
 	if err := made.made.wait(a); err != nil {
 		t.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return t, nil
+	return t, t.protocol, nil
 }
 
 func (c *adoption) run(*Loop) {

@@ -19,8 +19,9 @@ import (
 //
 // It takes conn over, with its options but for TCP_NODELAY, which is set, and
 // SO_KEEPALIVE, which is as WithKeepAlive says. Nobody may use conn afterwards; to close
-// it does no harm on Unix. One that is refused is as it was. It is for a task of the
-// loop. ConnectionMade has returned when ConnectAccepted does.
+// it does no harm on Unix. One that is refused is as it was. With WithTLS it is the
+// server of that connection, and errors of the handshake are those of CreateConnection.
+// It is for a task of the loop. ConnectionMade has returned when ConnectAccepted does.
 // Suspends. Cancelled: the connection is closed; a protocol whose ConnectionMade was
 // called hears ConnectionLost.
 func (l *Loop) ConnectAccepted(ctx context.Context, factory func() Protocol, conn net.Conn, opts ...StreamOption) (Transport, Protocol, error) {
@@ -32,6 +33,9 @@ func (l *Loop) ConnectAccepted(ctx context.Context, factory func() Protocol, con
 		return nil, nil, err
 	}
 	c := newStreamConfig(opts)
+	if err := c.tls.setUpServer(); err != nil {
+		return nil, nil, err
+	}
 	s, err := l.pro.Adopt(conn, c.keepAlive)
 	if errors.Is(err, errors.ErrUnsupported) {
 		err = fmt.Errorf("%w: %w", ErrInvalidArgument, err)
@@ -39,9 +43,5 @@ func (l *Loop) ConnectAccepted(ctx context.Context, factory func() Protocol, con
 	if err != nil {
 		return nil, nil, fmt.Errorf("asyncio: connect what was accepted: %w", err)
 	}
-	t, err := l.adopt(a, s, factory, c)
-	if err != nil {
-		return nil, nil, err
-	}
-	return t, t.protocol, nil
+	return l.adopt(ctx, a, s, factory, c)
 }

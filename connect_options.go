@@ -8,8 +8,8 @@ package asyncio
 //	ConnectOption   CreateConnection, OpenConnection
 //	ServerOption    CreateServer, StartServer, ServeListener
 //	DatagramOption  CreateDatagramEndpoint, OpenDatagram
-//	StreamOption    whatever has connections, ConnectAccepted too: a ConnectOption and a
-//	                ServerOption
+//	StreamOption    whatever has connections, ConnectAccepted and StartTLS too: a
+//	                ConnectOption and a ServerOption
 //	BindOption      whatever binds an address: a ServerOption and a DatagramOption
 
 import (
@@ -31,7 +31,7 @@ type ServerOption interface{ serve(*serverConfig) }
 // DatagramOption is an option of CreateDatagramEndpoint and OpenDatagram.
 type DatagramOption interface{ datagram(*datagramConfig) }
 
-// StreamOption is an option of both ends of a stream, and of ConnectAccepted.
+// StreamOption is an option of both ends of a stream, of ConnectAccepted and of StartTLS.
 type StreamOption interface {
 	ConnectOption
 	ServerOption
@@ -50,6 +50,7 @@ type streamConfig struct {
 	idle      time.Duration // 0: no limit
 	write     *writeMarks   // nil: the defaults
 	pipe      *pipeEnd      // nil: a connection
+	tls       *tlsOptions   // nil: no TLS
 }
 
 // writeMarks is the water marks of the write buffer, in bytes.
@@ -202,7 +203,7 @@ func WithIdleTimeout(d time.Duration) StreamOption {
 // four times low, for high; a quarter of high for low. It panics with ErrInvalidArgument
 // unless high >= low >= 0.
 func WithWriteBufferLimits(high, low int) StreamOption {
-	high, low = waterMarks("WithWriteBufferLimits", high, low)
+	high, low = waterMarks("WithWriteBufferLimits", high, low, writeHighDefault)
 	return streamOption(func(c *streamConfig) { c.write = &writeMarks{high, low} })
 }
 

@@ -117,9 +117,10 @@ func (l *Loop) startStep(t *task) {
 type coroutinePool struct {
 	free  *coroutine
 	count int     // of free ones
-	live  int     // free ones and those that run a task
+	live  int     // free ones, those that run a task, and sides
 	lock  uintptr // the thread that the goroutine was locked to in which they were made; 0: none
 	shut  bool
+	sides map[*sideCoroutine]struct{}
 }
 
 // get gives t a coroutine.
@@ -175,9 +176,12 @@ func (p *coroutinePool) restoreLock() {
 	}
 }
 
-// close ends the idle coroutines and keeps no more.
+// close ends the idle coroutines and the sides, and keeps no more.
 func (p *coroutinePool) close() {
 	p.shut = true
+	for c := range p.sides {
+		c.end()
+	}
 	for p.free != nil {
 		c := p.free
 		p.free, c.next = c.next, nil

@@ -55,11 +55,7 @@ func (l *Loop) connectPipe(ctx context.Context, method string, factory func() Pr
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := l.adopt(a, s, factory, streamConfig{pipe: &pipeEnd{file: f, use: use}})
-	if err != nil {
-		return nil, nil, err
-	}
-	return t, t.protocol, nil
+	return l.adopt(ctx, a, s, factory, streamConfig{pipe: &pipeEnd{file: f, use: use}})
 }
 
 // openPipe takes f over.

@@ -75,19 +75,34 @@ func (l *Loop) Sendfile(ctx context.Context, t Transport, f *os.File, offset, co
 	if err != nil {
 		return 0, err
 	}
-	st, ok := t.(*streamTransport)
+	sender, ok := t.(fileSender)
 	switch {
 	case !ok:
 		return 0, fmt.Errorf("%w: sendfile is not supported for a transport of type %T", ErrInvalidArgument, t)
-	case st.loop != l:
+	case t.Loop() != l:
 		return 0, fmt.Errorf("%w: Sendfile over a transport of another loop", ErrWrongLoop)
 	}
-	if err := st.mayWriteFile(); err != nil {
+	if err := sender.mayWriteFile("Sendfile"); err != nil {
 		return 0, err
 	}
 	defer s.setPosition()
-	err = st.sendFile(ctx, a, s, fallback)
+	err = sender.sendFile(ctx, a, s, fallback)
 	return s.sent, s.described(err)
+}
+
+// fileSender is a transport that can send files.
+type fileSender interface {
+	mayWriteFile(method string) error
+	sendFile(ctx context.Context, a awaiter, s *fileSending, fallback bool) error
+	fileSink
+}
+
+// fileSink takes a file piece by piece.
+type fileSink interface {
+	isOpen() bool
+	isWritingPaused() bool
+	writePiece(b []byte)
+	whyClosed() error
 }
 
 // newSending checks what calls have in common.
@@ -193,17 +208,17 @@ func (s *fileSending) isSeekable() bool {
 	return err == nil
 }
 
-// mayWriteFile tells why the transport cannot send a file now.
-func (t *streamTransport) mayWriteFile() error {
+// mayWriteFile tells why a method that writes more than Write cannot do so now.
+func (t *streamTransport) mayWriteFile(method string) error {
 	switch {
 	case t.look().pipe.reads():
-		return t.onlyReads("Sendfile")
+		return t.onlyReads(method)
 	case t.look().sending != nil:
-		return t.sendfileInProgress("Sendfile")
+		return t.sendfileInProgress(method)
 	case t.IsClosing():
-		return fmt.Errorf("%w: Sendfile over %s: the transport is closing: %w", ErrInvalidState, t, net.ErrClosed)
+		return fmt.Errorf("%w: %s over %s: the transport is closing: %w", ErrInvalidState, method, t, net.ErrClosed)
 	case t.look().wroteEOF:
-		return fmt.Errorf("%w: Sendfile over %s after WriteEOF", ErrInvalidState, t)
+		return fmt.Errorf("%w: %s over %s after WriteEOF", ErrInvalidState, method, t)
 	}
 	return nil
 }
@@ -238,7 +253,7 @@ func (t *streamTransport) sendFile(ctx context.Context, a awaiter, s *fileSendin
 			return fmt.Errorf("%w: %w", ErrSendfile, err)
 		}
 	}
-	return t.sendCopies(ctx, a, s)
+	return s.sendCopies(ctx, a, t)
 }
 
 // sendNative has the kernel send the file.
@@ -282,7 +297,7 @@ func (t *streamTransport) untilWritable(a awaiter, s *fileSending) (err error) {
 }
 
 // sendCopies reads the file and writes it.
-func (t *streamTransport) sendCopies(ctx context.Context, a awaiter, s *fileSending) error {
+func (s *fileSending) sendCopies(ctx context.Context, a awaiter, t fileSink) error {
 	for buf := make([]byte, s.next(sendfileReadBytes)); ; {
 		size := s.next(len(buf))
 		if size == 0 {
@@ -292,19 +307,26 @@ func (t *streamTransport) sendCopies(ctx context.Context, a awaiter, s *fileSend
 		if err != nil || n == 0 {
 			return err
 		}
-		for t.state == transportOpen && t.writingPaused {
+		for t.isOpen() && t.isWritingPaused() {
 			if err := s.wait.wait(a); err != nil {
 				return err
 			}
 		}
-		if t.state != transportOpen {
+		if !t.isOpen() {
 			return t.whyClosed()
 		}
-		t.touchWrite()
-		t.stream.Write(buf[:n])
-		t.written()
+		t.writePiece(buf[:n])
 		s.sent += int64(n)
 	}
+}
+
+func (t *streamTransport) isOpen() bool          { return t.state == transportOpen }
+func (t *streamTransport) isWritingPaused() bool { return t.writingPaused }
+
+func (t *streamTransport) writePiece(b []byte) {
+	t.touchWrite()
+	t.stream.Write(b)
+	t.written()
 }
 
 // stirSending has a Sendfile that waits look again at the transport.

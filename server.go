@@ -139,7 +139,14 @@ func (s *Server) adopt(stream proactor.Stream) (t *streamTransport) {
 			Context:   s.ctx,
 		})
 	}()
-	return newStreamTransport(s.loop, stream, s.factory(), s, s.stream)
+	p := s.factory()
+	if s.stream.tls == nil {
+		return newStreamTransport(s.loop, stream, p, s, s.stream)
+	}
+	secured := newTLSTransport(s.loop, p, s.stream.tls, tlsValues(s.ctx, s.loop))
+	t = newStreamTransport(s.loop, stream, (*tlsProtocol)(secured), s, s.stream)
+	secured.over(t, s.stream)
+	return t
 }
 
 // AcceptFailed implements proactor.AcceptHandler. The listener has stopped, and goes on
@@ -288,9 +295,10 @@ func (s *Server) wakeIfGone() {
 
 func (s *Server) isGone() bool { return s.state == serverClosed && s.clients == 0 }
 
-// transports is those of the connections that the server has accepted.
-func (s *Server) transports() (found []*streamTransport) {
-	s.eachTransport(func(t *streamTransport) { found = append(found, t) })
+// transports is those of the connections that the server has accepted, as the program
+// knows them.
+func (s *Server) transports() (found []Transport) {
+	s.eachTransport(func(t *streamTransport) { found = append(found, topOf(t)) })
 	return found
 }
 

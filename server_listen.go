@@ -36,6 +36,9 @@ func (l *Loop) createServer(ctx context.Context, factory func() Protocol, networ
 	if err != nil {
 		return nil, err
 	}
+	if err := c.tls.setUpServer(); err != nil {
+		return nil, err
+	}
 	if err := checkNetwork(network, streamNetworks); err != nil {
 		return nil, err
 	}
@@ -86,6 +89,9 @@ func (l *Loop) ServeListener(ctx context.Context, factory func() Protocol, ln ne
 		return nil, err
 	}
 	c := newServerConfig(opts)
+	if err := c.tls.setUpServer(); err != nil {
+		return nil, err
+	}
 	taken, err := l.pro.ListenOn(ln, proactor.ListenOptions{Backlog: c.backlog, KeepAlive: c.keepAlive})
 	if err != nil {
 		return nil, fmt.Errorf("asyncio: serve on the listener at %v: %w", ln.Addr(), err)

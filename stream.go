@@ -142,10 +142,12 @@ func (p *streamProtocol) heldBytes() int { return p.reader.buf.len() }
 // DataReceived implements Protocol.
 func (p *streamProtocol) DataReceived(data []byte) { p.reader.FeedData(data) }
 
-// EOFReceived implements Protocol: the stream stays open for writing.
+// EOFReceived implements Protocol: the stream stays open for writing, which over TLS it
+// cannot.
 func (p *streamProtocol) EOFReceived() bool {
 	p.reader.FeedEOF()
-	return true
+	_, secured := p.reader.transport.(*tlsTransport)
+	return !secured
 }
 
 // PauseWriting implements Protocol.

@@ -6,6 +6,7 @@ package asyncio
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"runtime"
 	"syscall"
@@ -46,6 +47,19 @@ func (w *StreamWriter) Close() error {
 	runtime.SetFinalizer(w, nil)
 	w.Transport().Close()
 	return nil
+}
+
+// StartTLS has the stream speak TLS from now on: start_tls. It drains first; server says
+// which part this end takes, and the rest is as for Loop.StartTLS. What is written while
+// the handshake lasts goes over TLS, and so does what the reader has not given away yet.
+// Suspends. Cancelled: the connection is aborted, or only the wait in Drain has ended.
+func (w *StreamWriter) StartTLS(ctx context.Context, cfg *tls.Config, server bool, opts ...StreamOption) error {
+	if err := w.Drain(ctx); err != nil {
+		return err
+	}
+	p := w.protocol
+	_, err := p.reader.shared.loop.StartTLS(ctx, w.Transport(), p, cfg, server, opts...)
+	return err
 }
 
 // Drain waits while too much is buffered: drain. Too much is more than the transport's

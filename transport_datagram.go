@@ -300,7 +300,7 @@ func (t *DatagramTransport) IsClosing() bool { return t.state != transportOpen }
 // Transport: set_write_buffer_limits.
 func (t *DatagramTransport) SetWriteBufferLimits(high, low int) {
 	t.use("DatagramTransport.SetWriteBufferLimits")
-	t.high, t.low = waterMarks("SetWriteBufferLimits", high, low)
+	t.high, t.low = waterMarks("SetWriteBufferLimits", high, low, writeHighDefault)
 	if t.state != transportLost && t.socket.Buffered() > t.high && !t.paused {
 		t.pauseIfFull()
 	}

@@ -137,7 +137,7 @@ func (t *streamTransport) reported(message string, returned *bool) {
 
 func (t *streamTransport) SetWriteBufferLimits(high, low int) {
 	t.use("Transport.SetWriteBufferLimits")
-	high, low = waterMarks("SetWriteBufferLimits", high, low)
+	high, low = waterMarks("SetWriteBufferLimits", high, low, writeHighDefault)
 	t.change().high, t.change().low = high, low
 	if t.state != transportLost && t.stream.Buffered() > high && !t.writingPaused {
 		t.pauseIfFull()
@@ -145,10 +145,10 @@ func (t *streamTransport) SetWriteBufferLimits(high, low int) {
 }
 
 // waterMarks puts the defaults in place of -1. It panics unless they are two marks then.
-func waterMarks(method string, high, low int) (int, int) {
+func waterMarks(method string, high, low, highDefault int) (int, int) {
 	switch {
 	case high == -1 && low == -1:
-		high = writeHighDefault
+		high = highDefault
 	case high == -1:
 		high = lowPerHigh * low
 	}

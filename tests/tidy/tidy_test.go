@@ -61,6 +61,7 @@ var arrows = map[string][]string{
 	"tests/streams":    {"", "asynciotest", "internal/testkit"},
 	"tests/tasks":      {"", "asynciotest", "internal/testkit"},
 	"tests/tidy":       {},
+	"tests/tls":        {"", "asynciotest", "internal/testkit"},
 }
 
 // testArrows are those that tests need besides.
