@@ -216,12 +216,14 @@ func (d *descriptor) direction(write bool) *direction {
 	return &d.read
 }
 
-// check tells whether the number is still that of the file that is watched.
+// check tells whether the number is still that of the file that is watched. An open one
+// that cannot be asked is taken for that file.
 func (d *descriptor) check() error {
 	if d.lost != nil {
 		return d.lost
 	}
-	if f, err := fileOf(d.fd); err != nil || f != d.file {
+	f, err := fileOf(d.fd)
+	if errors.Is(err, syscall.EBADF) || err == nil && f != d.file {
 		return fmt.Errorf("asyncio: descriptor %d was closed while it was waited for: %w: %w", d.fd, net.ErrClosed, syscall.EBADF)
 	}
 	return nil

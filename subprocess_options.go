@@ -158,7 +158,7 @@ func (o *ProcessOptions) executable(env []string) (string, error) {
 const pathDefault = "/bin:/usr/bin"
 
 // lookUpProgram finds a program in env's PATH. If there is none, but a file that may not
-// be run, the error is about that.
+// be run, or cannot be looked at, the error is about that.
 func lookUpProgram(name string, env []string) (string, error) {
 	path := pathDefault
 	for _, line := range env {
@@ -178,7 +178,7 @@ func lookUpProgram(name string, env []string) (string, error) {
 		if err == nil {
 			return file, nil
 		}
-		if errors.Is(err, os.ErrPermission) {
+		if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) && !errors.Is(err, syscall.EISDIR) {
 			missing = err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
@@ -138,10 +139,14 @@ func (d *watchedDir) look(files proactor.FileSystem, names []string) dirScan {
 	}
 	for _, name := range names {
 		info, err := files.Lstat(filepath.Join(d.path, name))
-		if err != nil {
-			info = nil
+		switch {
+		case err == nil:
+			s.now[name] = info
+		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+			s.now[name] = nil
+		default:
+			return dirScan{err: err}
 		}
-		s.now[name] = info
 	}
 	return s
 }

@@ -23,7 +23,11 @@ func init() {
 	if calls := os.Getenv(launchVariable); calls != "" {
 		launch(calls)
 	}
-	testkit.RunChild(map[string]func(opts ...asyncio.Option){"rounds": rounds})
+	programs := make(map[string]func(opts ...asyncio.Option))
+	for _, s := range scenarios {
+		programs[s.name] = func(opts ...asyncio.Option) { rounds(s, opts[0]) }
+	}
+	testkit.RunChild(programs)
 }
 
 const (
@@ -34,10 +38,9 @@ const (
 
 // rounds is main of the process: it runs the scenario with a fault, and then without one,
 // until there was a round in which no call failed.
-func rounds(opts ...asyncio.Option) {
+func rounds(s scenario, driver asyncio.Option) {
 	debug.SetTraceback("all")
-	driver := opts[0]
-	if err := scenario(driver); err != nil { // opens what a process keeps
+	if err := s.run(driver); err != nil { // opens what a process keeps
 		fail("without a fault: %v", err)
 	}
 	before := held()
@@ -45,11 +48,11 @@ func rounds(opts ...asyncio.Option) {
 	if long {
 		most = roundsMax
 	}
-	for failed := 1; failed != 0; {
-		n := mark(roundBegins)
-		err := guarded(driver)
-		failed = mark(roundEnds)
-		if errors.Is(err, errHangs) {
+	for n, failed := 1, true; failed && n <= most; n++ {
+		mark(roundBegins, n)
+		err := guarded(s, driver)
+		failed = mark(roundEnds, n)
+		if errors.Is(err, errHangs) || errors.Is(err, errWrong) {
 			fail("round %d: %v", n, err)
 		}
 		if p := new(asyncio.PanicError); errors.As(err, &p) {
@@ -58,24 +61,21 @@ func rounds(opts ...asyncio.Option) {
 		if left := before.left(); left != nil {
 			fail("round %d, after %v: %v", n, err, left)
 		}
-		if err := scenario(driver); err != nil {
+		if err := s.run(driver); err != nil {
 			fail("after round %d: %v", n, err)
-		}
-		if n >= most || n == 0 {
-			break
 		}
 	}
 	fmt.Println(cleanLine)
 }
 
 // guarded is the scenario, whose panic is an error too.
-func guarded(driver asyncio.Option) (err error) {
+func guarded(s scenario, driver asyncio.Option) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &asyncio.PanicError{Value: v, Stack: debug.Stack()}
 		}
 	}()
-	return scenario(driver)
+	return s.run(driver)
 }
 
 func fail(format string, args ...any) {
@@ -84,29 +84,37 @@ func fail(format string, args ...any) {
 }
 
 func TestFaults(t *testing.T) {
-	for _, k := range kinds {
-		errnos := k.errnos
-		if !long {
-			errnos = errnos[:k.short]
-		}
-		for _, errno := range errnos {
-			for _, driver := range asynciotest.Drivers() {
-				if k.notPureGo && driver == asyncio.PureGo {
-					continue
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
+			for _, k := range kinds {
+				for _, errno := range k.tried(s) {
+					for _, driver := range asynciotest.Drivers() {
+						if k.notPureGo && driver == asyncio.PureGo {
+							continue
+						}
+						t.Run(fmt.Sprintf("%s %s/%v", k.name, name(errno), driver), func(t *testing.T) { inject(t, s, k, errno, driver) })
+					}
 				}
-				t.Run(fmt.Sprintf("%s %s/%v", k.name, name(errno), driver), func(t *testing.T) { inject(t, k, errno, driver) })
 			}
-		}
+		})
 	}
 }
 
+// tried is the errors that a scenario is given.
+func (k kind) tried(s scenario) []syscall.Errno {
+	if long {
+		return k.errnos
+	}
+	return k.errnos[:k.short[s.name]]
+}
+
 // inject runs the rounds of one kind of fault.
-func inject(t *testing.T, k kind, errno syscall.Errno, driver asyncio.Driver) {
+func inject(t *testing.T, s scenario, k kind, errno syscall.Errno, driver asyncio.Driver) {
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	out := new(bytes.Buffer)
 	cmd := exec.Command(exe)
-	cmd.Env = testkit.ChildEnv("rounds", driver)
+	cmd.Env = testkit.ChildEnv(s.name, driver)
 	cmd.Stdout, cmd.Stderr = out, out
 	in := &injector{kind: k, errno: errno}
 	in.start(t, cmd)

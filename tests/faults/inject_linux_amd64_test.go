@@ -8,10 +8,9 @@ package faults_test
 // The process says when a round begins and ends. In the N-th round the N-th call fails,
 // so a process that runs rounds until one was without a fault has had each of its calls
 // fail once. A call of such a kind that cannot fail so is not counted: the kernel takes
-// eight bytes for an event descriptor, always.
+// eight bytes for an event descriptor, always. A child counts until it runs its program.
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -78,14 +77,11 @@ type pollFD struct {
 	revents int16
 }
 
-// mark tells the injector that a round begins or ends, and returns what it answers: the
-// number of the round, or whether a call has failed in it.
-func mark(what uintptr) int {
-	n, _, errno := syscall.RawSyscall(markerCall, markerWhich, what, 0)
-	if errno != 0 {
-		return 0
-	}
-	return int(n)
+// mark tells the injector that a round begins or ends, and reports whether a call has
+// failed in it.
+func mark(what, round int) bool {
+	failed, _, errno := syscall.RawSyscall(markerCall, markerWhich, uintptr(what), uintptr(round))
+	return errno == 0 && failed != 0
 }
 
 // launch is main of the process in which calls are to fail: it makes the kernel ask,
@@ -227,15 +223,18 @@ func (in *injector) serve() {
 		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(in.listener), notifyRecv, uintptr(unsafe.Pointer(&n))); errno != 0 {
 			continue
 		}
+		seen, failed := in.seen, in.failed
 		a := in.answer(&n)
-		syscall.Syscall(syscall.SYS_IOCTL, uintptr(in.listener), notifySend, uintptr(unsafe.Pointer(&a)))
+		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(in.listener), notifySend, uintptr(unsafe.Pointer(&a))); errno != 0 {
+			in.seen, in.failed = seen, failed // a signal has come first, and the call is made again
+		}
 	}
 }
 
 func (in *injector) answer(n *notification) answer {
 	switch {
 	case n.nr == markerCall && n.args[0] == markerWhich:
-		return answer{id: n.id, value: in.marked(n.args[1])}
+		return answer{id: n.id, value: in.marked(int(n.args[1]), int(n.args[2]))}
 	case in.round > 0 && !in.failed && in.counts(n):
 		if in.seen++; in.seen == in.round {
 			in.failed = true
@@ -246,11 +245,11 @@ func (in *injector) answer(n *notification) answer {
 	return answer{id: n.id, flags: notifyGoesOn}
 }
 
-func (in *injector) marked(what uint64) int64 {
+func (in *injector) marked(what, round int) int64 {
 	if what == roundBegins {
-		in.rounds++
-		in.round, in.seen, in.failed = in.rounds, 0, false
-		return int64(in.round)
+		in.rounds = round
+		in.round, in.seen, in.failed = round, 0, false
+		return 0
 	}
 	in.round = 0
 	if in.failed {
@@ -261,15 +260,21 @@ func (in *injector) marked(what uint64) int64 {
 
 // counts reports whether a call is one that might fail so.
 func (in *injector) counts(n *notification) bool {
-	if !in.kind.ofChildren {
-		if _, err := os.Stat(fmt.Sprintf("/proc/%d/task/%d", in.pid, n.pid)); errors.Is(err, os.ErrNotExist) {
-			return false
-		}
-	}
-	if in.kind.counts == nil {
+	return in.isOurs(int(n.pid)) && (in.kind.counts == nil || in.kind.counts(n))
+}
+
+// isOurs reports whether a thread is the program's, or a child that has not become a
+// program of its own so far. Those that have inherit the filter, and never fail.
+func (in *injector) isOurs(thread int) bool {
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d/task/%d", in.pid, thread)); err == nil {
 		return true
 	}
-	return in.kind.counts(n)
+	ours, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", in.pid))
+	if err != nil {
+		return false
+	}
+	its, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", thread))
+	return err == nil && its == ours
 }
 
 // files is what the first and the third argument are of, if they are descriptors.

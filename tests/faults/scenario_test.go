@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
 const (
@@ -27,24 +28,49 @@ const (
 // errHangs is that of a step which did not end in its time.
 var errHangs = errors.New("hangs")
 
+// errWrong is that of a step in which something was lost, and no call has said so.
+var errWrong = errors.New("nothing has failed, and the result is wrong")
+
 type step struct {
 	name string
 	run  func(ctx context.Context, dir string) error
 }
 
-var steps = []step{
-	{"timer", timer},
-	{"tcp", func(ctx context.Context, dir string) error { return echo(ctx, "tcp", "127.0.0.1:0") }},
-	{"unix", func(ctx context.Context, dir string) error { return echo(ctx, "unix", filepath.Join(dir, "s")) }},
-	{"datagrams", datagrams},
-	{"resolve", resolve},
-	{"sendfile", sendfile},
-	{"descriptor", descriptor},
-	{"thread", thread},
+// scenario is some of the steps: each has few calls of a kind, so that each of them fails
+// in one of the rounds.
+type scenario struct {
+	name  string
+	steps []step
 }
 
-// scenario runs all steps on a new loop. Every error is in what it returns.
-func scenario(driver asyncio.Option) error {
+const (
+	network = "network"
+	system  = "system"
+)
+
+var scenarios = []scenario{
+	{network, []step{
+		{"timer", timer},
+		{"tcp", func(ctx context.Context, dir string) error { return echo(ctx, "tcp", "127.0.0.1:0") }},
+		{"unix", func(ctx context.Context, dir string) error { return echo(ctx, "unix", filepath.Join(dir, "s")) }},
+		{"datagrams", datagrams},
+		{"resolve", resolve},
+		{"sendfile", sendfile},
+		{"descriptor", descriptor},
+		{"thread", thread},
+	}},
+	{system, []step{
+		{"process", process},
+		{"subprocess", subprocess},
+		{"signal", signalled},
+		{"files", files},
+		{"watch", watch},
+		{"pipes", pipes},
+	}},
+}
+
+// run runs all steps on a new loop. Every error is in what it returns.
+func (s scenario) run(driver asyncio.Option) error {
 	dir, err := os.MkdirTemp("/tmp", "faults")
 	if err != nil {
 		return err
@@ -53,7 +79,7 @@ func scenario(driver asyncio.Option) error {
 	quiet := asyncio.WithLogger(slog.New(slog.DiscardHandler))
 	_, err = asyncio.Run(asyncio.Do(func(ctx context.Context) error {
 		var errs []error
-		for _, s := range steps {
+		for _, s := range s.steps {
 			err := asyncio.Timeout(ctx, stepTime, func(ctx context.Context) error { return s.run(ctx, dir) })
 			if errors.Is(err, asyncio.ErrTimeout) {
 				err = fmt.Errorf("%w: %w", errHangs, err)
@@ -238,17 +264,20 @@ func thread(ctx context.Context, _ string) error {
 }
 
 // holdings is what the process has at a moment.
-type holdings struct{ goroutines, descriptors int }
+type holdings struct {
+	goroutines, descriptors int
+	children                bool // that run, or that nobody has waited for
+}
 
 func held() holdings {
 	fds, _ := os.ReadDir("/proc/self/fd")
-	return holdings{runtime.NumGoroutine(), len(fds)}
+	return holdings{runtime.NumGoroutine(), len(fds), testkit.HaveChildren()}
 }
 
 // left says what the process has more than it had, if that does not end in time.
 func (before holdings) left() error {
 	now := held()
-	for end := time.Now().Add(5 * time.Second); now.goroutines > before.goroutines || now.descriptors > before.descriptors; now = held() {
+	for end := time.Now().Add(5 * time.Second); now.goroutines > before.goroutines || now.descriptors > before.descriptors || now.children; now = held() {
 		if time.Now().After(end) {
 			stacks := make([]byte, 64<<10)
 			stacks = stacks[:runtime.Stack(stacks, true)]

@@ -38,7 +38,7 @@ func inTask(t *testing.T, test func(t *testing.T, ctx context.Context)) {
 // not end by itself.
 func requireNoChildren(t *testing.T) {
 	t.Helper()
-	require.Eventually(t, func() bool { return !haveChildren() }, asynciotest.HangLimit, time.Millisecond, "a child is left")
+	require.Eventually(t, func() bool { return !testkit.HaveChildren() }, asynciotest.HangLimit, time.Millisecond, "a child is left")
 }
 
 // start starts a child.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 	"github.com/seed-a026a017/asyncio/internal/proactor/system"
@@ -60,12 +59,11 @@ func (d *driver) OpenPipe(f *os.File, use proactor.PipeUse) (proactor.Stream, er
 	return s, err
 }
 
-// openPipe owns fd. Package os takes what the runtime's poller refuses for a file that is
-// always ready.
+// openPipe owns fd.
 func (d *driver) openPipe(fd int, use proactor.PipeUse) (proactor.Stream, error) {
 	file := os.NewFile(uintptr(fd), "pipe")
-	if err := file.SetDeadline(time.Time{}); err != nil {
-		return nil, errors.Join(os.NewSyscallError("poll", syscall.EPERM), file.Close())
+	if err := isPolled(file, fd); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
 	s, err := newStream(d, pipeConn{file})
 	if err != nil {

@@ -3,12 +3,16 @@ package goproactor
 // The runtime makes its network poller when the first socket is opened, and ends the
 // process if the system has no descriptors for it. So the first driver makes it, when it
 // has seen that there are enough.
+//
+// A file that the poller does not take, package os takes for one that is always ready,
+// and does not say so. Reads of it would not wait.
 
 import (
 	"fmt"
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // pollerDescriptors is how many the making takes: those of the poller, on Linux epoll and
@@ -45,4 +49,14 @@ func haveDescriptors(n int) error {
 	}
 	defer syscall.Close(fd)
 	return haveDescriptors(n - 1)
+}
+
+// isPolled is an error if the runtime's poller has not taken a file, whose descriptor is
+// fd.
+func isPolled(f *os.File, fd int) error {
+	err := f.SetDeadline(time.Time{})
+	if err == os.ErrNoDeadline {
+		err = os.NewSyscallError("poll", whyRefused(fd))
+	}
+	return err
 }

@@ -18,7 +18,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 	"github.com/seed-a026a017/asyncio/internal/proactor/system"
@@ -63,8 +62,7 @@ func (d *driver) Watch(fd int, h proactor.WatchHandler) (proactor.Watch, error) 
 	return w, nil
 }
 
-// open gives the runtime's poller a duplicate. Package os takes what the poller refuses
-// for a file that is always ready.
+// open gives the runtime's poller a duplicate.
 func (w *watch) open(fd int) error {
 	dup, err := system.Duplicate(fd)
 	if err != nil {
@@ -73,11 +71,8 @@ func (w *watch) open(fd int) error {
 	w.fd = dup
 	err = system.NonBlocking(dup, func() error {
 		w.file = os.NewFile(uintptr(dup), "")
-		return w.file.SetDeadline(time.Time{})
+		return isPolled(w.file, dup)
 	})
-	if err == os.ErrNoDeadline {
-		err = os.NewSyscallError("poll", syscall.EPERM)
-	}
 	if err == nil {
 		w.raw, err = w.file.SyscallConn()
 	}

@@ -4,6 +4,8 @@ package goproactor
 
 // Systems on which nothing can be watched: system.Duplicate says so.
 
+import "syscall"
+
 type pollFD struct{}
 
 func newPollFD(int, directions) pollFD { return pollFD{} }
@@ -13,3 +15,6 @@ func (*pollFD) ready() directions { return 0 }
 func hungUp(int) bool { return false }
 
 func pollNow([]pollFD) {}
+
+// whyRefused is the usual reason.
+func whyRefused(int) error { return syscall.EPERM }

@@ -51,9 +51,14 @@ func (d *driver) notifier() (*inotify, error) {
 	if err != nil {
 		return nil, err
 	}
+	file := os.NewFile(uintptr(fd), "inotify")
+	if err := isPolled(file, fd); err != nil {
+		_ = file.Close()
+		return nil, err
+	}
 	d.inotify = &inotify{
 		d:       d,
-		file:    os.NewFile(uintptr(fd), "inotify"),
+		file:    file,
 		fd:      fd,
 		watches: make(map[int32][]*dirWatch),
 		heard:   make(chan struct{}, 1),

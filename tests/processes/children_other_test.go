@@ -1,6 +1,0 @@
-//go:build unix && !linux
-
-package processes_test
-
-// haveChildren is not known here.
-func haveChildren() bool { return false }
