@@ -185,9 +185,10 @@ func (l *Loop) FSBegin(call *FSCall, path, to []byte, m FSMemory) (uint64, int) 
 	return uint64(id), int(code)
 }
 
-// FSResult is the result of a request whose RecDone has come.
-func (l *Loop) FSResult(id uint64, out *FSOut) {
-	C.br_fs_result(l.c, C.uint64_t(id), (*C.br_fs_out)(unsafe.Pointer(out)))
+// FSResult is the result of a request whose RecDone has come, valid until the next one.
+func (l *Loop) FSResult(id uint64) *FSOut {
+	C.br_fs_result(l.c, C.uint64_t(id), (*C.br_fs_out)(unsafe.Pointer(&l.out)))
+	return &l.out
 }
 
 // FSNow does a request at once, and blocks; take is given what came of it. Any goroutine.

@@ -29,6 +29,8 @@ type Loop struct {
 	Rooms     []byte     // their bytes where they are many, DatagramRoom for each
 
 	WakeRead, WakeWrite int // the descriptors of the wake-up, Go's to close after Close
+
+	out FSOut // of FSResult
 }
 
 // NewLoop makes a loop. The error is a libuv code.

@@ -355,12 +355,11 @@ func (a *fsAnswer[T]) take(b *cbridge.Loop, id uint64) {
 	if a.done == nil && a.follow == nil {
 		return
 	}
-	var out cbridge.FSOut
-	b.FSResult(id, &out)
-	if a.err = a.round(&out); a.err != nil {
+	out := b.FSResult(id)
+	if a.err = a.round(out); a.err != nil {
 		a.again = false
 	} else if !a.again {
-		a.value, a.err = a.result(a.fsCall, &out)
+		a.value, a.err = a.result(a.fsCall, out)
 	}
 }
 

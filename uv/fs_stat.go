@@ -25,9 +25,9 @@ type StatFS struct {
 	Type, BlkSize, Blocks, Free, Available, Files, FreeFiles, FragSize uint64
 }
 
-func newStat(s *cbridge.FSStatus) *Stat {
+func newStat(s *cbridge.FSStatus) Stat {
 	n, t := &s.Numbers, &s.Times
-	return &Stat{
+	return Stat{
 		Dev: n[0], Mode: n[1], Nlink: n[2], UID: n[3], GID: n[4], Rdev: n[5], Ino: n[6], Size: n[7], BlkSize: n[8], Blocks: n[9],
 		Flags: n[10], Gen: n[11],
 		Atime: time.Unix(t[0], t[1]), Mtime: time.Unix(t[2], t[3]), Ctime: time.Unix(t[4], t[5]), Birthtime: time.Unix(t[6], t[7]),
@@ -42,7 +42,7 @@ func statFSResult(_ *fsCall, out *cbridge.FSOut) (StatFS, error) {
 // fileInfo is a fs.FileInfo.
 type fileInfo struct {
 	name string
-	stat *Stat
+	stat Stat
 }
 
 // newFileInfo tells about the file at a path.
@@ -57,7 +57,7 @@ func (i *fileInfo) Name() string       { return i.name }
 func (i *fileInfo) Size() int64        { return int64(i.stat.Size) }
 func (i *fileInfo) ModTime() time.Time { return i.stat.Mtime }
 func (i *fileInfo) IsDir() bool        { return i.Mode().IsDir() }
-func (i *fileInfo) Sys() any           { return i.stat }
+func (i *fileInfo) Sys() any           { return &i.stat }
 func (i *fileInfo) String() string     { return fs.FormatFileInfo(i) }
 
 func (i *fileInfo) Mode() fs.FileMode {
