@@ -79,7 +79,8 @@ type serverConfig struct {
 	backlog       int
 	reuseAddr     bool
 	startServing  bool
-	connectionMax int // 0: no limit
+	held          bool // it serves, and accepts nothing yet
+	connectionMax int  // 0: no limit
 	cleanupSocket bool
 }
 

@@ -32,8 +32,20 @@ func (l *Loop) SetDebug(on bool) { l.debug = on }
 // of a task, or a callback of a protocol. The default is 100 ms; 0 logs all:
 // loop.slow_callback_duration. If all tasks have waited ten times as long for something
 // that only another goroutine can make happen, debug mode logs that too, with their
-// stacks, once for each task.
-func (l *Loop) SetSlowCallbackDuration(d time.Duration) { l.slowCallback = d }
+// stacks, once for each task. And if a task has blocked its loop ten times as long while
+// calls of a NetConn wait for the loop, that is logged, in debug mode or not.
+func (l *Loop) SetSlowCallbackDuration(d time.Duration) {
+	l.slowCallback = d
+	l.guests.setLimit(l.stallLimit())
+}
+
+// stallLimit is how long the loop may stand still.
+func (l *Loop) stallLimit() time.Duration {
+	if l.slowCallback < Forever/stallPerSlow {
+		return stallPerSlow * l.slowCallback
+	}
+	return Forever
+}
 
 // runTimed runs r and logs it if it was slow. A step that ends debug mode may go on to
 // make the next ones, as the deputy.
@@ -93,11 +105,7 @@ func (l *Loop) idleTimeout() time.Duration {
 	case s.callbacks != l.counters.callbacks || s.since == 0:
 		s.callbacks, s.since = l.counters.callbacks, now
 	}
-	limit := Forever
-	if l.slowCallback < Forever/stallPerSlow {
-		limit = stallPerSlow * l.slowCallback
-	}
-	if left := limit - (now - s.since); left > 0 {
+	if left := l.stallLimit() - (now - s.since); left > 0 {
 		return left
 	}
 	s.reported = l.tasks.last.number

@@ -85,6 +85,7 @@ type Loop struct {
 	labels       bool // profiles tell tasks apart
 	slowCallback time.Duration
 	stall        stallWatch
+	guests       guestList
 	handler      func(*Loop, ErrorContext)
 	logger       *slog.Logger
 	context      *loopContext
@@ -380,6 +381,7 @@ func (l *Loop) Close() (err error) {
 		}
 	}()
 	defer l.failures.reportAll(l)
+	defer l.closeGuests()
 	defer l.closeFeatures()
 	defer l.dropCallbacks()
 	l.unclosed.Stop()

@@ -41,6 +41,7 @@ type Server struct {
 	factory   func() Protocol
 	stream    streamConfig // of its connections
 	maximum   int          // of connections; 0: no limit
+	held      bool         // by Listen: too many wait to be accepted
 	acceptors []*acceptor
 	state     serverState
 	clients   int // transports whose ConnectionLost has not returned
@@ -104,8 +105,8 @@ func (a *acceptor) adjust() error {
 	return err
 }
 
-// full reports whether the server has as many connections as it may have.
-func (s *Server) full() bool { return s.maximum > 0 && s.clients >= s.maximum }
+// full reports whether the server may have no more connections now.
+func (s *Server) full() bool { return s.held || s.maximum > 0 && s.clients >= s.maximum }
 
 // adjust makes every socket accept, or not, after the number of connections has changed.
 func (s *Server) adjust() {

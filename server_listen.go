@@ -54,7 +54,7 @@ func (l *Loop) createServer(ctx context.Context, factory func() Protocol, networ
 }
 
 func (l *Loop) newServer(ctx context.Context, factory func() Protocol, c serverConfig) *Server {
-	return &Server{loop: l, ctx: ctx, factory: factory, stream: c.streamConfig, maximum: c.connectionMax}
+	return &Server{loop: l, ctx: ctx, factory: factory, stream: c.streamConfig, maximum: c.connectionMax, held: c.held}
 }
 
 // started is a new server that serves, if it shall.

@@ -66,10 +66,12 @@ type streamProtocol struct {
 	lost   bool
 }
 
-// streamWaits is the tasks in Drain and in WaitClosed, and what they are told.
+// streamWaits is the tasks in Drain and in WaitClosed, and what they are told; and the
+// NetConn that is told too.
 type streamWaits struct {
 	drains, closes waitQueue
 	failure        error // of ConnectionLost
+	net            *netStream
 }
 
 func (p *streamProtocol) waiting() *streamWaits {
@@ -137,7 +139,12 @@ func (p *streamProtocol) readable(src proactor.Source) bool { return p.reader.re
 func (p *streamProtocol) stopPulling()                      { p.reader.stopPulling() }
 
 // heldBytes implements holdingProtocol.
-func (p *streamProtocol) heldBytes() int { return p.reader.buf.len() }
+func (p *streamProtocol) heldBytes() int {
+	if s := p.reader.net; s != nil {
+		return s.heldBytes()
+	}
+	return p.reader.buf.len()
+}
 
 // DataReceived implements Protocol.
 func (p *streamProtocol) DataReceived(data []byte) { p.reader.FeedData(data) }
@@ -151,13 +158,21 @@ func (p *streamProtocol) EOFReceived() bool {
 }
 
 // PauseWriting implements Protocol.
-func (p *streamProtocol) PauseWriting() { p.paused = true }
+func (p *streamProtocol) PauseWriting() {
+	p.paused = true
+	if p.waits != nil && p.waits.net != nil {
+		p.waits.net.setFull(true)
+	}
+}
 
 // ResumeWriting implements Protocol.
 func (p *streamProtocol) ResumeWriting() {
 	p.paused = false
 	if p.waits != nil {
 		p.waits.drains.wakeAll()
+		if p.waits.net != nil {
+			p.waits.net.setFull(false)
+		}
 	}
 }
 
@@ -173,5 +188,8 @@ func (p *streamProtocol) ConnectionLost(err error) {
 	if p.waits != nil {
 		p.waits.closes.wakeAll()
 		p.waits.drains.wakeAll()
+		if p.waits.net != nil {
+			p.waits.net.lost(err)
+		}
 	}
 }

@@ -15,12 +15,10 @@ package asyncio
 // A read that is cancelled has consumed nothing.
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"math"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
@@ -81,9 +79,9 @@ type StreamReader struct {
 	transport Transport       // nil: none to pause
 	source    proactor.Source // what Reads may pull from
 	buf       readBuffer
-	direct    []byte // the memory of a Read that waits
-	got       int    // bytes of direct that were filled when the Read was woken
-	err       error  // what SetException has set
+	direct    []byte     // the memory of a Read that waits
+	net       *netStream // that takes all that comes, see NetConn; nil: none
+	err       error      // what SetException has set
 	limit     int
 	want      int // buffered bytes at which to wake the task that waits
 	waiter    waitPoint
@@ -92,6 +90,7 @@ type StreamReader struct {
 	busy      bool  // a task is inside wait
 	pullable  int32 // bytes that Reads may pull, since the kernel probably has some
 	recent    int32 // how many bytes came the last time, or more; 0: not known
+	got       int32 // bytes of direct that were filled when the Read was woken
 }
 
 // NewStreamReader makes a reader that the caller feeds. It panics with ErrInvalidArgument
@@ -117,8 +116,12 @@ func (r *StreamReader) FeedData(b []byte) {
 		panic(misuse(ErrInvalidState, "FeedData after FeedEOF"))
 	}
 	r.recent = int32(min(len(b), math.MaxInt32))
+	if r.net != nil {
+		r.net.feed(b)
+		return
+	}
 	if r.direct != nil && r.waiter.taken() && len(b) > 0 {
-		r.got = copy(r.direct, b)
+		r.got = int32(copy(r.direct[:min(len(r.direct), math.MaxInt32)], b))
 		b = b[r.got:]
 		r.waiter.wake(nil)
 	}
@@ -157,6 +160,9 @@ func (r *StreamReader) fed() {
 func (r *StreamReader) readable(src proactor.Source) bool {
 	if r.eof || r.err != nil {
 		return false
+	}
+	if r.net != nil {
+		return r.net.readable(src)
 	}
 	if r.direct != nil && r.waiter.taken() {
 		if !r.pulls(r.direct) {
@@ -219,6 +225,9 @@ func (r *StreamReader) stopPulling() { r.pullable, r.source = 0, nil }
 // FeedEOF tells that no more will come: feed_eof.
 func (r *StreamReader) FeedEOF() {
 	r.eof = true
+	if r.net != nil {
+		r.net.ended(io.EOF)
+	}
 	r.waiter.wake(nil)
 }
 
@@ -228,6 +237,9 @@ func (r *StreamReader) SetException(err error) {
 		panic(misuse(ErrInvalidArgument, "SetException was given a nil error"))
 	}
 	r.err = err
+	if r.net != nil {
+		r.net.ended(err)
+	}
 	r.waiter.wake(err)
 }
 
@@ -248,7 +260,10 @@ func (r *StreamReader) begin(ctx context.Context, method string) (awaiter, error
 
 // refusal is why nothing can be read; nil: it can.
 func (r *StreamReader) refusal(method string) error {
-	if r.err == nil && r.busy {
+	switch {
+	case r.err == nil && r.net != nil:
+		return fmt.Errorf("%w: %s of a stream that is a NetConn now; read from that", ErrInvalidState, method)
+	case r.err == nil && r.busy:
 		return fmt.Errorf("%w: %s called while another task is already waiting for incoming data", ErrConcurrentRead, method)
 	}
 	return r.err
@@ -317,7 +332,7 @@ func (r *StreamReader) Read(ctx context.Context, p []byte) (int, error) {
 		r.expect(1)
 		err := r.waiter.wait(a)
 		r.busy = false
-		n := r.got
+		n := int(r.got)
 		r.direct, r.got = nil, 0
 		if err != nil {
 			r.buf.unread(&r.shared.buffers, p[:n])
@@ -367,127 +382,4 @@ func (r *StreamReader) ReadExactly(ctx context.Context, n int) ([]byte, error) {
 		return nil, err
 	}
 	return r.take(n), nil
-}
-
-var newlines = [][]byte{{'\n'}}
-
-// ReadUntil reads up to and with the first of the separators, which is a newline if none
-// is given: readuntil. Of several matches the one that ends first counts, and of those
-// the shortest. If more than the limit comes before it, the error is a
-// *LimitOverrunError and all stays in the buffer; if the stream ends first, it is an
-// *IncompleteReadError with what there was. An empty separator panics with
-// ErrInvalidArgument.
-// Suspends. Cancelled: nothing is consumed.
-func (r *StreamReader) ReadUntil(ctx context.Context, seps ...[]byte) ([]byte, error) {
-	for _, sep := range seps {
-		if len(sep) == 0 {
-			panic(misuse(ErrInvalidArgument, "ReadUntil was given an empty separator"))
-		}
-	}
-	a, err := r.begin(ctx, "ReadUntil")
-	if err != nil {
-		return nil, err
-	}
-	if len(seps) == 0 {
-		seps = newlines
-	}
-	n, err := r.until(a, seps)
-	if err != nil {
-		return nil, err
-	}
-	return r.take(n), nil
-}
-
-// until waits for a separator and returns how many bytes are in the buffer up to its end.
-// It looks at every byte once for each separator, and at the last few again when more
-// have come.
-func (r *StreamReader) until(a awaiter, seps [][]byte) (int, error) {
-	longest := 0
-	for _, sep := range seps {
-		longest = max(longest, len(sep))
-	}
-	searched := 0 // no separator begins before this
-	for {
-		if start, end := firstMatch(r.buf.bytes(), searched, seps); end > 0 {
-			if start > r.limit {
-				return 0, &LimitOverrunError{Consumed: start, found: true}
-			}
-			return end, nil
-		}
-		searched = max(searched, r.buf.len()+1-longest)
-		if searched > r.limit {
-			return 0, &LimitOverrunError{Consumed: searched}
-		}
-		if r.eof {
-			return 0, &IncompleteReadError{Partial: r.take(r.buf.len()), Expected: -1}
-		}
-		if err := r.wait(a, r.buf.len()+1); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// firstMatch is the match, from b[from:] on, that ends first, and of those the shortest;
-// end is 0 if there is none.
-func firstMatch(b []byte, from int, seps [][]byte) (start, end int) {
-	for _, sep := range seps {
-		i := bytes.Index(b[from:], sep)
-		if i < 0 {
-			continue
-		}
-		s, e := from+i, from+i+len(sep)
-		if end == 0 || e < end || e == end && s > start {
-			start, end = s, e
-		}
-	}
-	return start, end
-}
-
-// ReadLine reads a line with its newline: readline. The last line may lack it; after that
-// the error is io.EOF. A line over the limit is dropped, through its newline if that has
-// come, else all that is buffered; the error then wraps a *LimitOverrunError.
-// Suspends. Cancelled: nothing is consumed.
-func (r *StreamReader) ReadLine(ctx context.Context) ([]byte, error) {
-	a, err := r.begin(ctx, "ReadLine")
-	if err != nil {
-		return nil, err
-	}
-	n, err := r.until(a, newlines)
-	if err != nil {
-		return r.lastLine(err)
-	}
-	return r.take(n), nil
-}
-
-// lastLine is what ReadLine returns when there is no line within the limit.
-func (r *StreamReader) lastLine(err error) ([]byte, error) {
-	switch e := err.(type) {
-	case *IncompleteReadError:
-		if len(e.Partial) == 0 {
-			return nil, io.EOF
-		}
-		return e.Partial, nil
-	case *LimitOverrunError:
-		drop := r.buf.len()
-		if e.found {
-			drop = e.Consumed + 1
-		}
-		r.consume(drop)
-		return nil, fmt.Errorf("asyncio: ReadLine has dropped a line over the limit of %d bytes; WithLimit sets it: %w", r.limit, e)
-	}
-	return nil, err
-}
-
-// Lines reads line by line, each with its newline: async for. It ends at the end of the
-// stream, or after an error, which comes with a nil line.
-// Suspends at every step. Cancelled: no line is lost.
-func (r *StreamReader) Lines(ctx context.Context) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		for {
-			line, err := r.ReadLine(ctx)
-			if err == io.EOF || !yield(line, err) || err != nil {
-				return
-			}
-		}
-	}
 }

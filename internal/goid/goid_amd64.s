@@ -22,3 +22,11 @@ TEXT ·selfAndWord(SB), NOSPLIT, $0-24
 	MOVQ	(AX)(CX*1), AX
 	MOVQ	AX, word+16(FP)
 	RET
+
+// func wordOf(self, offset uintptr) uintptr
+TEXT ·wordOf(SB), NOSPLIT, $0-24
+	MOVQ	self+0(FP), AX
+	MOVQ	offset+8(FP), CX
+	MOVQ	(AX)(CX*1), AX
+	MOVQ	AX, ret+16(FP)
+	RET

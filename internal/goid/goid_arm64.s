@@ -23,3 +23,12 @@ TEXT ·selfAndWord(SB), NOSPLIT, $0-24
 	MOVD	(R0), R0
 	MOVD	R0, word+16(FP)
 	RET
+
+// func wordOf(self, offset uintptr) uintptr
+TEXT ·wordOf(SB), NOSPLIT, $0-24
+	MOVD	self+0(FP), R0
+	MOVD	offset+8(FP), R1
+	ADD	R1, R0
+	MOVD	(R0), R0
+	MOVD	R0, ret+16(FP)
+	RET

@@ -10,3 +10,6 @@ func word(offset uintptr) uintptr
 
 // selfAndWord is both at once.
 func selfAndWord(offset uintptr) (self, word uintptr)
+
+// wordOf is the word at offset of another goroutine's descriptor.
+func wordOf(self, offset uintptr) uintptr

@@ -2,24 +2,13 @@
 
 package goid
 
-import (
-	"bytes"
-	"runtime"
-	"strconv"
-)
-
 // Self identifies the goroutine that calls it. Without assembly for the
-// processor it is the number in the first line of the goroutine's stack, "goroutine 17
-// [running]:", which costs a microsecond.
-func Self() uintptr {
-	var buf [64]byte
-	text := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
-	if i := bytes.IndexByte(text, ' '); i > 0 {
-		text = text[:i]
-	}
-	id, _ := strconv.ParseUint(string(text), 10, 64)
-	return uintptr(id)
-}
+// processor it is the number in the first line of the goroutine's stack, which costs a
+// microsecond.
+func Self() uintptr { return uintptr(ownNumber()) }
+
+// Number is the number of a goroutine in the runtime's stack traces: Self itself here.
+func Number(self uintptr) uint64 { return uint64(self) }
 
 // CanTellLock reports whether ThreadLock tells: without assembly it never does.
 func CanTellLock() bool { return false }

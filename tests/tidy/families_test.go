@@ -41,7 +41,7 @@ var families = []family{
 		"errors.go", "options.go", "driver*.go",
 	}, []string{"reports"}},
 	{"reports", []string{
-		"exception.go", "unretrieved.go", "describe.go", "traceback.go", "debug.go", "stats.go", "pproflabel.go",
+		"exception.go", "unretrieved.go", "describe.go", "traceback.go", "debug.go", "guests.go", "stats.go", "pproflabel.go",
 	}, []string{"kernel"}},
 	{"on the kernel", []string{
 		"gather.go", "wait.go", "waitfor.go", "ascompleted.go", "shield.go", "timeout.go", "taskgroup.go", "runner.go", "runloops.go",
@@ -50,7 +50,7 @@ var families = []family{
 	}, []string{"kernel", "reports"}},
 	{"network", []string{
 		"transport*.go", "protocol.go", "server*.go", "connect*.go", "names.go", "stream*.go", "datagram.go",
-		"descriptor*.go", "sock*.go", "sendfile*.go",
+		"descriptor*.go", "netconn*.go", "sock*.go", "sendfile*.go",
 	}, []string{"kernel", "reports", "on the kernel"}},
 	{"system", []string{
 		"file*.go", "pipe.go", "process.go", "signal.go", "subprocess*.go", "watchfiles*.go",

@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 	"tests/interop":    {"", "asynciotest", "internal/testkit"},
 	"tests/misuse":     {"", "asynciotest", "internal/testkit"},
 	"tests/names":      {"", "asynciotest", "internal/testkit"},
+	"tests/netconn":    {"", "asynciotest", "internal/testkit"},
 	"tests/oracle":     {"", "asynciotest", "internal/testkit"},
 	"tests/soak":       {"", "asynciotest", "internal/testkit"},
 	"tests/pipes":      {"", "asynciotest", "internal/testkit"},
