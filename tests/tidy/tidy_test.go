@@ -43,8 +43,10 @@ var arrows = map[string][]string{
 	"uv/internal/wait":               {},
 	"cbridge":                        {},
 
+	"asynchttp":        {""},
 	"asynciotest":      {""},
 	"internal/testkit": {"", "asynciotest"},
+	"tests/asynchttp":  {"", "asynchttp", "asynciotest", "internal/testkit"},
 	"tests/datagrams":  {"", "asynciotest", "internal/testkit"},
 	"tests/faults":     {"", "asynciotest", "internal/testkit"},
 	"tests/files":      {"", "asynciotest", "internal/testkit"},
@@ -68,6 +70,7 @@ var arrows = map[string][]string{
 // testArrows are those that tests need besides.
 var testArrows = map[string][]string{
 	"":                             {"asynciotest", "internal/testkit"},
+	"asynchttp":                    {"asynciotest", "internal/testkit"},
 	"internal/proactor/goproactor": {"internal/proactor/proactortest"},
 	"internal/proactor/uvproactor": {"internal/proactor/proactortest", "cbridge"},
 	"tests/names":                  {"uv"},
