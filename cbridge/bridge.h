@@ -136,7 +136,7 @@ enum {
   BR_REC_RECV_ERROR, // receiving goes on
   BR_REC_UNSENT,     // status: datagrams that C keeps, value: their bytes; part of a flush or a direct call
   BR_REC_SENT,       // status: datagrams that had been kept and have left or failed, value: their bytes
-  BR_REC_SEND_ERROR, // value: which datagram, counted from 0 for each handle; it precedes its BR_REC_SENT
+  BR_REC_SEND_ERROR, // before its BR_REC_SENT. value: which datagram, from 0 for each handle; aux: more behind
   BR_REC_SEND_STUCK, // libuv cannot wait for room: BR_OP_SEND_AGAIN, in a while, tries
   BR_REC_EXIT,       // of a child, once. status: the signal that has ended it, or 0; value: its exit code
   BR_REC_FS_EVENT    // aux: UV_RENAME, UV_CHANGE, value: the epoch, and where the name is
@@ -406,9 +406,9 @@ int br_errno_entry(unsigned i, const char **name, const char **text);
 // -1 when they are not counted.
 int br_count_allocations(void);
 int64_t br_live_allocations(void);
-// br_fail_allocation makes the n'th allocation from now on fail, once, among those that
-// are counted and may fail; 0: none. It returns what was left of an earlier count: 0 if
-// that one has failed.
-int64_t br_fail_allocation(int64_t n);
+// br_fail_allocation makes the n'th allocation from now on fail, once, or with all those
+// behind it; 0: none. It returns what was left of an earlier count, which is not
+// positive if that one has failed.
+int64_t br_fail_allocation(int64_t n, int all);
 
 #endif

@@ -10,7 +10,8 @@
 // have its pipe filled, so what libuv writes there goes to /dev/null.
 //
 // The forgotten. A handle that is closed forgets its child, and libuv would not wait for
-// it any more. on_child does, so that none stays behind as a zombie.
+// it any more. on_child does, so that none stays behind as a zombie. There is a place for
+// a child before it is made: to forget it needs no memory.
 #define _GNU_SOURCE  // dup3
 #include "internal.h"
 
@@ -18,7 +19,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,8 @@ typedef struct block {
 } block;
 
 static block first;
+static atomic_int places = BLOCK;
+static atomic_int promised;   // places: of children that handles have, and of the forgotten
 static atomic_int forgotten;  // places that are taken
 static atomic_uint rounds;    // calls of reap
 
@@ -44,6 +47,7 @@ static void ask(atomic_int *place) {
   }
   atomic_store(place, 0);
   atomic_fetch_sub(&forgotten, 1);
+  br_child_end();
 }
 
 // reap asks about all. Of two at a time, each skips what the other one asks about, which
@@ -68,21 +72,36 @@ static int place(block *b, int pid) {
   return 0;
 }
 
-// next is the block behind b. Two threads may make one at the same time.
-static block *next(block *b) {
-  block *n = atomic_load(&b->next);
-  if (n != NULL) return n;
-  block *fresh = calloc(1, sizeof *fresh);
-  if (fresh == NULL || atomic_compare_exchange_strong(&b->next, &n, fresh)) return fresh;
-  free(fresh);
-  return n;
+// more appends a block. Several threads may do so at the same time.
+static int more(void) {
+  br_count_none(1);
+  block *fresh = br_alloc(sizeof *fresh);
+  br_count_none(0);
+  if (fresh == NULL) return UV_ENOMEM;
+  memset(fresh, 0, sizeof *fresh);
+  block *_Atomic *at = &first.next, *none = NULL;
+  while (!atomic_compare_exchange_strong(at, &none, fresh)) {
+    at = &none->next;
+    none = NULL;
+  }
+  atomic_fetch_add(&places, BLOCK);
+  return 0;
 }
+
+int br_child_begin(void) {
+  int n = atomic_fetch_add(&promised, 1) + 1;
+  int err = n > atomic_load(&places) ? more() : 0;
+  if (err != 0) br_child_end();
+  return err;
+}
+
+void br_child_end(void) { atomic_fetch_sub(&promised, 1); }
 
 void br_child_forget(int pid) {
   atomic_fetch_add(&forgotten, 1);
   block *b = &first;
-  while (b != NULL && !place(b, pid)) b = next(b);
-  if (b == NULL) atomic_fetch_sub(&forgotten, 1);  // without memory it becomes a zombie
+  while (b != NULL && !place(b, pid)) b = atomic_load(&b->next);
+  BR_ASSERT(b != NULL);
   reap();
 }
 
@@ -129,12 +148,13 @@ static void hush(uv_loop_t *u) {
 static int start_watcher(void) {
   static uv_loop_t *u;  // a root, for those who look for leaks
   u = br_alloc(uv_loop_size());
-  int err = uv_loop_init(u);
+  uv_signal_t *s = br_alloc(uv_handle_size(UV_SIGNAL));
+  int err = u != NULL && s != NULL ? br_uv_init(u) : UV_ENOMEM;
   if (err != 0) {
     br_free(u);
+    br_free(s);
     return err;
   }
-  uv_signal_t *s = br_alloc(uv_handle_size(UV_SIGNAL));
   uv_signal_init(u, s);
   hush(u);
   return uv_signal_start(s, on_signal, SIGCHLD);

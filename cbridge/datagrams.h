@@ -9,6 +9,7 @@ typedef struct br_unsent {
   struct br_unsent *next;
   size_t len;
   unsigned addr_len;
+  unsigned refused;  // datagrams behind it that there was no memory for
   alignas(8) char addr[];
 } br_unsent;
 

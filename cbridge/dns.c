@@ -86,7 +86,7 @@ static void drop(at_once *a) {
 }
 
 static int prepare(at_once *a, uv_req_type type) {
-  *a = (at_once){.loop = br_try_alloc(uv_loop_size()), .req = br_try_alloc(uv_req_size(type))};
+  *a = (at_once){.loop = br_alloc(uv_loop_size()), .req = br_alloc(uv_req_size(type))};
   if (a->loop != NULL && a->req != NULL) {
     memset(a->loop, 0, uv_loop_size());
     return 0;

@@ -65,7 +65,7 @@ static int ask_dir(uv_loop_t *l, uv_fs_t *u, const asked *a, uv_fs_cb cb) {
   if (d == NULL) return UV_EINVAL;
   if (a->call->op == UV_FS_CLOSEDIR) return uv_fs_closedir(l, u, d, cb);
   if (n == 0 || n > BR_DIRENTS_MAX) return UV_EINVAL;
-  d->dirents = br_try_alloc(n * sizeof *d->dirents);
+  d->dirents = br_alloc(n * sizeof *d->dirents);
   if (d->dirents == NULL) return UV_ENOMEM;
   d->nentries = n;
   int err = uv_fs_readdir(l, u, d, cb);
@@ -124,7 +124,7 @@ static void free_copying(uv_req_t *r) { br_free(uv_req_get_data(r)); }
 
 static copying *new_copying(const asked *a) {
   size_t from = strlen(a->path) + 1, to = strlen(a->to) + 1;
-  copying *c = br_try_alloc(sizeof *c + from + to);
+  copying *c = br_alloc(sizeof *c + from + to);
   if (c == NULL) return NULL;
   *c = (copying){.from = (char *)(c + 1), .to = (char *)(c + 1) + from, .flags = a->call->flags};
   memcpy(c->from, a->path, from);
@@ -192,7 +192,7 @@ static int add(list *e, const uv_dirent_t *d) {
   size_t n = strlen(d->name) + 2;
   if (e->len + n > e->cap) {
     size_t cap = 2 * (e->cap + n + 128);
-    char *p = br_try_alloc(cap);
+    char *p = br_alloc(cap);
     if (p == NULL) return UV_ENOMEM;
     if (e->len > 0) memcpy(p, e->p, e->len);
     br_free(e->p);
@@ -314,7 +314,9 @@ void br_fs_result(br_loop *l, uint64_t id, br_fs_out *out) {
 void br_fs_now(const br_fs_call *c, const char *path, const char *to, char *p, unsigned nbufs, br_fs_out *out) {
   uv_buf_t one;
   asked a = ask_of(c, path, to, p, nbufs, &one);
-  uv_fs_t *u = br_try_alloc(uv_req_size(UV_FS));
+  uv_fs_t closing;  // to close something needs no memory
+  int closes = c->op == UV_FS_CLOSE || c->op == UV_FS_CLOSEDIR;
+  uv_fs_t *u = closes ? &closing : br_alloc(uv_req_size(UV_FS));
   memset(out, 0, sizeof *out);
   if (u == NULL) {
     out->result = UV_ENOMEM;
@@ -325,7 +327,9 @@ void br_fs_now(const br_fs_call *c, const char *path, const char *to, char *p, u
   int err = copies ? br_copy_over(path, to, c->flags) : ask(NULL, u, &a, NULL);
   if (u->result == 0 && err < 0) u->result = err;  // libuv has refused the call
   take(u, out);
-  if (out->text != NULL) {
+  if (closes) {
+    release((uv_req_t *)u);
+  } else if (out->text != NULL) {
     out->held = u;
   } else {
     br_fs_free(u);

@@ -30,37 +30,51 @@ void br_names_free(br_loop *l) {
   br_free(l->names);
 }
 
+// names_open makes the loop's memory for names.
+static int names_open(br_loop *l) {
+  if (l->names != NULL) return 0;
+  br_names *n = br_alloc(sizeof *n);
+  if (n == NULL) return UV_ENOMEM;
+  *n = (br_names){.bytes = br_alloc(NAMES_CAP), .cap = NAMES_CAP};
+  if (n->bytes == NULL) {
+    br_free(n);
+    return UV_ENOMEM;
+  }
+  l->names = n;
+  return 0;
+}
+
+// resize gives the names memory of cap bytes, if there is so much.
+static int resize(br_names *n, uint32_t cap) {
+  char *bytes = br_alloc(cap);
+  if (bytes == NULL) return UV_ENOMEM;
+  memcpy(bytes, n->bytes, n->used);
+  br_free(n->bytes);
+  n->bytes = bytes;
+  n->cap = cap;
+  return 0;
+}
+
 // names_of_turn forgets the names of turns before this one, whose records are gone.
 static br_names *names_of_turn(br_loop *l) {
   br_names *n = l->names;
-  if (n == NULL) {
-    n = l->names = br_alloc(sizeof *n);
-    *n = (br_names){.bytes = br_alloc(NAMES_CAP), .cap = NAMES_CAP};
-  }
   if (n->last < l->sh.nrec && l->sh.recs[n->last].kind == BR_REC_FS_EVENT) return n;
   n->used = 0;
-  if (n->cap > NAMES_CAP) {
-    br_free(n->bytes);
-    n->bytes = br_alloc(n->cap = NAMES_CAP);
-  }
+  if (n->cap > NAMES_CAP) resize(n, NAMES_CAP);
   return n;
 }
 
-// keep_name returns where the name is.
-static uint32_t keep_name(br_names *n, const char *name) {
+// keep_name keeps a name, and tells where it is.
+static int keep_name(br_names *n, const char *name, uint32_t *at) {
   size_t len = strlen(name) + 1;
-  if (len > NO_NAME / 4 - n->used) return NO_NAME;
-  if (n->used + len > n->cap) {
-    while (n->used + len > n->cap) n->cap *= 2;
-    char *bytes = br_alloc(n->cap);
-    memcpy(bytes, n->bytes, n->used);
-    br_free(n->bytes);
-    n->bytes = bytes;
-  }
-  uint32_t at = n->used;
-  memcpy(n->bytes + at, name, len);
+  uint32_t cap = n->cap;
+  if (len > NO_NAME / 4 - n->used) return UV_ENOMEM;
+  while (n->used + len > cap) cap *= 2;
+  if (cap > n->cap && resize(n, cap) != 0) return UV_ENOMEM;
+  *at = n->used;
+  memcpy(n->bytes + *at, name, len);
   n->used += (uint32_t)len;
-  return at;
+  return 0;
 }
 
 // of_itself reports whether a change has no name but part of the path of its watch.
@@ -73,11 +87,17 @@ static void on_fs_event(uv_fs_event_t *u, const char *name, int events, int stat
   br_handle *h = br_of(u);
   br_polled(l);
   br_names *n = names_of_turn(l);
-  uint32_t at = of_itself(u, name) ? NO_NAME : keep_name(n, name);
+  uint32_t at = NO_NAME;
+  if (!br_room(l, 1)) {
+    status = UV_ENOMEM;
+  } else if (!of_itself(u, name)) {
+    int err = keep_name(n, name, &at);
+    if (err != 0) status = err;
+  }
   br_rec *r = br_push(l, BR_REC_FS_EVENT, h, status);
   r->aux = (uint16_t)events;
   r->value = (uint64_t)fs_event_of(h)->epoch << 32 | at;
-  n->last = l->sh.nrec - 1;
+  n->last = (uint32_t)(r - l->sh.recs);
 }
 
 static int fs_event_init(br_loop *l, br_handle *h, unsigned arg) {
@@ -101,7 +121,8 @@ const br_kind br_fs_event_kind = {
 
 int br_fs_event_new(br_loop *l, uint64_t *id) {
   br_handle *h;
-  int err = br_handle_new(l, BR_KIND_FS_EVENT, 0, &h);
+  int err = names_open(l);
+  if (err == 0) err = br_handle_new(l, BR_KIND_FS_EVENT, 0, &h);
   if (err == 0) *id = br_id(h);
   return err;
 }

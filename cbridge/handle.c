@@ -10,6 +10,7 @@
 static void release(br_loop *l, br_handle *h) {
   br_slot_give(&l->handles, h->slot);
   l->sh.handles = l->handles.used;
+  l->reserved -= BR_HANDLE_RECORDS;
   br_free((char *)h - br_kind_of(l, h)->before);
 }
 
@@ -26,20 +27,25 @@ static int init(br_loop *l, br_handle *h, unsigned arg) {
 
 int br_handle_new(br_loop *l, int kind, unsigned arg, br_handle **out) {
   const br_kind *k = l->kinds[kind];
-  char *block = br_try_alloc(k->before + sizeof(br_handle) + uv_handle_size(k->type));
+  char *block = br_alloc(k->before + sizeof(br_handle) + uv_handle_size(k->type));
   if (block == NULL) return UV_ENOMEM;
   memset(block, 0, k->before + sizeof(br_handle));
   br_handle *h = (br_handle *)(block + k->before);
-  h->slot = br_slot_take(&l->handles, h);
-  if (h->slot == BR_NO_SLOT) {
+  int err = br_reserve(l, BR_HANDLE_RECORDS);
+  if (err == 0) h->slot = br_slot_take(&l->handles, h);
+  if (err == 0 && h->slot == BR_NO_SLOT) {
+    l->reserved -= BR_HANDLE_RECORDS;
+    err = UV_ENOMEM;
+  }
+  if (err != 0) {
     br_free(block);
-    return UV_ENOMEM;
+    return err;
   }
   h->gen = l->handles.slots[h->slot].gen;
   h->kind = (uint8_t)kind;
   h->state = BR_OPEN;
   l->sh.handles = l->handles.used;
-  int err = init(l, h, arg);
+  err = init(l, h, arg);
   if (err != 0) {  // libuv does not know the handle
     release(l, h);
     return err;
@@ -72,6 +78,7 @@ static void on_drop(uv_handle_t *u) {
 void br_handle_drop(br_loop *l, br_handle *h) {
   br_slot_give(&l->handles, h->slot);
   l->sh.handles = l->handles.used;
+  l->reserved -= BR_HANDLE_RECORDS;
   l->open++;
   uv_close(br_uv(h), on_drop);
 }

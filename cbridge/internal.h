@@ -12,7 +12,6 @@
 //   record    the records
 //   fd        numbers of descriptors
 //   birth     what takes the place of fork in uv_spawn
-//   child     what all loops share about ended children
 //   owner     which handle has which descriptor
 //   handle    the life of a handle: its id, closing, the acknowledgement
 //   watch     what the kernel watches
@@ -30,6 +29,7 @@
 //   recv      datagrams that come
 //   send      datagrams that go
 //   udp       sockets for datagrams
+//   child     what all loops share about ended children
 //   process   handles of children
 //   loop      the making and the end of a loop
 //   pool      the start of libuv's threads
@@ -72,16 +72,16 @@ typedef struct br_outbox br_outbox;
 typedef struct br_names br_names;
 
 // mem.c
+// br_alloc is NULL if there is not so much.
 void *br_alloc(size_t n);
-// br_try_alloc is NULL if there is not so much.
-void *br_try_alloc(size_t n);
 void br_free(void *p);
 // br_count_none turns counting off for this thread, or on again, around what libuv keeps
 // for good.
 void br_count_none(int on);
 // br_certain makes sure that in tests no memory is refused to this thread where libuv
-// could not tell.
-void br_certain(int on);
+// could not tell: to a table that grows, or to anything but a first table.
+typedef enum { BR_NONE_CERTAIN, BR_TABLE_CERTAIN, BR_ALL_CERTAIN } br_certainty;
+void br_certain(br_certainty c);
 
 // slot.c
 #define BR_NO_SLOT UINT32_MAX
@@ -115,6 +115,8 @@ static inline void *br_slot_find(const br_table *t, uint32_t slot, uint32_t gen)
 struct br_loop {
   br_shared sh;
   uint32_t rec_cap;
+  uint32_t reserved;  // records that handles and jobs may have to make without memory
+  uint32_t unseen;    // the first record that Go does not dispatch before the next poll
   const br_kind *const *kinds;  // by number
   br_table handles;
   br_table reqs;
@@ -152,6 +154,24 @@ static inline void br_polled(br_loop *l) {
 }
 
 // record.c
+
+// Records that a handle may have to make until Go has taken them. It is one of a kind,
+// and those of some kinds exclude each other: five in a poll, and five of the operations
+// and calls behind it.
+enum { BR_HANDLE_RECORDS = 10 };
+
+// br_reserve makes sure of room for n records more; l->reserved less n gives it back.
+int br_reserve(br_loop *l, uint32_t n);
+int br_records_grow(br_loop *l);
+
+// br_room reports whether there is room for n records beside the reserve. Kinds of which
+// a handle may have many are made after that only.
+static inline int br_room(br_loop *l, uint32_t n) {
+  return l->rec_cap - l->sh.nrec >= l->reserved + n || br_records_grow(l) == 0;
+}
+
+// br_push appends a record, whose value is 0. Without room it is another one of the
+// handle and the kind that Go has not seen: numbers are added to it.
 br_rec *br_push(br_loop *l, int kind, const br_handle *h, int status);
 // br_push_done appends the record of a request without a handle.
 void br_push_done(br_loop *l, uint32_t slot, uint32_t gen, int status);
@@ -190,14 +210,6 @@ typedef struct {
 // One thread at a time may do so.
 void br_birth_begin(br_birth *b);
 void br_birth_end(void);
-
-// child.c
-
-// br_child_watch makes sure that libuv hears of ended children; UV_ENOTSUP while SIGCHLD
-// is ignored.
-int br_child_watch(void);
-// br_child_forget is for a child whose end nobody wants to hear of.
-void br_child_forget(int pid);
 
 // owner.c
 
@@ -300,6 +312,8 @@ int br_watch_now(br_loop *l, uv__io_t *w);
 int br_watch_own(br_loop *l);
 // br_watch_inotify does so with that for files, which libuv makes when it needs it.
 int br_watch_inotify(br_loop *l);
+// br_uv_init makes a loop of libuv's.
+int br_uv_init(uv_loop_t *u);
 
 // req.c
 
@@ -328,6 +342,18 @@ extern const br_kind br_poll_kind;
 // fsevent.c
 extern const br_kind br_fs_event_kind;
 void br_names_free(br_loop *l);
+
+// child.c
+
+// br_child_watch makes sure that libuv hears of ended children; UV_ENOTSUP while SIGCHLD
+// is ignored.
+int br_child_watch(void);
+// br_child_begin makes sure of a place among the forgotten for a child that is about to
+// be made, which br_child_end gives back when it is not made, or its end was told.
+int br_child_begin(void);
+void br_child_end(void);
+// br_child_forget is for a child whose end nobody wants to hear of.
+void br_child_forget(int pid);
 
 // process.c
 extern const br_kind br_process_kind;

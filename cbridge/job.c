@@ -5,10 +5,12 @@
 #include "jobs.h"
 
 br_job *br_job_new(br_loop *l, uv_req_type type, void (*release)(uv_req_t *u)) {
-  br_job *j = br_try_alloc(sizeof *j + uv_req_size(type));
+  br_job *j = br_alloc(sizeof *j + uv_req_size(type));
   if (j == NULL) return NULL;
   *j = (br_job){.release = release};
-  if (br_req_begin(l, &j->req, NULL) == 0) return j;
+  int reserved = br_reserve(l, 1) == 0;
+  if (reserved && br_req_begin(l, &j->req, NULL) == 0) return j;
+  l->reserved -= (uint32_t)reserved;
   br_free(j);
   return NULL;
 }
@@ -22,6 +24,7 @@ static br_job *find(br_loop *l, uint64_t id) {
 
 void br_job_drop(br_loop *l, br_job *j) {
   br_req_end(l, &j->req);
+  l->reserved--;
   br_free(j);
 }
 

@@ -14,8 +14,8 @@ import (
 
 // The files of the C side from the lowest layer to the highest, as internal.h has them.
 var layers = []string{
-	"mem", "slot", "record", "fd", "birth", "child", "owner", "handle", "watch", "req", "peer", "read", "write", "listen", "stream", "tcp", "pipe",
-	"ipc", "tty", "poll", "fsevent", "recv", "send", "udp", "process", "loop", "pool", "job", "dns", "random", "system", "lib", "copy", "fs", "turn", "errno",
+	"mem", "slot", "record", "fd", "birth", "owner", "handle", "watch", "req", "peer", "read", "write", "listen", "stream", "tcp", "pipe",
+	"ipc", "tty", "poll", "fsevent", "recv", "send", "udp", "child", "process", "loop", "pool", "job", "dns", "random", "system", "lib", "copy", "fs", "turn", "errno",
 }
 
 // uses compiles every .c file and tells, from what the objects define and leave

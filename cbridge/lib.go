@@ -7,7 +7,6 @@ package cbridge
 
 /*
 #include "requests.h"
-#include <stdlib.h>
 */
 import "C"
 
@@ -16,27 +15,30 @@ import "unsafe"
 // Lib is a library, uv_lib_t, for one goroutine at a time.
 type Lib struct{ c *C.br_lib }
 
-// OpenLib is uv_dlopen. The Lib is nil if it fails, and the text what the loader says.
-func OpenLib(path string) (*Lib, string) {
-	p := C.CString(path)
-	defer C.free(unsafe.Pointer(p))
-	b := new(Lib)
-	if C.br_lib_open(p, &b.c) != 0 {
-		text := C.GoString(C.br_lib_error(b.c))
+// OpenLib is uv_dlopen. The Lib is nil if it fails. Then the text is what the loader
+// says, or there is none and the code is that of ENOMEM.
+func OpenLib(path string) (b *Lib, text string, err int) {
+	b = new(Lib)
+	if err = int(C.br_lib_open(chars([]byte(path+"\x00")), &b.c)); err != 0 {
+		text = b.text(err)
 		b.Close()
-		return nil, text
+		return nil, text, err
 	}
-	return b, ""
+	return b, "", 0
 }
 
-// Sym is uv_dlsym; the text is what the loader says if there is no such symbol.
-func (b *Lib) Sym(name string) (p unsafe.Pointer, text string) {
-	n := C.CString(name)
-	defer C.free(unsafe.Pointer(n))
-	if C.br_lib_sym(b.c, n, &p) != 0 {
-		return nil, C.GoString(C.br_lib_error(b.c))
+// Sym is uv_dlsym; the text is what the loader says if there is no such symbol, or there
+// is none and the code is that of ENOMEM.
+func (b *Lib) Sym(name string) (p unsafe.Pointer, text string, err int) {
+	err = int(C.br_lib_sym(b.c, chars([]byte(name+"\x00")), &p))
+	return p, b.text(err), err
+}
+
+func (b *Lib) text(err int) string {
+	if err == 0 || err == C.UV_ENOMEM {
+		return ""
 	}
-	return p, ""
+	return C.GoString(C.br_lib_error(b.c))
 }
 
 // Close is uv_dlclose, once.

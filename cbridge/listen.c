@@ -146,9 +146,9 @@ void br_accept_room(br_loop *l, br_stream *s, int32_t more) {
 // listener_new begins to watch the descriptor. A reference that was taken off the handle
 // stays off.
 static int listener_new(br_loop *l, br_stream *s, int fd) {
-  br_listener *ls = br_try_alloc(sizeof *ls);
+  br_listener *ls = br_alloc(sizeof *ls);
   if (ls == NULL) return UV_ENOMEM;
-  *ls = (br_listener){.fd = fd, .poll = br_try_alloc(uv_handle_size(UV_POLL))};
+  *ls = (br_listener){.fd = fd, .poll = br_alloc(uv_handle_size(UV_POLL))};
   int err = ls->poll != NULL ? uv_poll_init(l->uv, ls->poll, fd) : UV_ENOMEM;
   if (err != 0) {
     br_free(ls->poll);

@@ -51,7 +51,7 @@ static void wake_close(const int fds[2]) {
 // bell_open makes a descriptor end waits. What it brings is read and forgotten, and the
 // loop is not alive because of it.
 static int bell_open(br_loop *l, int fd, uv_poll_t **bell) {
-  uv_poll_t *p = br_try_alloc(uv_handle_size(UV_POLL));
+  uv_poll_t *p = br_alloc(uv_handle_size(UV_POLL));
   int err = p != NULL ? br_number(l, fd) : UV_ENOMEM;
   if (err == 0) err = uv_poll_init(l->uv, p, fd);
   if (err != 0) {
@@ -71,24 +71,9 @@ static int bell_open(br_loop *l, int fd, uv_poll_t **bell) {
   return 0;
 }
 
-// uv_init makes libuv's loop. Its first table of watchers is tried before, as libuv would
-// abort. A loop that libuv cannot finish keeps its set of watches, which is closed here.
-static int uv_init(br_loop *l) {
-  enum { WATCHERS_BYTES = 64 * 1024 };
-  void *table = br_try_alloc(WATCHERS_BYTES);
-  if (table == NULL) return UV_ENOMEM;
-  br_free(table);
-  l->uv->backend_fd = -1;
-  br_certain(1);
-  int err = uv_loop_init(l->uv);
-  br_certain(0);
-  if (err != 0 && l->uv->backend_fd > STDERR_FILENO) close(l->uv->backend_fd);
-  return err;
-}
-
 // uv_open makes libuv's loop, which watches its own descriptors and that of the wake-up.
 static int uv_open(br_loop *l) {
-  int err = uv_init(l);
+  int err = br_uv_init(l->uv);
   if (err != 0) return err;
   uv_loop_set_data(l->uv, l);
   err = br_watch_own(l);
@@ -137,13 +122,13 @@ static void loop_free(br_loop *l) {
 // memory gives a loop all that it has from the beginning.
 static int memory(br_loop *l) {
   l->rec_cap = 256;
-  l->sh.recs = br_try_alloc(l->rec_cap * sizeof *l->sh.recs);
-  l->slab = br_try_alloc(BR_SLAB_BYTES);
-  l->ops = br_try_alloc(BR_OPS_MAX * sizeof *l->ops);
-  l->pieces = br_try_alloc(BR_PIECES_MAX * sizeof *l->pieces);
-  l->arena = br_try_alloc(BR_ARENA_BYTES);
-  l->uv = br_try_alloc(uv_loop_size());
-  l->timer = br_try_alloc(uv_handle_size(UV_TIMER));
+  l->sh.recs = br_alloc(l->rec_cap * sizeof *l->sh.recs);
+  l->slab = br_alloc(BR_SLAB_BYTES);
+  l->ops = br_alloc(BR_OPS_MAX * sizeof *l->ops);
+  l->pieces = br_alloc(BR_PIECES_MAX * sizeof *l->pieces);
+  l->arena = br_alloc(BR_ARENA_BYTES);
+  l->uv = br_alloc(uv_loop_size());
+  l->timer = br_alloc(uv_handle_size(UV_TIMER));
   int all = l->sh.recs && l->slab && l->ops && l->pieces && l->arena && l->uv && l->timer;
   return all ? 0 : UV_ENOMEM;
 }
@@ -151,7 +136,7 @@ static int memory(br_loop *l) {
 int br_loop_new(br_loop **out) {
   unsigned v = uv_version();
   if (v >> 16 != 1 || v < ((1 << 16) | (44 << 8) | 2)) return UV_ENOTSUP;
-  br_loop *l = br_try_alloc(sizeof *l);
+  br_loop *l = br_alloc(sizeof *l);
   if (l == NULL) return UV_ENOMEM;
   memset(l, 0, sizeof *l);
   l->kinds = kinds;

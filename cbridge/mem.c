@@ -1,14 +1,16 @@
 // Memory, and how much of it is alive, for tests.
 #include "internal.h"
 
+#include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 static atomic_llong live_allocations;
 static int counting;
-static _Thread_local int count_none, certain;
-static atomic_llong until_failure;  // allocations until the one that fails; 0: none will
+static _Thread_local int count_none;
+static _Thread_local br_certainty certain;
+static atomic_llong until_failure;  // allocations until the one that fails; 0: none will, -1: all do
+static atomic_int after_failure;    // what follows: 0 or -1
 
 static void count(int n) {
   if (counting && !count_none) atomic_fetch_add(&live_allocations, n);
@@ -16,31 +18,25 @@ static void count(int n) {
 
 void br_count_none(int on) { count_none = on; }
 
-void br_certain(int on) { certain = on; }
+void br_certain(br_certainty c) { certain = c; }
 
+// fails reports whether this allocation is to fail, as the system would have it.
 static int fails(void) {
-  return counting && atomic_load(&until_failure) > 0 && atomic_fetch_sub(&until_failure, 1) == 1;
-}
-
-// A completion that cannot be stored would be a future that never ends, so without memory
-// the process ends.
-void *br_alloc(size_t n) {
-  void *p = malloc(n);
-  if (p == NULL) {
-    fprintf(stderr, "asyncio bridge: out of memory (%zu bytes)\n", n);
-    abort();
+  long long n = atomic_load(&until_failure);
+  while (n > 0 && !atomic_compare_exchange_weak(&until_failure, &n, n > 1 ? n - 1 : atomic_load(&after_failure))) {
   }
-  count(1);
-  return p;
+  if (!counting || (n != -1 && n != 1)) return 0;
+  errno = ENOMEM;
+  return 1;
 }
 
 static void *count_malloc(size_t n) {
-  void *p = fails() ? NULL : malloc(n);
+  void *p = certain < BR_ALL_CERTAIN && fails() ? NULL : malloc(n);
   if (p != NULL) count(1);
   return p;
 }
 
-void *br_try_alloc(size_t n) { return count_malloc(n > 0 ? n : 1); }
+void *br_alloc(size_t n) { return count_malloc(n > 0 ? n : 1); }
 
 void br_free(void *p) {
   if (p != NULL) count(-1);
@@ -54,7 +50,7 @@ static void *count_calloc(size_t n, size_t size) {
 }
 
 static void *count_realloc(void *old, size_t n) {
-  void *p = !certain && fails() ? NULL : realloc(old, n);
+  void *p = certain < BR_TABLE_CERTAIN && fails() ? NULL : realloc(old, n);
   if (p != NULL && old == NULL) count(1);
   return p;
 }
@@ -67,4 +63,7 @@ int br_count_allocations(void) {
 
 int64_t br_live_allocations(void) { return counting ? (int64_t)atomic_load(&live_allocations) : -1; }
 
-int64_t br_fail_allocation(int64_t n) { return atomic_exchange(&until_failure, n); }
+int64_t br_fail_allocation(int64_t n, int all) {
+  atomic_store(&after_failure, all ? -1 : 0);
+  return atomic_exchange(&until_failure, n);
+}

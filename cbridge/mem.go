@@ -18,4 +18,8 @@ func LiveAllocations() int64 { return int64(C.br_live_allocations()) }
 
 // FailAllocation makes the n'th counted allocation from now on fail, once; 0: none. It
 // returns what was left of an earlier count: 0 if that one has failed.
-func FailAllocation(n int64) int64 { return int64(C.br_fail_allocation(C.int64_t(n))) }
+func FailAllocation(n int64) int64 { return int64(C.br_fail_allocation(C.int64_t(n), 0)) }
+
+// FailAllocations makes the n'th counted allocation from now on fail, and all behind it
+// until the next count, which returns -1 then.
+func FailAllocations(n int64) { C.br_fail_allocation(C.int64_t(n), 1) }

@@ -15,7 +15,7 @@
 static int grow(br_loop *l, uint32_t n) {
   uint32_t cap = l->owners_cap == 0 ? 64 : l->owners_cap;
   while (cap < n) cap *= 2;
-  uint32_t *owners = br_try_alloc(cap * sizeof *owners);
+  uint32_t *owners = br_alloc(cap * sizeof *owners);
   if (owners == NULL) return UV_ENOMEM;
   if (l->owners_cap > 0) memcpy(owners, l->owners, l->owners_cap * sizeof *owners);
   memset(owners + l->owners_cap, 0, (cap - l->owners_cap) * sizeof *owners);
@@ -33,7 +33,7 @@ static int grow_watchers(br_loop *l, uint32_t n) {
   uv_loop_t *u = l->uv;
   uint32_t size = 16;
   while (size < n + BEHIND) size *= 2;
-  void **table = br_try_alloc(size * sizeof *table), **old = (void **)u->watchers;
+  void **table = br_alloc(size * sizeof *table), **old = (void **)u->watchers;
   if (table == NULL) return UV_ENOMEM;
   uint32_t had = u->nwatchers, has = size - BEHIND;
   for (uint32_t i = 0; i < size; i++) table[i] = NULL;

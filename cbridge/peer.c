@@ -12,7 +12,7 @@ void br_peer_keep(br_handle *h, const struct sockaddr *addr) {
     data = (void *)(uintptr_t)a->sin_addr.s_addr;
     h->peer_port = a->sin_port;
   } else if (addr->sa_family == AF_INET6) {
-    data = br_try_alloc(sizeof(struct sockaddr_in6));
+    data = br_alloc(sizeof(struct sockaddr_in6));
     if (data == NULL) return;  // the kernel will be asked
     memcpy(data, addr, sizeof(struct sockaddr_in6));
   } else {

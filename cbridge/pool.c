@@ -63,7 +63,7 @@ static int try_threads(unsigned n) {
   uv_thread_options_t opt = {.flags = UV_THREAD_NO_FLAGS};
   if (uv_version() >= ((1 << 16) | (45 << 8))) opt = (uv_thread_options_t){.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = 8u << 20};
   pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-  trial *trials = br_try_alloc(n * sizeof *trials);
+  trial *trials = br_alloc(n * sizeof *trials);
   if (trials == NULL) return UV_ENOMEM;
   unsigned made = 0;
   int err = 0;
@@ -95,22 +95,26 @@ static void on_done(uv_work_t *w, int status) {
 
 // first_work gives libuv its first work, for which it reads its size from the
 // environment.
-static void first_work(uv_loop_t *u, uv_work_t *w, unsigned threads) {
-  char *was = getenv(size_variable), size[16];
-  int differs = read_size(was) != threads;
+static int first_work(uv_loop_t *u, uv_work_t *w, unsigned threads) {
+  char *now = getenv(size_variable), *was = NULL, size[16];
+  int differs = read_size(now) != threads;
   if (differs) {
-    if (was != NULL) was = strdup(was);
+    if (now != NULL && (was = strdup(now)) == NULL) return UV_ENOMEM;
     snprintf(size, sizeof size, "%u", threads);
-    setenv(size_variable, size, 1);
+    if (setenv(size_variable, size, 1) != 0) {
+      free(was);
+      return UV_ENOMEM;
+    }
   }
   uv_queue_work(u, w, nothing, on_done);
-  if (!differs) return;
+  if (!differs) return 0;
   if (was != NULL) {
     setenv(size_variable, was, 1);
     free(was);
   } else {
     unsetenv(size_variable);
   }
+  return 0;
 }
 
 // start gives the work to a loop that nobody else sees. The one thing that libuv keeps of
@@ -121,14 +125,14 @@ static int start(unsigned threads) {
   int err = br_loop_new(&l);
   if (err != 0) return err;
   err = try_threads(threads + POOL_SPARE);
-  uv_work_t *w = err == 0 ? br_try_alloc(uv_req_size(UV_WORK)) : NULL;
+  uv_work_t *w = err == 0 ? br_alloc(uv_req_size(UV_WORK)) : NULL;
   if (err == 0 && w == NULL) err = UV_ENOMEM;
+  if (err == 0) err = first_work(l->uv, w, threads);
   if (err == 0) {
-    first_work(l->uv, w, threads);
     uv_run(l->uv, UV_RUN_DEFAULT);
-    br_free(w);
     atomic_store(&started, 1);
   }
+  br_free(w);
   br_loop_wake_fds(l, &rd, &wr);
   br_loop_close(l);
   close(rd);

@@ -27,6 +27,7 @@ typedef struct {
   int *ours;                // by item: this process's end of a pipe, or -1
   int *spare;               // descriptors to close afterwards
   int nspare;
+  char **args, **env;       // the child's, each behind a free place
 } spawning;
 
 static inline br_process *process_of(br_handle *h) { return (br_process *)((char *)h - offsetof(br_process, h)); }
@@ -63,6 +64,7 @@ static void on_exit_of(uv_process_t *u, int64_t status, int sig) {
   br_loop *l = br_loop_of((uv_handle_t *)u);
   br_polled(l);
   process_of(br_of(u))->ended = 1;
+  br_child_end();
   br_push(l, BR_REC_EXIT, br_of(u), sig)->value = (uint64_t)status;
 }
 
@@ -100,7 +102,7 @@ static int plan_pipe(spawning *b, int i) {
   b->spare[b->nspare++] = childs;
   b->c[i].flags = UV_INHERIT_FD;
   b->c[i].data.fd = childs;
-  return up == 0 ? 0 : uv_translate_sys_error(up);
+  return up == 0 ? br_number(b->l, b->ours[i]) : uv_translate_sys_error(up);
 }
 
 static int plan_inherit(spawning *b, int i) {
@@ -172,18 +174,26 @@ static int connect_pipe(spawning *b, int i) {
 static void spawning_end(spawning *b) {
   for (int i = 0; i < b->nspare; i++) close(b->spare[i]);
   for (int i = 0; i < b->n; i++) {
-    if (b->ours[i] >= 0) close(b->ours[i]);
+    if (b->ours != NULL && b->ours[i] >= 0) close(b->ours[i]);
   }
   br_free(b->c);
   br_free(b->ours);
   br_free(b->spare);
+  br_free(b->args);
+  br_free(b->env);
 }
 
-static void spawning_begin(spawning *b) {
+// vector is memory for n strings, a free place before them and a NULL behind.
+static char **vector(unsigned n) { return br_alloc(((size_t)n + 2) * sizeof(char *)); }
+
+static int spawning_begin(spawning *b, const br_spawn *how) {
+  b->args = vector(how->args);
+  b->env = vector(how->env);
   b->c = br_alloc(((size_t)b->n + 1) * sizeof *b->c);
   b->ours = br_alloc(((size_t)b->n + 1) * sizeof *b->ours);
   b->spare = br_alloc(((size_t)b->n + (size_t)b->numbers) * sizeof *b->spare);
-  for (int i = 0; i < b->n; i++) b->ours[i] = -1;
+  for (int i = 0; i < b->n && b->ours != NULL; i++) b->ours[i] = -1;
+  return b->args && b->env && b->c && b->ours && b->spare ? 0 : UV_ENOMEM;
 }
 
 // text takes the next of the strings behind one another.
@@ -193,23 +203,21 @@ static char *text(const char **at) {
   return (char *)s;
 }
 
-// vector is an array of the next n strings, behind a free place and before a NULL.
-static char **vector(const char **at, unsigned n) {
-  char **v = br_alloc(((size_t)n + 2) * sizeof *v);
+// texts fills a vector with the next n strings.
+static char **texts(char **v, const char **at, unsigned n) {
   for (unsigned i = 0; i < n; i++) v[i + 1] = text(at);
   v[n + 1] = NULL;
-  return v;
+  return v + 1;
 }
 
-// launch calls uv_spawn. What it needs besides is made and freed around it.
+// launch calls uv_spawn.
 static int launch(spawning *b, br_handle *h, const char *strings, const br_spawn *how) {
   uv_process_options_t o = {.exit_cb = on_exit_of, .stdio_count = b->n, .stdio = b->c};
   o.file = text(&strings);
   o.cwd = text(&strings);
   if (*o.cwd == '\0') o.cwd = NULL;
-  char **args = vector(&strings, how->args), **env = vector(&strings, how->env);
-  o.args = args + 1;
-  o.env = env + 1;
+  o.args = texts(b->args, &strings, how->args);
+  o.env = texts(b->env, &strings, how->env);
   o.flags = (how->set_uid ? UV_PROCESS_SETUID : 0) | (how->set_gid ? UV_PROCESS_SETGID : 0) | (how->detached ? UV_PROCESS_DETACHED : 0);
   o.uid = (uv_uid_t)how->uid;
   o.gid = (uv_gid_t)how->gid;
@@ -218,8 +226,6 @@ static int launch(spawning *b, br_handle *h, const char *strings, const br_spawn
   int err = uv_spawn(b->l->uv, uv_process(h), &o);
   br_birth_end();
   if (err == 0) nonblock(b);
-  br_free(args);
-  br_free(env);
   return err;
 }
 
@@ -228,12 +234,16 @@ static int spawn(spawning *b, const char *strings, const br_spawn *how, uint64_t
   for (int i = 0; i < b->n && err == 0; i++) err = plan(b, i);
   if (err == 0) err = fill(b);
   if (err != 0) return err;
+  err = br_child_begin();
+  if (err != 0) return err;
   br_handle *h;
   err = br_handle_new(b->l, BR_KIND_PROCESS, 0, &h);
-  if (err != 0) return err;
-  err = launch(b, h, strings, how);
+  if (err == 0) {
+    err = launch(b, h, strings, how);
+    if (err != 0) br_handle_drop(b->l, h);
+  }
   if (err != 0) {
-    br_handle_drop(b->l, h);
+    br_child_end();
     return err;
   }
   *id = br_id(h);
@@ -248,8 +258,8 @@ static int spawn(spawning *b, const char *strings, const br_spawn *how, uint64_t
 int br_spawn_child(br_loop *l, const char *strings, const br_spawn *how, const br_stdio_item *items, unsigned n, uint64_t *id, int *pid) {
   if (n > INT_MAX / 2) return UV_EINVAL;
   spawning b = {.l = l, .items = items, .n = (int)n, .numbers = n > 3 ? (int)n : 3};
-  spawning_begin(&b);
-  int err = spawn(&b, strings, how, id, pid);
+  int err = spawning_begin(&b, how);
+  if (err == 0) err = spawn(&b, strings, how, id, pid);
   spawning_end(&b);
   return err;
 }

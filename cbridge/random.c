@@ -18,7 +18,7 @@ static void free_bytes(uv_req_t *u) { br_free(uv_req_get_data(u)); }
 int br_random(br_loop *l, size_t n, uint64_t *id) {
   if (!br_pool_started()) return UV_EAGAIN;
   if (n > BR_RANDOM_BYTES_MAX) return UV_E2BIG;
-  void *bytes = br_try_alloc(n);
+  void *bytes = br_alloc(n);
   if (bytes == NULL) return UV_ENOMEM;
   br_job *j = br_job_new(l, UV_RANDOM, free_bytes);
   if (j == NULL) {

@@ -9,7 +9,8 @@
 // comes, itself or with br_read. So its bytes are still in the processor's cache when
 // they are answered, and the peer gets the first answer before the last stream is read:
 // reading a hundred streams of 100 KiB into the slab before answering any cost 1.9 times
-// a C server's time. The same goes for a stream that finds the slab full. The stream
+// a C server's time. The same goes for a stream that finds the slab
+// full, or the records. The stream
 // stays started: its descriptor is level-triggered, so what is left comes again.
 //
 // Two kinds of streams are never read here: pipes that pass handles, because what comes
@@ -28,7 +29,7 @@ static void on_alloc(uv_handle_t *u, size_t hint, uv_buf_t *buf) {
   *buf = uv_buf_init(NULL, 0);
   if (br_of(u)->flags & (BR_LARGE | BR_BY_GO)) return;
   size_t n = BR_SLAB_BYTES - l->slab_used;
-  if (n < BR_READ_MIN_BYTES) {
+  if (n < BR_READ_MIN_BYTES || !br_room(l, 1)) {
     l->sh.read_short++;
     return;
   }

@@ -46,10 +46,10 @@ static void refresh(br_inbox *in, unsigned i) {
 
 int br_inbox_open(br_loop *l) {
   if (l->in != NULL) return 0;
-  br_inbox *in = br_try_alloc(sizeof *in);
+  br_inbox *in = br_alloc(sizeof *in);
   if (in == NULL) return UV_ENOMEM;
   in->used = in->bytes = 0;
-  in->rooms = br_try_alloc((size_t)BR_DGRAMS * BR_DGRAM_ROOM_BYTES);
+  in->rooms = br_alloc((size_t)BR_DGRAMS * BR_DGRAM_ROOM_BYTES);
   if (in->rooms == NULL) {
     br_free(in);
     return UV_ENOMEM;
@@ -166,7 +166,7 @@ static int errors(br_loop *l, br_udp *u) {
   if (u->family == AF_UNIX) return 0;
 #ifdef __linux__
   char control[512];
-  while (n < TURN_ERRORS_MAX) {
+  while (n < TURN_ERRORS_MAX && br_room(l, 1)) {
     struct msghdr m = {.msg_control = control, .msg_controllen = sizeof control};
     ssize_t r = recvmsg(br_udp_fd(u), &m, MSG_ERRQUEUE | MSG_DONTWAIT);
     if (r < 0 && errno == EINTR) continue;
@@ -220,7 +220,7 @@ static void on_recv(uv_udp_t *v, ssize_t nread, const uv_buf_t *buf, const struc
   (void)flags;
   br_loop *l = br_loop_of((uv_handle_t *)v);
   br_udp *u = br_udp_of(br_of(v));
-  if (nread != UV_ENOBUFS) return;
+  if (nread != UV_ENOBUFS || !br_room(l, 2)) return;  // the next turn has room
   br_inbox *in = l->in;
   uint32_t first = in->used, each = step(u);
   if (first + each > BR_DGRAMS) {
@@ -242,7 +242,7 @@ static void on_recv(uv_udp_t *v, ssize_t nread, const uv_buf_t *buf, const struc
 
 int br_recv(br_loop *l, uint64_t id, unsigned *each) {
   br_udp *u = br_find_udp(l, id);
-  if (u == NULL || !u->receiving) return 0;
+  if (u == NULL || !u->receiving || !br_room(l, 1)) return 0;
   l->in->used = 0;
   int err;
   unsigned n = fill(l, u, &err);

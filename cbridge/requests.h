@@ -44,6 +44,7 @@ int br_random_now(char *p, size_t n);  // without a loop and a pool, from any th
 // names have them. UV_ENOSYS: the header in use lacks it.
 int br_clock_gettime(int clock, int64_t *sec, int32_t *nsec);  // 0: monotonic, 1: real time
 int br_available_memory(uint64_t *bytes);
+int br_interface_addresses(uv_interface_address_t **list, int *n);  // for uv_free_interface_addresses
 int br_passwd_of(unsigned long uid, uv_passwd_t *p);  // for uv_os_free_passwd
 typedef struct {
   char *name;
@@ -53,8 +54,8 @@ typedef struct {
 int br_group_of(unsigned long gid, br_group *g);
 void br_group_free(br_group *g);
 
-// Libraries, uv_lib_t, which are for one thread at a time. br_lib_open always makes one,
-// for br_lib_close. Not 0: br_lib_error tells.
+// Libraries, uv_lib_t, which are for one thread at a time. br_lib_open makes one for
+// br_lib_close, or NULL. Not 0: UV_ENOMEM, or br_lib_error tells.
 typedef uv_lib_t br_lib;
 int br_lib_open(const char *path, br_lib **lib);
 int br_lib_sym(br_lib *lib, const char *name, void **p);

@@ -27,7 +27,7 @@ enum { SEND_FLAGS = MSG_DONTWAIT };
 
 int br_outbox_open(br_loop *l) {
   if (l->out != NULL) return 0;
-  l->out = br_try_alloc(sizeof *l->out);
+  l->out = br_alloc(sizeof *l->out);
   if (l->out == NULL) return UV_ENOMEM;
   memset(l->out, 0, sizeof *l->out);
   return 0;
@@ -81,8 +81,21 @@ static int give(br_loop *l, br_udp *u, unsigned i, unsigned n) {
   return r;
 }
 
-static void failed(br_loop *l, br_udp *u, int err) {
-  br_push(l, BR_REC_SEND_ERROR, &u->h, err)->value = u->gone++;
+// failed tells that the next n datagrams have failed. Those that fail alike, one behind
+// the other, are told at once.
+static void failed(br_loop *l, br_udp *u, int err, unsigned n) {
+  while (n > 0) {
+    br_rec *r = l->sh.nrec > l->unseen ? &l->sh.recs[l->sh.nrec - 1] : NULL;
+    int goes_on = r != NULL && r->kind == BR_REC_SEND_ERROR && r->slot == u->h.slot && r->gen == u->h.gen && r->status == err &&
+                  r->aux < UINT16_MAX && r->value + r->aux + 1 == u->gone;
+    if (goes_on) {
+      r->aux++;
+    } else {
+      br_push(l, BR_REC_SEND_ERROR, &u->h, err)->value = u->gone;
+    }
+    u->gone++;
+    n--;
+  }
 }
 
 // offer offers the first n messages. It returns how many have left or failed; for the
@@ -97,7 +110,7 @@ static unsigned offer(br_loop *l, br_udp *u, unsigned n) {
     } else if (r == 0 || br_would_wait(errno)) {
       break;
     } else {
-      failed(l, u, uv_translate_sys_error(errno));
+      failed(l, u, uv_translate_sys_error(errno), 1);
       i++;
     }
   }
@@ -105,21 +118,6 @@ static unsigned offer(br_loop *l, br_udp *u, unsigned n) {
 }
 
 static char *bytes_of(br_unsent *d) { return d->addr + ((d->addr_len + 7) & ~7u); }
-
-static void keep(br_udp *u, const br_msg *m) {
-  size_t len = m->msg_hdr.msg_iov->iov_len;
-  unsigned addr_len = m->msg_hdr.msg_namelen;
-  br_unsent *d = br_alloc(sizeof *d + ((addr_len + 7) & ~7u) + len);
-  *d = (br_unsent){.len = len, .addr_len = addr_len};
-  if (addr_len > 0) memcpy(d->addr, m->msg_hdr.msg_name, addr_len);
-  if (len > 0) memcpy(bytes_of(d), m->msg_hdr.msg_iov->iov_base, len);
-  if (u->tail == NULL || u->head == NULL) {
-    u->head = d;
-  } else {
-    u->tail->next = d;
-  }
-  u->tail = d;
-}
 
 // A count of datagrams and of their bytes.
 typedef struct {
@@ -133,33 +131,73 @@ static void add(amount *a, size_t len) {
 }
 
 static void tell(br_loop *l, br_udp *u, int kind, amount a) {
-  if (a.n > 0) br_push(l, kind, &u->h, (int)a.n)->value = a.bytes;
+  if (a.n > 0) {
+    br_rec *r = br_push(l, kind, &u->h, 0);
+    r->status += (int)a.n;
+    r->value += a.bytes;
+  }
 }
 
-// forget takes the oldest out of those that are kept; it has left or failed.
-static void forget(br_udp *u, amount *a) {
+// refuse fails n datagrams for want of memory, behind those that are kept.
+static void refuse(br_loop *l, br_udp *u, unsigned n, amount *kept) {
+  if (u->head == NULL) {
+    failed(l, u, UV_ENOMEM, n);
+  } else {
+    u->tail->refused += n;
+    kept->n += n;
+  }
+}
+
+static void keep(br_loop *l, br_udp *u, const br_msg *m, amount *kept) {
+  size_t len = m->msg_hdr.msg_iov->iov_len;
+  unsigned addr_len = m->msg_hdr.msg_namelen;
+  br_unsent *d = br_alloc(sizeof *d + ((addr_len + 7) & ~7u) + len);
+  if (d == NULL) {
+    refuse(l, u, 1, kept);
+    return;
+  }
+  *d = (br_unsent){.len = len, .addr_len = addr_len};
+  if (addr_len > 0) memcpy(d->addr, m->msg_hdr.msg_name, addr_len);
+  if (len > 0) memcpy(bytes_of(d), m->msg_hdr.msg_iov->iov_base, len);
+  if (u->head == NULL) {
+    u->head = d;
+  } else {
+    u->tail->next = d;
+  }
+  u->tail = d;
+  add(kept, len);
+}
+
+// forget takes the oldest out of those that are kept; it has left or failed. Those behind
+// it that there was no memory for fail with that.
+static void forget(br_loop *l, br_udp *u, amount *a) {
   br_unsent *d = u->head;
   add(a, d->len);
+  a->n += d->refused;
   u->head = d->next;
+  failed(l, u, UV_ENOMEM, d->refused);
   br_free(d);
 }
 
 // submit offers the first n messages, and keeps what there is no room for.
 static void submit(br_loop *l, br_udp *u, unsigned n, amount *kept) {
-  unsigned i = u->head == NULL ? offer(l, u, n) : 0;
-  for (; i < n; i++) {
-    keep(u, &l->out->msgs[i]);
-    add(kept, l->out->iov[i].iov_len);
+  if (n > 0 && !br_room(l, n)) {
+    refuse(l, u, n, kept);
+    return;
   }
+  unsigned i = u->head == NULL ? offer(l, u, n) : 0;
+  for (; i < n; i++) keep(l, u, &l->out->msgs[i], kept);
 }
 
-// drain offers what is kept.
+// drain offers what is kept, if there is room to tell what becomes of it.
 static void drain(br_loop *l, br_udp *u, amount *gone) {
-  while (u->head != NULL) {
+  while (u->head != NULL && br_room(l, BR_SENDS)) {
     unsigned n = 0;
-    for (br_unsent *d = u->head; d != NULL && n < BR_SENDS; d = d->next) put(l->out, n++, bytes_of(d), d->len, d->addr, d->addr_len);
+    for (br_unsent *d = u->head; d != NULL && n < BR_SENDS; d = d->refused > 0 ? NULL : d->next) {
+      put(l->out, n++, bytes_of(d), d->len, d->addr, d->addr_len);
+    }
     unsigned i = offer(l, u, n);
-    for (unsigned k = 0; k < i; k++) forget(u, gone);
+    for (unsigned k = 0; k < i; k++) forget(l, u, gone);
     if (i < n) return;
   }
 }
@@ -182,7 +220,7 @@ static void on_send(uv_udp_send_t *req, int status);
 static int hand(br_loop *l, br_udp *u) {
   static const uv_req_type types[] = {UV_UDP_SEND, UV_UNKNOWN_REQ};
   if (u->req == NULL) {
-    br_req *r = br_try_alloc(sizeof *r + br_req_bytes(types));
+    br_req *r = br_alloc(sizeof *r + br_req_bytes(types));
     if (r == NULL) return UV_ENOMEM;
     if (br_req_begin(l, r, &u->h) != 0) {
       br_free(r);
@@ -212,8 +250,8 @@ static void await_room(br_loop *l, br_udp *u) {
   u->waiting = 0;
   amount gone = {0};
   while (u->head != NULL) {
-    failed(l, u, err);
-    forget(u, &gone);
+    failed(l, u, err, 1);
+    forget(l, u, &gone);
   }
   tell(l, u, BR_REC_SENT, gone);
 }
@@ -226,11 +264,11 @@ static void on_send(uv_udp_send_t *req, int status) {
   amount gone = {0};
   u->waiting = 0;
   if (status < 0) {
-    failed(l, u, status);
+    failed(l, u, status, 1);
   } else {
     u->gone++;
   }
-  forget(u, &gone);
+  forget(l, u, &gone);
   drain(l, u, &gone);
   tell(l, u, BR_REC_SENT, gone);
   await_room(l, u);

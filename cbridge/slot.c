@@ -13,7 +13,7 @@ void br_table_free(br_table *t) { br_free(t->slots); }
 
 static int grow(br_table *t) {
   uint32_t cap = t->cap == 0 ? 64 : 2 * t->cap;
-  br_slot *slots = br_try_alloc(cap * sizeof *slots);
+  br_slot *slots = br_alloc(cap * sizeof *slots);
   if (slots == NULL) return UV_ENOMEM;
   if (t->n > 0) memcpy(slots, t->slots, t->n * sizeof *slots);
   br_free(t->slots);

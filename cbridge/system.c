@@ -21,6 +21,18 @@ int br_clock_gettime(int clock, int64_t *sec, int32_t *nsec) {
 #endif
 }
 
+// The memory of the names is tried before: libuv does not look whether it has got some.
+int br_interface_addresses(uv_interface_address_t **list, int *n) {
+  enum { NAMES_BYTES = 256 * 1024 };
+  void *names = br_alloc(NAMES_BYTES);
+  if (names == NULL) return UV_ENOMEM;
+  br_free(names);
+  br_certain(BR_ALL_CERTAIN);
+  int err = uv_interface_addresses(list, n);
+  br_certain(BR_NONE_CERTAIN);
+  return err;
+}
+
 int br_available_memory(uint64_t *bytes) {
 #if UV_SINCE(45)
   *bytes = uv_get_available_memory();

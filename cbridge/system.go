@@ -106,7 +106,7 @@ type Interface struct {
 func InterfaceAddresses() ([]Interface, int) {
 	var list *C.uv_interface_address_t
 	var n C.int
-	if code := C.uv_interface_addresses(&list, &n); code != 0 {
+	if code := C.br_interface_addresses(&list, &n); code != 0 {
 		return nil, int(code)
 	}
 	defer C.uv_free_interface_addresses(list, n)
@@ -129,14 +129,13 @@ const textBytesMax = 1 << 20
 // have been cut.
 func text(f func(p *C.char, n *C.size_t) C.int) (string, int) {
 	for room := 1024; ; room *= 4 {
-		p := (*C.char)(C.malloc(C.size_t(room)))
+		p := make([]byte, room)
 		n := C.size_t(room)
-		code := f(p, &n)
+		code := f(chars(p), &n)
 		s := ""
 		if code == 0 {
-			s = C.GoStringN(p, C.int(n))
+			s = string(p[:n])
 		}
-		C.free(unsafe.Pointer(p))
 		if cut := code == C.UV_ENOBUFS || code == 0 && int(n) >= room-1; !cut || room == textBytesMax {
 			return s, int(code)
 		}

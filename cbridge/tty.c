@@ -83,7 +83,7 @@ static terminal *known(dev_t dev) {
 
 // save notes the mode of a terminal that is not known yet.
 static int save(int fd, dev_t dev, terminal **out) {
-  terminal *t = br_try_alloc(sizeof *t);
+  terminal *t = br_alloc(sizeof *t);
   if (t == NULL) return UV_ENOMEM;
   *t = (terminal){.next = terminals, .dev = dev, .fd = br_fd_copy(fd)};
   if (t->fd < 0 || tcgetattr(t->fd, &t->saved) != 0) {

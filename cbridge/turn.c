@@ -116,6 +116,7 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
   if (l->handles.n < 1024) audit(l);
 #endif
   l->slab_used = 0;
+  l->unseen = 0;
   if (l->in != NULL) br_inbox_turn(l->in);
   run_ops(l, nops);
   l->sh.nflush = l->sh.nrec;
@@ -133,4 +134,5 @@ void br_turn(br_loop *l, uint32_t nops, uint32_t consumed, int64_t timeout_ms, i
   uv_unref((uv_handle_t *)l->wake);
   l->sh.flags = flags | (uv_loop_alive(l->uv) ? BR_TURN_ALIVE : 0);
   l->sh.now = uv_now(l->uv);
+  l->unseen = l->sh.nrec;
 }

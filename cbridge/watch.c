@@ -6,7 +6,7 @@
 //   where                                    for want of      what is done
 //   uv_loop_init: uv__signal_global_reinit   descriptors      br_descriptors before it
 //   uv_loop_init: uv__signal_global_init     memory           nothing: pthread_atfork's
-//   uv_loop_init: the table of watchers      memory           as much is tried before
+//   uv_loop_init: the table of watchers      memory           br_uv_init tries as much
 //   uv__io_start: the table of watchers      memory           br_number makes it reach
 //   uv__io_poll: epoll_ctl(EPOLL_CTL_ADD)    watches, memory  br_watch before every start
 //   the same of the loop's own descriptors   watches, memory  br_watch_own at its making
@@ -37,6 +37,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <unistd.h>
 #ifdef __linux__
 #include <sys/epoll.h>
 #endif
@@ -112,4 +113,19 @@ int br_watch_inotify(br_loop *l) {
   (void)l;
   return 0;
 #endif
+}
+
+// The first table of watchers is tried before. A loop that libuv cannot finish keeps its
+// set of watches, which is closed here.
+int br_uv_init(uv_loop_t *u) {
+  enum { WATCHERS_BYTES = 64 * 1024 };
+  void *table = br_alloc(WATCHERS_BYTES);
+  if (table == NULL) return UV_ENOMEM;
+  br_free(table);
+  u->backend_fd = -1;
+  br_certain(BR_TABLE_CERTAIN);
+  int err = uv_loop_init(u);
+  br_certain(BR_NONE_CERTAIN);
+  if (err != 0 && u->backend_fd > STDERR_FILENO) close(u->backend_fd);
+  return err;
 }

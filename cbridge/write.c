@@ -24,7 +24,7 @@ enum {
 br_out *br_out_of(br_loop *l, br_stream *s) {
   if (s->out != NULL) return s->out;
   static const uv_req_type types[] = {UV_CONNECT, UV_WRITE, UV_SHUTDOWN, UV_UNKNOWN_REQ};
-  br_out *o = br_try_alloc(sizeof *o + br_req_bytes(types));
+  br_out *o = br_alloc(sizeof *o + br_req_bytes(types));
   if (o == NULL) return NULL;
   *o = (br_out){0};
   if (br_req_begin(l, &o->req, &s->h) != 0) {
@@ -35,11 +35,15 @@ br_out *br_out_of(br_loop *l, br_stream *s) {
   return o;
 }
 
+static void free_block(br_block *b) {
+  if (b->fd >= 0) close(b->fd);
+  br_free(b);
+}
+
 static void drop_head(br_out *o) {
   br_block *b = o->head;
   o->head = b->next;
-  if (b->fd >= 0) close(b->fd);
-  br_free(b);
+  free_block(b);
 }
 
 // drop_carrier closes the descriptor that has gone with what libuv held.
@@ -58,25 +62,39 @@ void br_out_free(br_loop *l, br_stream *s) {
   s->out = NULL;
 }
 
+// drop_behind drops the blocks that libuv does not hold.
+static void drop_behind(br_out *o) {
+  br_block **at = o->held != NULL ? &o->held->next : &o->head;
+  br_block *b = *at;
+  *at = NULL;
+  o->tail = o->held;
+  while (b != NULL) {
+    br_block *next = b->next;
+    free_block(b);
+    b = next;
+  }
+}
+
 // fail drops what is outstanding, because nothing can be written any more. A shutdown
-// that waited for it is not made.
+// that waited for it is not made. A request of libuv's ends first: what it holds, or
+// waits for, is dropped then.
 static void fail(br_loop *l, br_stream *s) {
-  int waits = s->out != NULL && s->out->shutdown;
+  br_out *o = s->out;
+  int waits = o != NULL && o->shutdown;
   s->h.flags |= BR_WRITE_FAILED;
-  br_out_free(l, s);
+  if (o != NULL && (o->held != NULL || s->h.flags & BR_CONNECTING)) {
+    o->shutdown = 0;
+    drop_behind(o);
+  } else {
+    br_out_free(l, s);
+  }
   if (waits) br_push(l, BR_REC_SHUTDOWN, &s->h, UV_ECANCELED);
 }
 
 static void write_failed(br_loop *l, br_stream *s, int err) {
+  if (s->h.flags & BR_WRITE_FAILED) return;
   br_push(l, BR_REC_WRITE_ERROR, &s->h, err);
   fail(l, s);
-}
-
-// block makes one. There is none for want of memory only while no request of libuv's is
-// outstanding: with one, the stream could not give up what it has.
-static br_block *block(const br_stream *s, size_t cap) {
-  int outstanding = s->out->held != NULL || s->h.flags & BR_CONNECTING;
-  return outstanding ? br_alloc(sizeof(br_block) + cap) : br_try_alloc(sizeof(br_block) + cap);
 }
 
 // keep copies n bytes behind the blocks. A descriptor that goes with them begins a block,
@@ -99,7 +117,7 @@ static int keep(br_loop *l, br_stream *s, const char *p, size_t n, int fd) {
   while (n > 0) {
     size_t k = n < BR_WRITE_CHUNK_BYTES ? n : BR_WRITE_CHUNK_BYTES;
     size_t cap = k < BLOCK_MIN_BYTES ? BLOCK_MIN_BYTES : k;
-    br_block *b = block(s, cap);
+    br_block *b = br_alloc(sizeof *b + cap);
     if (b == NULL) {
       if (fd >= 0) close(fd);
       return UV_ENOMEM;
@@ -124,8 +142,10 @@ static void on_write(uv_write_t *req, int status) {
   br_loop *l = br_loop_of(br_uv(&s->h));
   br_out *o = s->out;
   if (s->h.state != BR_OPEN) return;  // the close callback frees the blocks
-  if (status < 0) {
+  if (status < 0 || s->h.flags & BR_WRITE_FAILED) {
+    o->held = NULL;
     write_failed(l, s, status);
+    br_out_free(l, s);
     return;
   }
   size_t n = 0;
@@ -139,7 +159,7 @@ static void on_write(uv_write_t *req, int status) {
   if (o->head == NULL) o->tail = NULL;
   o->held = NULL;
   o->bytes -= n;
-  br_push(l, BR_REC_WRITTEN, &s->h, 0)->value = n;
+  br_push(l, BR_REC_WRITTEN, &s->h, 0)->value += n;
   br_out_next(l, s);
 }
 
@@ -167,7 +187,7 @@ static void start_shutdown(br_loop *l, br_stream *s) {
 // carry gives the descriptor of the oldest block to a handle of libuv's, as libuv wants
 // to have it.
 static int carry(br_loop *l, br_out *o) {
-  uv_pipe_t *u = br_try_alloc(uv_handle_size(UV_NAMED_PIPE));
+  uv_pipe_t *u = br_alloc(uv_handle_size(UV_NAMED_PIPE));
   if (u == NULL) return UV_ENOMEM;
   uv_pipe_init(l->uv, u, 0);
   l->open++;
@@ -193,6 +213,7 @@ static void write_blocks(br_loop *l, br_stream *s) {
   if (err == 0 && o->head->fd >= 0) err = carry(l, o);
   if (err == 0) err = uv_write2(br_req_uv(&o->req), u, bufs, n, (uv_stream_t *)o->carrier, on_write);
   if (err != 0) {
+    o->held = NULL;
     write_failed(l, s, err);
   } else {
     br_watched(&u->io_watcher);
@@ -352,7 +373,7 @@ void br_write_op(br_loop *l, const br_op *op) {
   if (left < 0) {
     write_failed(l, s, (int)left);
   } else if (left > 0) {
-    br_push(l, BR_REC_LEFT, h, 0)->value = (uint64_t)left;
+    br_push(l, BR_REC_LEFT, h, 0)->value += (uint64_t)left;
     start(l, s);
   }
 }

@@ -33,7 +33,7 @@ var children = map[string]func(args []string) error{
 	"literals":  func([]string) error { return childLiterals() },
 	"pool size": childPoolSize,
 	"threads":   func([]string) error { return childFewThreads() },
-	"memory":    func([]string) error { return childMemory() },
+	"memory":    childMemory,
 	"stuck":     childStuck,
 	"interrupt": func([]string) error { return childInterrupt() },
 	"places":    func([]string) error { return childPlaces() },

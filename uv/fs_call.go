@@ -413,6 +413,7 @@ func (r *Req) startFS() {
 	id, code := r.fs.begin(l.b)
 	if code != 0 {
 		r.id = 0
+		r.fs.cancelled()
 		r.fs.released()
 		l.answerLater(r, r.answer.failed(Errno(code)))
 		return

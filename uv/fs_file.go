@@ -7,7 +7,7 @@ package uv
 //	state    moves to
 //	open     closing: Close
 //	closing  closed: no request has the descriptor any more, and the close has run
-//	         open: the close was cancelled
+//	         open: the close was cancelled, or there was no memory for it
 //
 // A file that is not open begins nothing.
 
@@ -152,9 +152,9 @@ func (f *File) Chtimes(atime, mtime time.Time, done func(error)) *Req {
 }
 
 // Close closes the file when its requests are over; uv_fs_close. Further requests, and a
-// second close, have ErrClosed. A close that was cancelled has not closed the file.
-// Shutdown of the loop lets it close. If the loop is closed already, the file is closed
-// at once.
+// second close, have ErrClosed. A close that was cancelled, or has ENOMEM, has not closed
+// the file. Shutdown of the loop lets it close. If the loop is closed already, the file
+// is closed at once.
 func (f *File) Close(done func(error)) *Req {
 	return fsBegin(f.fs(), "File.Close", f.call(cbridge.FSClose), noResult, without(done))
 }

@@ -3,10 +3,9 @@
 package uv_test
 
 import (
-	"fmt"
 	"syscall"
-	"unsafe"
 
+	"github.com/seed-a026a017/asyncio/internal/terminal"
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
@@ -46,21 +45,12 @@ func (m *machine) makeTTY() uv.Handle {
 	if len(m.peers) > 8 {
 		return nil
 	}
-	user, err := syscall.Open("/dev/ptmx", syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
+	user, program, err := terminal.Open()
 	if err != nil {
 		return nil
 	}
+	syscall.SetNonblock(user, true)
 	m.peers = append(m.peers, user)
-	var lock, n int32
-	for request, arg := range map[uintptr]*int32{syscall.TIOCSPTLCK: &lock, syscall.TIOCGPTN: &n} {
-		if _, _, errno := syscall.Syscall(syscall.SYS_IOCTL, uintptr(user), request, uintptr(unsafe.Pointer(arg))); errno != 0 {
-			panic(errno)
-		}
-	}
-	program, err := syscall.Open(fmt.Sprintf("/dev/pts/%d", n), syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
 	defer syscall.Close(program)
 	fd := program
 	if m.next()%4 == 0 {

@@ -11,6 +11,7 @@ package uv
 // ReadStart for instance, has the kernel close those that come.
 
 import (
+	"errors"
 	"syscall"
 
 	"github.com/seed-a026a017/asyncio/cbridge"
@@ -133,9 +134,10 @@ func (p *Pipe) passable(op string, b []byte, h Handle) (uint64, error) {
 // ReadStartHandles is ReadStart that takes handles too. handles came with these bytes, in
 // the order in which the peer has sent them; each is a new TCP, Pipe or UDP of this loop,
 // the callback's to close. Other descriptors that a peer may send, of files for instance,
-// are closed. An error comes without bytes and ends reading, but for one that comes with
+// are closed. An error comes without bytes and ends reading, but for two that come with
 // bytes: EMFILE tells that handles which came with them are lost, because there was no
-// room for their descriptors. After ReadStart handles that come are closed.
+// room for their descriptors, and ENOMEM that there was no memory. After ReadStart
+// handles that come are closed.
 //
 // The errors are those of ReadStart, and EINVAL if the Pipe is not of NewPipeIPC.
 func (p *Pipe) ReadStartHandles(cb func(b []byte, handles []Handle, err error)) error {
@@ -189,12 +191,15 @@ func (r *handleReader) read() bool {
 		return false
 	}
 	var handles []Handle
+	var err error
 	for _, fd := range fds.FDs[:fds.N] {
-		if h := l.received(int(fd)); h != nil {
+		h, failed := l.received(int(fd))
+		if h != nil {
 			handles = append(handles, h)
+		} else if errors.Is(failed, ENOMEM) {
+			err = p.fail("recvmsg", int(ENOMEM))
 		}
 	}
-	var err error
 	if fds.Lost != 0 {
 		err = p.fail("recvmsg", int(EMFILE))
 	}
@@ -207,7 +212,7 @@ func (r *handleReader) read() bool {
 }
 
 // received makes a handle of a descriptor that has come, or closes it.
-func (l *Loop) received(fd int) Handle {
+func (l *Loop) received(fd int) (Handle, error) {
 	h := Handle(nil)
 	err := error(EINVAL)
 	switch kindOfReceived(fd) {
@@ -228,13 +233,13 @@ func (l *Loop) received(fd int) Handle {
 		}
 	}
 	if err == nil {
-		return h
+		return h, nil
 	}
 	syscall.Close(fd)
 	if h != nil {
 		h.Close()
 	}
-	return nil
+	return nil, err
 }
 
 // kindOfReceived is GuessHandle, and knows datagrams of Unix sockets, which a UDP may be

@@ -28,6 +28,13 @@ func (e *loaderError) Error() string { return e.text }
 
 func (e *loaderError) Unwrap() error { return e.err }
 
+func loaderFailed(op, what, text string, code int) error {
+	if text == "" {
+		return &Error{Op: op, Addr: what, Errno: Errno(code)}
+	}
+	return &loaderError{text, &Error{Op: op, Addr: what, Errno: UNKNOWN}}
+}
+
 // OpenLib loads a library; uv_dlopen. A path without a slash is looked for where the
 // system's loader looks, and "" is the program itself. The error's text is the loader's.
 // It is EINVAL for a path with a NUL byte, which is not loaded.
@@ -35,9 +42,9 @@ func OpenLib(path string) (*Lib, error) {
 	if strings.ContainsRune(path, 0) {
 		return nil, &Error{Op: "dlopen", Addr: path, Errno: EINVAL}
 	}
-	b, text := cbridge.OpenLib(path)
-	if b == nil {
-		return nil, &loaderError{text, &Error{Op: "dlopen", Addr: path, Errno: UNKNOWN}}
+	b, text, code := cbridge.OpenLib(path)
+	if code != 0 {
+		return nil, loaderFailed("dlopen", path, text, code)
 	}
 	return &Lib{b: b}, nil
 }
@@ -54,9 +61,9 @@ func (b *Lib) Sym(name string) (unsafe.Pointer, error) {
 	if b.b == nil {
 		return nil, ErrClosed
 	}
-	p, text := b.b.Sym(name)
-	if text != "" {
-		return nil, &loaderError{text, &Error{Op: "dlsym", Addr: name, Errno: UNKNOWN}}
+	p, text, code := b.b.Sym(name)
+	if code != 0 {
+		return nil, loaderFailed("dlsym", name, text, code)
 	}
 	return p, nil
 }

@@ -79,7 +79,21 @@ func (l *Loop) flush() {
 	from := l.b.NRec
 	l.b.Flush(l.nops)
 	l.flushed()
+	l.absorbed(from)
+}
+
+// absorbed absorbs the records from one on, and takes those that are done with out of the
+// queue: a turn may flush any number of times.
+func (l *Loop) absorbed(from uint32) {
 	l.absorb(from, l.b.NRec)
+	n := from
+	for i := from; i < l.b.NRec; i++ {
+		if r := l.b.Rec(i); r.Kind != cbridge.RecNone {
+			*l.b.Rec(n) = *r
+			n++
+		}
+	}
+	l.b.NRec = n
 }
 
 func (l *Loop) flushed() {

@@ -75,7 +75,9 @@ func (u *UDP) record(r cbridge.Record) {
 	case cbridge.RecSent:
 		u.sent(int(r.Status), int(r.Value))
 	case cbridge.RecSendError:
-		u.sendFailed(r.Value, int(r.Status))
+		for i := range uint64(r.Aux) + 1 {
+			u.sendFailed(r.Value+i, int(r.Status))
+		}
 	case cbridge.RecSendStuck:
 		u.stuck()
 	}

@@ -203,7 +203,7 @@ func (u *UDP) sendGathered() {
 	l := u.loop
 	from := l.b.NRec
 	l.b.SendGathered(u.id(), int(u.op))
-	l.absorb(from, l.b.NRec)
+	l.absorbed(from)
 	l.stirred()
 }
 
@@ -227,7 +227,7 @@ func (u *UDP) direct(p, sa []byte) {
 	l := u.loop
 	from := l.b.NRec
 	l.b.Send(u.id(), op, p, sa)
-	l.absorb(from, l.b.NRec)
+	l.absorbed(from)
 	l.stirred()
 }
 

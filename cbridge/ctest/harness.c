@@ -32,7 +32,11 @@ int main(void) {
       {"datagrams without room", scenario_datagrams_without_room},
       {"datagrams of many sockets", scenario_many_sockets},
       {"datagrams of Unix sockets", scenario_unix_datagrams},
+      {"no memory to write", scenario_no_memory_to_write},
+      {"no memory for failures", scenario_no_memory_for_failures},
+      {"no memory to keep datagrams", scenario_no_memory_to_keep},
 #ifdef __linux__
+      {"no memory for changes", scenario_no_memory_for_changes},
       {"accept errors", scenario_accept_errors},
       {"accept refused", scenario_accept_refused},
       {"refused watches", scenario_refused_watches},

@@ -130,8 +130,8 @@ static void take(const br_rec *r) {
       s->written += r->value;
       break;
     case BR_REC_SEND_ERROR:
-      s->send_errors++;
-      s->bad = r->value;
+      s->send_errors += 1 + r->aux;
+      s->bad = r->value + r->aux;
       break;
     case BR_REC_SEND_STUCK: s->stuck++; break;
     case BR_REC_EXIT:

@@ -30,7 +30,12 @@ void scenario_datagrams_without_room(void);
 void scenario_many_sockets(void);
 void scenario_unix_datagrams(void);
 
+void scenario_no_memory_to_write(void);
+void scenario_no_memory_for_failures(void);
+void scenario_no_memory_to_keep(void);
+
 #ifdef __linux__
+void scenario_no_memory_for_changes(void);
 void scenario_accept_errors(void);
 void scenario_accept_refused(void);
 void scenario_refused_watches(void);
