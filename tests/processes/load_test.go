@@ -8,9 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,9 +83,9 @@ func TestStartsDoNotStallTheLoop(t *testing.T) {
 	})
 }
 
-// crowd is children at once, with pipes and without, beside others of package os/exec and
-// goroutines that compute in deep stacks.
-type crowd struct{ children, others, busy int }
+// crowd is children at once, with pipes and without, beside others of package os/exec,
+// goroutines that compute in deep stacks, and signals, so many of each number.
+type crowd struct{ children, others, busy, signals int }
 
 func (c crowd) run(t *testing.T, ctx context.Context) {
 	require.NoError(t, crowdChild(ctx, 0)) // libuv keeps a descriptor from a loop's first pipe on
@@ -91,6 +93,7 @@ func (c crowd) run(t *testing.T, ctx context.Context) {
 	before := descriptors(t)
 	stop := make(chan struct{})
 	var beside sync.WaitGroup
+	told := c.signal(t, ctx, &beside)
 	for range c.busy {
 		beside.Go(func() {
 			for {
@@ -121,7 +124,28 @@ func (c crowd) run(t *testing.T, ctx context.Context) {
 	close(stop)
 	beside.Wait()
 	require.NoError(t, err)
+	require.NoError(t, asynciotest.Until(ctx, told), "signals")
 	require.NoError(t, asynciotest.Until(ctx, func() bool { return descriptors(t) <= before }), "descriptors are back")
+	require.Empty(t, testkit.HandlersOffStack())
+}
+
+// signal sends the signals to this process, which handles them until the test is over.
+// told reports whether it has heard of both numbers, of which many are one.
+func (c crowd) signal(t *testing.T, ctx context.Context, beside *sync.WaitGroup) (told func() bool) {
+	var times [2]int
+	l := testkit.LoopOf(ctx)
+	for i, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGWINCH} {
+		require.NoError(t, l.AddSignalHandler(sig, func() { times[i]++ }))
+		beside.Go(func() {
+			for range c.signals {
+				if err := syscall.Kill(os.Getpid(), sig); err != nil {
+					t.Errorf("send %v: %v", sig, err)
+				}
+				runtime.Gosched()
+			}
+		})
+	}
+	return func() bool { return times[0] > 0 && times[1] > 0 }
 }
 
 // crowdChild runs child i, whose code and output tell which it is.
@@ -159,6 +183,7 @@ func deep(n int) int {
 
 func TestCrowd(t *testing.T) {
 	inTask(t, func(t *testing.T, ctx context.Context) {
-		crowd{children: 100, others: 20, busy: 4}.run(t, ctx)
+		crowd{children: 100, others: 20, busy: 4, signals: 200}.run(t, ctx)
 	})
+	require.Empty(t, testkit.HandlersOffStack(), "and afterwards")
 }
