@@ -106,19 +106,9 @@ type CPU struct {
 	User, Nice, Sys, Idle, IRQ time.Duration
 }
 
-// CPUInfo tells of the machine's processors; uv_cpu_info.
-func CPUInfo() ([]CPU, error) {
-	list, code := cbridge.CPUInfo()
-	if code != 0 {
-		return nil, systemError("cpu_info", code)
-	}
-	cpus := make([]CPU, 0, len(list))
-	for _, c := range list {
-		ms := func(n uint64) time.Duration { return time.Duration(n) * time.Millisecond }
-		cpus = append(cpus, CPU{c.Model, c.MHz, ms(c.User), ms(c.Nice), ms(c.Sys), ms(c.Idle), ms(c.IRQ)})
-	}
-	return cpus, nil
-}
+// CPUInfo tells of the machine's processors; uv_cpu_info. Where nothing tells the model
+// it is "unknown", and the frequency 0.
+func CPUInfo() ([]CPU, error) { return cpuInfo() }
 
 // AvailableParallelism is how many threads of this process can run side by side, at least
 // 1; uv_available_parallelism.
