@@ -13,7 +13,7 @@ package cbridge
 
 /*
 #cgo CFLAGS: -I${SRCDIR}/../third_party/libuv/include -std=gnu11 -Wall -fno-strict-aliasing
-#cgo linux LDFLAGS: -Wl,--wrap=fork
+#cgo linux LDFLAGS: -Wl,--wrap=fork -Wl,--wrap=sigaction
 #cgo LDFLAGS: -L${SRCDIR}/../third_party/libuv/lib -luv -lpthread -ldl -lrt
 #include "bridge.h"
 #include <stddef.h>

@@ -17,13 +17,14 @@
 //
 //   claim    a handle's mode is not the normal one; the first claim saves the mode
 //   restore  the saved mode is set: by the normal mode, by the end of the last claim, by
-//            br_tty_reset
+//            br_tty_reset, by the end of the process by a signal
 #define _GNU_SOURCE  // ttyname_r
 #include "streams.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -183,6 +184,31 @@ int br_tty_reset(void) {
   pthread_mutex_unlock(&lock);
   return err;
 }
+
+#ifdef __linux__
+
+// A signal that nobody handles comes to Go, which sets its default, as C's sigaction, and
+// raises it again. Nothing else is run before the process ends. So the calls of sigaction
+// in what is linked statically come here (--wrap). Go blocks all other signals meanwhile,
+// SIGTTOU among them, which would stop a process in the background here.
+int __real_sigaction(int sig, const struct sigaction *to, struct sigaction *from);
+int __wrap_sigaction(int sig, const struct sigaction *to, struct sigaction *from);
+
+static int ends_by_default(int sig) {
+  switch (sig) {
+    case SIGCHLD: case SIGCONT: case SIGURG: case SIGWINCH: case SIGTSTP: case SIGTTIN: case SIGTTOU: return 0;
+    default: return 1;
+  }
+}
+
+int __wrap_sigaction(int sig, const struct sigaction *to, struct sigaction *from) {
+  int err = errno;
+  if (to != NULL && to->sa_handler == SIG_DFL && ends_by_default(sig)) br_tty_reset();
+  errno = err;
+  return __real_sigaction(sig, to, from);
+}
+
+#endif
 
 int br_tty_size(br_loop *l, uint64_t id, int *cols, int *rows) {
   uv_os_fd_t fd;

@@ -48,6 +48,7 @@ var children = map[string]func(args []string) error{
 	"ipc serve":        func([]string) error { return childIPCServe() },
 	"ipc emfile":       func([]string) error { return childIPCOutOfDescriptors() },
 	"tty exit":         func([]string) error { return childTTYExit() },
+	"tty signal":       childTTYSignal,
 	"tty size":         func([]string) error { return childTTYSize() },
 	"children ignored": func([]string) error { return childIgnoresChildren() },
 	"children signals": func([]string) error { return childIgnores() },

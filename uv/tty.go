@@ -11,8 +11,10 @@ import (
 )
 
 // TTY is a terminal, uv_tty_t; Stream.Handle gives it. Close restores its mode, and so
-// does a panic that leaves Run, RunForever or Poll. After an end of input, Ctrl-D,
-// another ReadStart reads on.
+// does a panic that leaves Run, RunForever or Poll. So does, on Linux, a signal that ends
+// the process because nobody handles it, such as SIGTERM; but SIGQUIT, at which Go prints
+// all goroutines, and SIGKILL do not. After an end of input, Ctrl-D, another ReadStart
+// reads on.
 type TTY struct {
 	Stream
 }

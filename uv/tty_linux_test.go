@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,10 +40,16 @@ func openTerminal(t testing.TB) (user, program int) {
 	return user, program
 }
 
-func modeOf(t testing.TB, fd int) (m syscall.Termios) {
+func modeOf(t testing.TB, fd int) syscall.Termios {
 	t.Helper()
-	ioctl(t, fd, syscall.TCGETS, unsafe.Pointer(&m))
+	m, errno := terminalMode(fd)
+	require.Zero(t, errno)
 	return m
+}
+
+func terminalMode(fd int) (m syscall.Termios, errno syscall.Errno) {
+	_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, uintptr(fd), syscall.TCGETS, uintptr(unsafe.Pointer(&m)))
+	return m, errno
 }
 
 func isRaw(t testing.TB, fd int) bool {
@@ -227,6 +234,26 @@ func TestTTY(t *testing.T) {
 		require.NoError(t, l.Poll(0))
 		require.ErrorIs(t, l.Close(), uv.ErrBusy)
 		require.True(t, isRaw(t, program), "a run that ends restores nothing")
+	})
+	t.Run("a signal that ends the process restores", func(t *testing.T) {
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+			_, program := openTerminal(t)
+			before := modeOf(t, program)
+			exe, err := os.Executable()
+			require.NoError(t, err)
+			copied, err := syscall.Dup(program)
+			require.NoError(t, err)
+			stdin := os.NewFile(uintptr(copied), "terminal")
+			cmd := exec.Command(exe, childArg, "tty signal", strconv.Itoa(int(sig)))
+			cmd.Stdin = stdin
+			out, err := cmd.Output()
+			require.NoError(t, stdin.Close())
+			require.Equal(t, "handled, and raw\n", string(out))
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit)
+			require.Equal(t, sig, exit.Sys().(syscall.WaitStatus).Signal())
+			require.Equal(t, before, modeOf(t, program), "%v", sig)
+		}
 	})
 	t.Run("the user hangs up", func(t *testing.T) {
 		l := newLoop(t)
@@ -432,4 +459,48 @@ func childTTYExit() error {
 	}
 	fmt.Println("raw")
 	return uv.ResetTTY()
+}
+
+// childTTYSignal handles a signal, and then leaves it to its default.
+func childTTYSignal(args []string) error {
+	number, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	sig := syscall.Signal(number)
+	l, err := uv.NewLoop()
+	if err != nil {
+		return err
+	}
+	tty, err := l.NewTTY(0)
+	if err != nil {
+		return err
+	}
+	before, _ := terminalMode(0)
+	if err := tty.SetMode(uv.TTYRaw); err != nil {
+		return err
+	}
+	s, err := l.NewSignal()
+	if err != nil {
+		return err
+	}
+	if err := s.Start(sig, func(syscall.Signal) { s.Close() }); err != nil {
+		return err
+	}
+	if err := syscall.Kill(os.Getpid(), sig); err != nil {
+		return err
+	}
+	for s.Num() != 0 {
+		if err := l.Poll(uv.Forever); err != nil {
+			return err
+		}
+	}
+	if now, errno := terminalMode(0); errno != 0 || now == before {
+		return fmt.Errorf("it is not raw: %w", errno)
+	}
+	fmt.Println("handled, and raw")
+	if err := syscall.Kill(os.Getpid(), sig); err != nil {
+		return err
+	}
+	return l.Poll(patience)
 }
