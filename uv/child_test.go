@@ -54,6 +54,8 @@ var children = map[string]func(args []string) error{
 	"children signals": func([]string) error { return childIgnores() },
 	"children stdio":   func([]string) error { return childSpawnStdio() },
 	"children swapped": func([]string) error { return childSwap() },
+	"accept on 3":      func([]string) error { return childAcceptOn3() },
+	"read 0":           func([]string) error { return childReads0() },
 	"fs event stdio":   func([]string) error { return childFSEventStdio() },
 
 	"udp stdin":  func([]string) error { return childUDPStdin() },
