@@ -1,7 +1,8 @@
 package asynchttp
 
-// Hijacked connections: the handler has taken its connection over, as a net.Conn. What
-// the client had sent before is read from it.
+// Connections that somebody has taken over, as a net.Conn: a handler that has hijacked
+// one, a client whose server has switched protocols. What the peer had sent before is
+// read from it.
 
 import (
 	"bufio"
@@ -15,7 +16,7 @@ import (
 
 // hijackedConn is a wire as a net.Conn. Who calls makes the difference:
 //
-//	the task that has hijacked    Read suspends it. Write takes everything, and first
+//	the task that has it          Read suspends it. Write takes everything, and first
 //	                              waits while too much is on its way
 //	a goroutine that is no task   Read and Write block it
 //	another task of the loop      Read returns ErrNotCurrentTask. Write takes everything
@@ -46,11 +47,14 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c.state = connHijacked
 	c.readBy, c.writeBy = 0, 0
 	c.server.remove(c)
-	conn := &hijackedConn{
-		w: &c.wire, ctx: asyncio.CurrentTask(w.ctx).Context(),
-		local: c.transport.LocalAddr(), remote: c.transport.RemoteAddr(),
-	}
+	conn := newHijackedConn(&c.wire, w.ctx)
 	return conn, bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)), nil
+}
+
+// newHijackedConn gives a wire to the task of ctx.
+func newHijackedConn(w *wire, ctx context.Context) *hijackedConn {
+	task := asyncio.CurrentTask(ctx)
+	return &hijackedConn{w: w, ctx: task.Context(), local: w.transport.LocalAddr(), remote: w.transport.RemoteAddr()}
 }
 
 // inLoop runs fn on the loop's goroutine, with the context of the task that calls if that

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed-a026a017/asyncio"
@@ -83,6 +84,9 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 		return nil, fmt.Errorf("asynchttp: %w: the Server has listened on another loop; make one for each", asyncio.ErrWrongLoop)
 	}
 	s.loop = l
+	if s.TLSConfig != nil {
+		opts = append(s.tlsOptions(), opts...)
+	}
 	listener, err := l.CreateServer(ctx, func() asyncio.Protocol { return s.newConnection(ctx) }, network, address, opts...)
 	if err != nil {
 		return nil, err
@@ -90,6 +94,29 @@ func (s *Server) Start(ctx context.Context, network, address string, opts ...asy
 	s.listening = append(s.listening, listener)
 	return listener, nil
 }
+
+// tlsOptions make the connections secure. There is nothing else to agree on than HTTP/1.
+func (s *Server) tlsOptions() []asyncio.ServerOption {
+	cfg := s.TLSConfig.Clone()
+	cfg.NextProtos = slices.DeleteFunc(slices.Clone(cfg.NextProtos), func(proto string) bool { return proto == "h2" })
+	if len(cfg.NextProtos) == 0 {
+		cfg.NextProtos = []string{"http/1.1"}
+	}
+	opts := []asyncio.ServerOption{asyncio.WithTLS(cfg)}
+	handshake := time.Duration(0) // the shortest of the limits, as in net/http
+	for _, d := range []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout} {
+		if d > 0 && (handshake == 0 || d < handshake) {
+			handshake = d
+		}
+	}
+	if handshake > 0 {
+		opts = append(opts, asyncio.WithTLSTimeouts(handshake, tlsShutdownTimeout))
+	}
+	return opts
+}
+
+// tlsShutdownTimeout is the default of asyncio.WithTLSTimeouts.
+const tlsShutdownTimeout = 30 * time.Second
 
 func (s *Server) newConnection(base context.Context) *connection {
 	c := &connection{server: s, base: base}
