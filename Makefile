@@ -49,7 +49,7 @@ compare: deps ## measure all rows and renew docs/benchmarks.md (QUICK=1: print a
 	$(Q)cd bench && go run ./cmd/compare $(if $(QUICK)$(ONLY)$(WORK),,-docs ../docs) \
 		$(if $(JSON),-json '$(abspath $(JSON))') $(if $(SAVED),-saved '$(abspath $(SAVED))')
 
-check: deps ## the long tests as well: soaks, 20,000 random programs (five minutes)
+check: deps ## the long tests as well: soaks, faults, 20,000 random programs (ten minutes)
 	$(Q)go test -tags check -timeout 2h $(v) $(call tested,-tags check,./...)
 
 oracle: ## trace the scenarios again with the newest Python that is installed (ASYNCIO_ORACLE_PYTHON=another one)

@@ -33,6 +33,8 @@ type short map[string]int
 //	                         wait for one for ever
 //	EINTR of connect         the kernel goes on with the connect; one that is refused
 //	                         here is none
+//	ENOEXEC of execve        a file that the kernel cannot run is a script to libuv
+//	ENOENT of getdents64     a directory that is gone has nothing in it
 //	shutdown                 it fails when the connection is gone, and a read tells
 //	getsockname              package net panics; the kernel needs nothing for it
 //	fstat of sockets         the kernel has what it asks for
@@ -46,46 +48,46 @@ var kinds = []kind{
 	{name: "getpeername", numbers: []int{syscall.SYS_GETPEERNAME}, errnos: []syscall.Errno{syscall.ENOTCONN, syscall.ENOBUFS}, notPureGo: true},
 	{name: "getsockopt", numbers: []int{syscall.SYS_GETSOCKOPT}, errnos: []syscall.Errno{syscall.ENOBUFS, syscall.ENOPROTOOPT}},
 	{name: "setsockopt", numbers: []int{syscall.SYS_SETSOCKOPT}, errnos: []syscall.Errno{syscall.ENOMEM, syscall.EINVAL, syscall.ENOPROTOOPT}, short: short{network: 1}},
-	{name: "read", numbers: []int{syscall.SYS_READ}, errnos: []syscall.Errno{syscall.ECONNRESET, syscall.EINTR, syscall.EIO, syscall.ENOMEM}, short: short{network: 2, system: 1}, counts: moves},
+	{name: "read", numbers: []int{syscall.SYS_READ}, errnos: []syscall.Errno{syscall.ECONNRESET, syscall.EINTR, syscall.EIO, syscall.ENOMEM}, short: short{network: 2, system: 1, libuv: 1}, counts: moves},
 	{name: "readv", numbers: []int{syscall.SYS_READV}, errnos: []syscall.Errno{syscall.ECONNRESET, syscall.EINTR, syscall.EIO}, counts: moves},
 	{name: "pread64", numbers: []int{syscall.SYS_PREAD64, preadv}, errnos: []syscall.Errno{syscall.EIO, syscall.EINTR}},
-	{name: "recvfrom", numbers: []int{syscall.SYS_RECVFROM, syscall.SYS_RECVMSG, syscall.SYS_RECVMMSG}, errnos: []syscall.Errno{syscall.ECONNREFUSED, syscall.EINTR, syscall.ENOMEM, syscall.ECONNRESET}, short: short{network: 1}},
-	{name: "write", numbers: []int{syscall.SYS_WRITE}, errnos: []syscall.Errno{syscall.EPIPE, syscall.EINTR, syscall.ECONNRESET, syscall.ENOSPC, syscall.EIO}, short: short{network: 2, system: 1}, counts: moves},
+	{name: "recvfrom", numbers: []int{syscall.SYS_RECVFROM, syscall.SYS_RECVMSG, syscall.SYS_RECVMMSG}, errnos: []syscall.Errno{syscall.ECONNREFUSED, syscall.EINTR, syscall.ENOMEM, syscall.ECONNRESET}, short: short{network: 1}, counts: fromPeers},
+	{name: "write", numbers: []int{syscall.SYS_WRITE}, errnos: []syscall.Errno{syscall.EPIPE, syscall.EINTR, syscall.ECONNRESET, syscall.ENOSPC, syscall.EIO}, short: short{network: 2, system: 1, libuv: 1}, counts: moves},
 	{name: "writev", numbers: []int{syscall.SYS_WRITEV}, errnos: []syscall.Errno{syscall.EPIPE, syscall.EINTR, syscall.ECONNRESET}, short: short{network: 1}, counts: moves},
 	{name: "pwrite64", numbers: []int{syscall.SYS_PWRITE64, pwritev}, errnos: []syscall.Errno{syscall.ENOSPC, syscall.EIO, syscall.EINTR}},
 	{name: "sendto", numbers: []int{syscall.SYS_SENDTO, syscall.SYS_SENDMSG, sysSendmmsg}, errnos: []syscall.Errno{syscall.EPERM, syscall.ECONNREFUSED, syscall.EINTR, syscall.ENETUNREACH, syscall.EMSGSIZE}, short: short{network: 1}},
 	{name: "sendfile", numbers: []int{syscall.SYS_SENDFILE}, errnos: []syscall.Errno{syscall.EPIPE, syscall.EINTR, syscall.EIO, syscall.EINVAL}, short: short{network: 1}},
-	{name: "epoll_create1", numbers: []int{syscall.SYS_EPOLL_CREATE1}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}, short: short{network: 1}},
-	{name: "epoll_ctl", numbers: []int{syscall.SYS_EPOLL_CTL}, errnos: []syscall.Errno{syscall.ENOSPC, syscall.ENOMEM}, short: short{network: 2}, counts: adds},
+	{name: "epoll_create1", numbers: []int{syscall.SYS_EPOLL_CREATE1}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}, short: short{network: 1, libuv: 1}},
+	{name: "epoll_ctl", numbers: []int{syscall.SYS_EPOLL_CTL}, errnos: []syscall.Errno{syscall.ENOSPC, syscall.ENOMEM}, short: short{network: 2, libuv: 1}, counts: adds},
 	{name: "epoll_pwait", numbers: []int{syscall.SYS_EPOLL_PWAIT, syscall.SYS_EPOLL_WAIT}, errnos: []syscall.Errno{syscall.EINTR}, short: short{network: 1}},
 	{name: "poll", numbers: []int{syscall.SYS_POLL, syscall.SYS_PPOLL}, errnos: []syscall.Errno{syscall.EINTR}, short: short{network: 1}},
-	{name: "eventfd2", numbers: []int{syscall.SYS_EVENTFD2}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}, short: short{network: 1}},
+	{name: "eventfd2", numbers: []int{syscall.SYS_EVENTFD2}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}, short: short{network: 1, libuv: 1}},
 	{name: "timerfd_create", numbers: []int{syscall.SYS_TIMERFD_CREATE}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENOMEM}},
-	{name: "pipe2", numbers: []int{syscall.SYS_PIPE2}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE}, short: short{network: 1, system: 1}},
-	{name: "socketpair", numbers: []int{syscall.SYS_SOCKETPAIR}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE}, short: short{system: 1}},
-	{name: "open", numbers: []int{syscall.SYS_OPEN, syscall.SYS_OPENAT}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOENT, syscall.EACCES, syscall.ENOMEM, syscall.EINTR}, short: short{network: 1, system: 1}},
-	{name: "fstat", numbers: []int{syscall.SYS_FSTAT, syscall.SYS_NEWFSTATAT, statx}, errnos: []syscall.Errno{syscall.ENOMEM, syscall.EIO, syscall.ENOENT}, short: short{network: 1, system: 1}, counts: notOfSockets},
-	{name: "access", numbers: []int{syscall.SYS_ACCESS, syscall.SYS_FACCESSAT, faccessat2}, errnos: []syscall.Errno{syscall.EACCES, syscall.ENOENT, syscall.EIO, syscall.ENOMEM}, short: short{system: 1}},
-	{name: "fcntl", numbers: []int{syscall.SYS_FCNTL}, errnos: []syscall.Errno{syscall.EMFILE}, short: short{network: 1, system: 1}, counts: duplicates},
+	{name: "pipe2", numbers: []int{syscall.SYS_PIPE2}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE}, short: short{network: 1, system: 1, libuv: 1}},
+	{name: "socketpair", numbers: []int{syscall.SYS_SOCKETPAIR}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE}, short: short{system: 1, libuv: 1}},
+	{name: "open", numbers: []int{syscall.SYS_OPEN, syscall.SYS_OPENAT}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOENT, syscall.EACCES, syscall.ENOMEM, syscall.EINTR}, short: short{network: 1, system: 1, libuv: 1}},
+	{name: "fstat", numbers: []int{syscall.SYS_FSTAT, syscall.SYS_NEWFSTATAT, statx}, errnos: []syscall.Errno{syscall.ENOMEM, syscall.EIO, syscall.ENOENT}, short: short{network: 1, system: 1, libuv: 1}, counts: notOfSockets},
+	{name: "access", numbers: []int{syscall.SYS_ACCESS, syscall.SYS_FACCESSAT, faccessat2}, errnos: []syscall.Errno{syscall.EACCES, syscall.ENOENT, syscall.EIO, syscall.ENOMEM}},
+	{name: "fcntl", numbers: []int{syscall.SYS_FCNTL}, errnos: []syscall.Errno{syscall.EMFILE}, short: short{network: 1, system: 1, libuv: 1}, counts: duplicates},
 	{name: "lseek", numbers: []int{syscall.SYS_LSEEK}, errnos: []syscall.Errno{syscall.ESPIPE}},
-	{name: "ftruncate", numbers: []int{syscall.SYS_FTRUNCATE}, errnos: []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EINTR}, short: short{system: 1}},
-	{name: "getdents64", numbers: []int{syscall.SYS_GETDENTS64}, errnos: []syscall.Errno{syscall.EIO, syscall.ENOENT}, short: short{system: 1}},
-	{name: "mkdir", numbers: []int{syscall.SYS_MKDIR, syscall.SYS_MKDIRAT}, errnos: []syscall.Errno{syscall.ENOSPC, syscall.EACCES, syscall.EROFS}, short: short{system: 1}},
-	{name: "rename", numbers: []int{syscall.SYS_RENAME, syscall.SYS_RENAMEAT, renameat2}, errnos: []syscall.Errno{syscall.EACCES, syscall.EXDEV, syscall.ENOSPC}, short: short{system: 1}},
-	{name: "unlink", numbers: []int{syscall.SYS_UNLINK, syscall.SYS_UNLINKAT, syscall.SYS_RMDIR}, errnos: []syscall.Errno{syscall.EACCES, syscall.EIO, syscall.EINTR}, short: short{system: 1}},
-	{name: "fsync", numbers: []int{syscall.SYS_FSYNC, syscall.SYS_FDATASYNC}, errnos: []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EINTR}, short: short{system: 1}},
-	{name: "inotify_init1", numbers: []int{syscall.SYS_INOTIFY_INIT1}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}, short: short{system: 1}},
-	{name: "inotify_add_watch", numbers: []int{syscall.SYS_INOTIFY_ADD_WATCH}, errnos: []syscall.Errno{syscall.ENOSPC, syscall.ENOMEM, syscall.ENOENT, syscall.EACCES}, short: short{system: 1}},
-	{name: "clone", numbers: []int{syscall.SYS_CLONE, syscall.SYS_FORK, syscall.SYS_VFORK}, errnos: []syscall.Errno{syscall.EAGAIN, syscall.ENOMEM}, short: short{system: 2}, counts: noThreads},
-	{name: "execve", numbers: []int{syscall.SYS_EXECVE}, errnos: []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.ENOMEM, syscall.E2BIG, syscall.EAGAIN, syscall.ENOEXEC}, short: short{system: 2}},
-	{name: "chdir", numbers: []int{syscall.SYS_CHDIR}, errnos: []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.EIO}, short: short{system: 1}},
-	{name: "setsid", numbers: []int{syscall.SYS_SETSID}, errnos: []syscall.Errno{syscall.EPERM}, short: short{system: 1}},
-	{name: "dup", numbers: []int{syscall.SYS_DUP2, syscall.SYS_DUP3}, errnos: []syscall.Errno{syscall.EMFILE, syscall.EBUSY}, short: short{system: 1}},
-	{name: "close_range", numbers: []int{closeRange}, errnos: []syscall.Errno{syscall.ENOSYS, syscall.EPERM}, short: short{system: 1}},
+	{name: "ftruncate", numbers: []int{syscall.SYS_FTRUNCATE}, errnos: []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EINTR}},
+	{name: "getdents64", numbers: []int{syscall.SYS_GETDENTS64}, errnos: []syscall.Errno{syscall.EIO, syscall.ENOMEM}, short: short{system: 1, libuv: 1}},
+	{name: "mkdir", numbers: []int{syscall.SYS_MKDIR, syscall.SYS_MKDIRAT}, errnos: []syscall.Errno{syscall.ENOSPC, syscall.EACCES, syscall.EROFS}},
+	{name: "rename", numbers: []int{syscall.SYS_RENAME, syscall.SYS_RENAMEAT, renameat2}, errnos: []syscall.Errno{syscall.EACCES, syscall.EXDEV, syscall.ENOSPC}},
+	{name: "unlink", numbers: []int{syscall.SYS_UNLINK, syscall.SYS_UNLINKAT, syscall.SYS_RMDIR}, errnos: []syscall.Errno{syscall.EACCES, syscall.EIO, syscall.EINTR}, short: short{system: 1, libuv: 1}},
+	{name: "fsync", numbers: []int{syscall.SYS_FSYNC, syscall.SYS_FDATASYNC}, errnos: []syscall.Errno{syscall.EIO, syscall.ENOSPC, syscall.EINTR}},
+	{name: "inotify_init1", numbers: []int{syscall.SYS_INOTIFY_INIT1}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM}, short: short{system: 1, libuv: 1}},
+	{name: "inotify_add_watch", numbers: []int{syscall.SYS_INOTIFY_ADD_WATCH}, errnos: []syscall.Errno{syscall.ENOSPC, syscall.ENOMEM, syscall.ENOENT, syscall.EACCES}, short: short{system: 1, libuv: 1}},
+	{name: "clone", numbers: []int{syscall.SYS_CLONE, syscall.SYS_FORK, syscall.SYS_VFORK}, errnos: []syscall.Errno{syscall.EAGAIN, syscall.ENOMEM}, short: short{system: 2, libuv: 1}, counts: noThreads},
+	{name: "execve", numbers: []int{syscall.SYS_EXECVE}, errnos: []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.ENOMEM, syscall.E2BIG, syscall.EAGAIN}, short: short{system: 2, libuv: 1}},
+	{name: "chdir", numbers: []int{syscall.SYS_CHDIR}, errnos: []syscall.Errno{syscall.ENOENT, syscall.EACCES, syscall.EIO}, short: short{system: 1, libuv: 1}},
+	{name: "setsid", numbers: []int{syscall.SYS_SETSID}, errnos: []syscall.Errno{syscall.EPERM}},
+	{name: "dup", numbers: []int{syscall.SYS_DUP2, syscall.SYS_DUP3}, errnos: []syscall.Errno{syscall.EMFILE, syscall.EBUSY}, short: short{system: 1, libuv: 1}},
+	{name: "close_range", numbers: []int{closeRange}, errnos: []syscall.Errno{syscall.ENOSYS, syscall.EPERM}, short: short{libuv: 1}},
 	{name: "prlimit64", numbers: []int{prlimit64, syscall.SYS_SETRLIMIT}, errnos: []syscall.Errno{syscall.EPERM}},
-	{name: "wait4", numbers: []int{syscall.SYS_WAIT4, syscall.SYS_WAITID}, errnos: []syscall.Errno{syscall.EINTR}, short: short{system: 1}, counts: blocks},
+	{name: "wait4", numbers: []int{syscall.SYS_WAIT4, syscall.SYS_WAITID}, errnos: []syscall.Errno{syscall.EINTR}, short: short{system: 1, libuv: 1}, counts: blocks},
 	{name: "pidfd_open", numbers: []int{sysPidfdOpen}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENOMEM}},
-	{name: "kill", numbers: []int{syscall.SYS_KILL, pidfdSendSignal}, errnos: []syscall.Errno{syscall.EPERM}, short: short{system: 1}},
+	{name: "kill", numbers: []int{syscall.SYS_KILL, pidfdSendSignal}, errnos: []syscall.Errno{syscall.EPERM}},
 }
 
 const (
@@ -116,6 +118,20 @@ func moves(n *notification) bool {
 
 // ownBytesMax is what libuv reads of its pipe for signals.
 const ownBytesMax = 512
+
+// fromPeers reports whether a socket is not one of netlink, by which the C library asks
+// the kernel, and of which it takes ECONNREFUSED for the end of the world.
+func fromPeers(n *notification) bool {
+	_, inode, _ := strings.Cut(n.file(0), "socket:[")
+	inode, _, _ = strings.Cut(inode, "]")
+	netlink, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/netlink", n.pid))
+	for line := range strings.Lines(string(netlink)) {
+		if strings.HasSuffix(strings.TrimSpace(line), " "+inode) {
+			return false
+		}
+	}
+	return err == nil
+}
 
 // adds reports whether a descriptor is put into a set. What changes or takes out one that
 // is there does not fail, and to put it in again fails with EEXIST.

@@ -46,6 +46,7 @@ type scenario struct {
 const (
 	network = "network"
 	system  = "system"
+	libuv   = "libuv"
 )
 
 var scenarios = []scenario{
@@ -67,6 +68,7 @@ var scenarios = []scenario{
 		{"watch", watch},
 		{"pipes", pipes},
 	}},
+	{libuv, uvSteps},
 }
 
 // run runs all steps on a new loop. Every error is in what it returns.

@@ -73,6 +73,7 @@ var testArrows = map[string][]string{
 	"asynchttp":                    {"asynciotest", "internal/testkit"},
 	"internal/proactor/goproactor": {"internal/proactor/proactortest"},
 	"internal/proactor/uvproactor": {"internal/proactor/proactortest", "cbridge"},
+	"tests/faults":                 {"uv", "internal/terminal"},
 	"tests/names":                  {"uv"},
 	"tests/pipes":                  {"internal/terminal"},
 	"uv":                           {"internal/terminal"},

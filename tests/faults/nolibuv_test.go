@@ -1,0 +1,6 @@
+//go:build !cgo
+
+package faults_test
+
+// uvSteps is for cgo.
+var uvSteps []step
