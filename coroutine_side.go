@@ -16,7 +16,6 @@ package asyncio
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/seed-a026a017/asyncio/internal/goid"
@@ -80,8 +79,8 @@ func (c *sideCoroutine) main(yield func(struct{}) bool) {
 // suspend is called by the code. It returns when the next step comes, or an error if
 // there will be none.
 func (c *sideCoroutine) suspend() error {
-	if goid.ThreadLock() != c.loop.coroutines.lock {
-		return fmt.Errorf("%w: a callback has locked its goroutine to a thread, or unlocked it", ErrInvalidState)
+	if p := &c.loop.coroutines; goid.ThreadLock() != p.lock { // the code has left it so
+		p.restoreLock()
 	}
 	if !c.stopped {
 		c.state = sideIdle

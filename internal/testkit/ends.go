@@ -98,17 +98,32 @@ func freeAddress(t *testing.T, network string) string {
 	return "127.0.0.1:0"
 }
 
+// EndOptions is options of the two ends of a connection.
+type EndOptions struct {
+	Client asyncio.ConnectOption
+	Server asyncio.ServerOption
+}
+
+// separate is those of several.
+func separate(opts []EndOptions) (client []asyncio.ConnectOption, server []asyncio.ServerOption) {
+	for _, o := range opts {
+		client, server = append(client, o.Client), append(server, o.Server)
+	}
+	return client, server
+}
+
 // ConnectStreams makes ends that are streams, of a server and a client: "tcp4", "tcp6" or
 // "unix".
-func ConnectStreams(network string) Connect {
+func ConnectStreams(network string, opts ...EndOptions) Connect {
+	client, server := separate(opts)
 	return func(t *testing.T, ctx context.Context) (a, b *End) {
 		accepted := asyncio.NewFuture[*End](LoopOf(ctx))
 		handler := func(_ context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
 			return accepted.SetResult(streamEnd(r, w))
 		}
-		s, err := asyncio.StartServer(ctx, handler, network, freeAddress(t, network))
+		s, err := asyncio.StartServer(ctx, handler, network, freeAddress(t, network), server...)
 		require.NoError(t, err)
-		r, w, err := asyncio.OpenConnection(ctx, network, ServerAddr(t, s))
+		r, w, err := asyncio.OpenConnection(ctx, network, ServerAddr(t, s), client...)
 		require.NoError(t, err)
 		b, err = accepted.Await(ctx)
 		require.NoError(t, err)
@@ -118,13 +133,14 @@ func ConnectStreams(network string) Connect {
 }
 
 // ConnectProtocols makes ends that are protocols, of a server and a client.
-func ConnectProtocols(network string) Connect {
+func ConnectProtocols(network string, opts ...EndOptions) Connect {
+	client, server := separate(opts)
 	return func(t *testing.T, ctx context.Context) (a, b *End) {
 		l := LoopOf(ctx)
 		one, two := newEndProtocol(l), newEndProtocol(l)
-		s, err := l.CreateServer(ctx, two.factory, network, freeAddress(t, network))
+		s, err := l.CreateServer(ctx, two.factory, network, freeAddress(t, network), server...)
 		require.NoError(t, err)
-		_, _, err = l.CreateConnection(ctx, one.factory, network, ServerAddr(t, s))
+		_, _, err = l.CreateConnection(ctx, one.factory, network, ServerAddr(t, s), client...)
 		require.NoError(t, err)
 		require.NoError(t, two.made.Wait(ctx))
 		s.Close()
