@@ -6,6 +6,7 @@ package testkit
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,6 +24,14 @@ type End struct {
 	Drain     func(ctx context.Context) error
 	Close     func()
 	Lost      func(ctx context.Context) error // waits until the connection is lost, and tells by what
+	writer    *asyncio.StreamWriter           // of a stream
+}
+
+// Secure has an end that is a stream speak TLS.
+func (e *End) Secure(ctx context.Context, cfg *tls.Config, server bool) error {
+	err := e.writer.StartTLS(ctx, cfg, server)
+	e.Transport = e.writer.Transport()
+	return err
 }
 
 // Connect makes two ends on the loop of ctx.
@@ -30,7 +39,7 @@ type Connect func(t *testing.T, ctx context.Context) (a, b *End)
 
 // streamEnd is an end that is a stream.
 func streamEnd(r *asyncio.StreamReader, w *asyncio.StreamWriter) *End {
-	return &End{Reader: r, Transport: w.Transport(), Drain: w.Drain, Close: func() { _ = w.Close() }, Lost: w.WaitClosed}
+	return &End{Reader: r, Transport: w.Transport(), Drain: w.Drain, Close: func() { _ = w.Close() }, Lost: w.WaitClosed, writer: w}
 }
 
 // endProtocol is an end that is a protocol: what it hears it feeds to a reader.
