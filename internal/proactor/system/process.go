@@ -128,6 +128,7 @@ func (p *child) started(err error) {
 
 // wait is a goroutine.
 func (p *child) wait() {
+	awaitEnd(p.process.Pid)
 	status := exitStatus(p.process.Wait())
 	c := p.owner
 	c.mu.Lock()
