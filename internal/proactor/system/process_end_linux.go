@@ -1,9 +1,9 @@
 package system
 
-// The end of a child. package os waits for it in a thread of its own, and the runtime ends
-// a program of 10,000 threads. A descriptor of the process is readable once it has ended,
-// for which a goroutine can park: 300 children that slept took 300 threads and 616 us of
-// CPU time each, and take 2 and 454 us.
+// The end of a child. package os waits for it in a thread of its own, and the runtime
+// ends a program of 10,000 threads. A descriptor of the process is readable once it has
+// ended, for which a goroutine can park: 300 children that slept took 300 threads and 616
+// us of CPU time each, and take 2 and 454 us.
 
 import (
 	"os"
