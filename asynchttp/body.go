@@ -117,7 +117,7 @@ func (b *requestBody) Close() error {
 	}
 	b.closed = true
 	r := b.x.request
-	if b.sawEOF || b.mayContinue || r.Close && b.left >= 0 {
+	if b.sawEOF || b.failed || b.mayContinue || r.Close && b.left >= 0 {
 		b.failed = b.failed || !b.sawEOF
 		return nil
 	}

@@ -58,10 +58,11 @@ func (w *response) begin(ctx context.Context, x *exchange) {
 
 // Header implements http.ResponseWriter.
 func (w *response) Header() http.Header {
+	if w.status != 0 && !w.headDone && w.final == nil {
+		w.final = http.Header{} // what is set from here on comes too late
+	}
 	if w.header == nil {
 		w.header = make(http.Header)
-	} else if w.status != 0 && !w.headDone && w.final == nil {
-		w.final = w.header.Clone() // what is changed from here on comes too late
 	}
 	return w.header
 }
@@ -110,7 +111,9 @@ func (w *response) writeHeader(code int) {
 	if w.header == nil {
 		return
 	}
-	w.final = w.header.Clone()
+	if !w.handlerDone {
+		w.final = w.header.Clone() // what is changed from here on comes too late
+	}
 	if value := w.header.Get("Content-Length"); value != "" {
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err == nil && n >= 0 {
@@ -118,7 +121,7 @@ func (w *response) writeHeader(code int) {
 		} else {
 			w.log().Error(fmt.Sprintf("http: invalid Content-Length of %q", value))
 			w.header.Del("Content-Length")
-			w.final.Del("Content-Length")
+			delete(w.final, "Content-Length")
 		}
 	}
 }
@@ -297,10 +300,10 @@ func (w *response) EnableFullDuplex() error {
 
 // finish sends what is left when the handler has returned.
 func (w *response) finish() error {
+	w.handlerDone = true
 	if w.status == 0 {
 		w.writeHeader(http.StatusOK)
 	}
-	w.handlerDone = true
 	if w.headDone {
 		_ = w.emitBody()
 	} else {

@@ -56,7 +56,7 @@ func (w *response) writeHead(p []byte) {
 	w.decideFraming(header, &lines, encoding)
 	if w.closes && (w.x.c.server.closing || !hasToken(first(header, "Connection"), "close")) && !switchesProtocol(w.status, header) {
 		lines.drop("Connection")
-		if lines.connection = ""; w.x.request.ProtoAtLeast(1, 1) {
+		if w.x.request.ProtoAtLeast(1, 1) {
 			lines.connection = "close"
 		}
 	}
@@ -111,7 +111,7 @@ func (w *response) dropRequest(lines *headLines) {
 	if w.x.request.ContentLength == 0 || w.closes || w.fullDuplex {
 		return
 	}
-	if b.closed {
+	if b.closed || b.failed {
 		w.closes = !b.sawEOF
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,6 +132,29 @@ func ask(t *testing.T, ctx context.Context, addr, text string) string {
 var datePattern = regexp.MustCompile(`Date: [^\r]*GMT\r\n`)
 
 func undated(answer string) string { return datePattern.ReplaceAllString(answer, "") }
+
+// joined is answers with the chunks of each body made one: how a body is cut is nobody's
+// business.
+func joined(answers string) string {
+	const encoding = "Transfer-Encoding: chunked\r\n"
+	before, rest, found := strings.Cut(answers, encoding)
+	if !found {
+		return answers
+	}
+	head, body, _ := strings.Cut(rest, "\r\n\r\n")
+	if strings.HasPrefix(rest, "\r\n") {
+		head, body = "", rest[2:]
+	}
+	data := ""
+	for {
+		size, more, _ := strings.Cut(body, "\r\n")
+		n, err := strconv.ParseInt(size, 16, 32)
+		if err != nil || n == 0 || int(n)+2 > len(more) {
+			return before + encoding + head + "\r\n\r\n<" + data + ">" + joined(body)
+		}
+		data, body = data+more[:n], more[n+2:]
+	}
+}
 
 // get is a request without a body.
 func get(path string, lines ...string) string {
