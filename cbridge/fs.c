@@ -172,8 +172,8 @@ static void release(uv_req_t *r) {
   uv_dirent_t *entries = d != NULL ? d->dirents : NULL;
   undo(u);
   if (u->fs_type == UV_FS_CLOSEDIR) u->ptr = NULL;  // still open after a cancellation, and libuv would free it
-  if (u->fs_type == UV_FS_REALPATH) {
-    free(u->ptr);  // the system has allocated it, and mem.c would count what it has not
+  if (u->fs_type == UV_FS_REALPATH && uv_version() < ((1 << 16) | (49 << 8))) {
+    free(u->ptr);  // before 1.49 the system has allocated it, and mem.c would count what it has not
     u->ptr = NULL;
   }
   uv_fs_req_cleanup(u);
