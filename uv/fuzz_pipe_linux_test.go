@@ -14,7 +14,7 @@ import (
 func (m *machine) makeIPC() uv.Handle {
 	p, err := m.l.NewPipeIPC()
 	if err != nil || m.next()%8 == 0 {
-		return p
+		return made(p, err)
 	}
 	fds, err := uv.SocketPair(syscall.SOCK_STREAM, 0, true, true)
 	if err != nil {

@@ -35,6 +35,11 @@ type machine struct {
 	peers   []int // descriptors of plain sockets at the other end
 	foreign []int // descriptors for Polls, which are closed at any moment
 	reqs    []*uv.Req
+	files   []*uv.File
+	dirs    []*uv.Dir
+	begins  []func(error) // of calls about files that are being made
+	closed  bool          // the loop is
+	ending  bool          // the loop shuts down
 	dir     string
 	depth   int
 	pending map[string]int // callbacks that must still come, by the call that was given them
@@ -117,9 +122,20 @@ func (m *machine) step() {
 		m.l.Poll(time.Duration(op/128*(op%3)) * 50 * time.Microsecond)
 		return
 	}
-	if op%16 == 13 {
+	switch op % 16 {
+	case 13:
 		m.request()
 		return
+	case 14:
+		if r := m.beginFiles(); r != nil {
+			m.reqs = append(m.reqs, r)
+		}
+		return
+	case 15:
+		if m.next()%2 == 0 {
+			m.loopCall()
+			return
+		}
 	}
 	h := m.handles[at]
 	if h == nil || op%16 == 1 {
@@ -155,6 +171,10 @@ func (m *machine) step() {
 		m.anyHandle(op, h, func() { m.signal(h) })
 	case *uv.Process:
 		m.anyHandle(op, h, func() { m.child(h) })
+	case *uv.FSEvent:
+		m.anyHandle(op, h, func() { m.fsEvent(h) })
+	case *uv.FSPoll:
+		m.anyHandle(op, h, func() { m.fsPoll(h) })
 	}
 }
 
@@ -181,33 +201,36 @@ func (m *machine) anyHandle(op int, h uv.Handle, special func()) {
 	}
 }
 
+// made is a handle, nil if there is an error.
+func made[H uv.Handle](h H, err error) uv.Handle {
+	if err != nil {
+		return nil
+	}
+	return h
+}
+
 func (m *machine) make(at int) {
 	var h uv.Handle
-	switch m.next() % 24 {
+	switch m.next() % 28 {
 	case 0, 1, 2, 3:
-		h, _ = m.l.NewTCP()
+		h = made(m.l.NewTCP())
 	case 4, 5:
-		h, _ = m.l.NewPipe()
+		h = made(m.l.NewPipe())
 	case 6:
-		h, _ = m.l.NewTimer()
+		h = made(m.l.NewTimer())
 	case 7:
-		h, _ = m.l.NewIdle()
+		h = made(m.l.NewIdle())
 	case 8:
-		h, _ = m.l.NewPrepare()
+		h = made(m.l.NewPrepare())
 	case 9:
-		h, _ = m.l.NewCheck()
+		h = made(m.l.NewCheck())
 	case 10:
-		h, _ = m.l.NewAsync(m.inside)
+		h = made(m.l.NewAsync(m.inside))
 	case 11:
-		family := m.next()
-		if t, err := m.l.NewTCPFamily(family); err == nil {
-			h = t
-		}
+		h = made(m.l.NewTCPFamily(m.next()))
 	case 12, 13:
 		m.openForeign()
-		if p, err := m.l.NewPoll(uintptr(m.foreign[m.next()%len(m.foreign)])); err == nil {
-			h = p
-		}
+		h = made(m.l.NewPoll(uintptr(m.foreign[m.next()%len(m.foreign)])))
 	case 14, 15, 16:
 		h = m.makeUDP()
 	case 17, 18, 19:
@@ -216,6 +239,8 @@ func (m *machine) make(at int) {
 		h = m.makeTTY()
 	case 21, 22, 23:
 		h = m.makeSystem()
+	case 24, 25, 26, 27:
+		h = m.makeWatch()
 	}
 	if h != nil {
 		m.handles[at] = h
@@ -296,6 +321,8 @@ func (m *machine) request() {
 		if len(m.reqs) > 0 {
 			old := m.reqs[m.next()%len(m.reqs)]
 			old.SetData(old.Type().String())
+			old.Data()
+			old.Loop()
 			old.Cancel()
 		}
 	}
@@ -315,12 +342,13 @@ func (m *machine) timer(t *uv.Timer) {
 		t.Again()
 	case 3:
 		t.SetRepeat(d)
+		t.Repeat()
 		t.DueIn()
 	}
 }
 
 func (m *machine) stream(s stream) {
-	switch m.next() % 24 {
+	switch m.next() % 26 {
 	case 0, 1:
 		s.ReadStart(func([]byte, error) { m.inside() })
 	case 2:
@@ -361,6 +389,8 @@ func (m *machine) stream(s stream) {
 		s.WriteQueueSize()
 		s.SendBufferSize()
 		s.SetRecvBufferSize(m.next() * 100)
+	case 18, 19:
+		m.moreOfStream(s)
 	default:
 		switch s := s.(type) {
 		case *uv.TCP:
@@ -488,8 +518,8 @@ func (m *machine) pipe(p *uv.Pipe) {
 // runSequence runs one sequence on a loop of its own and reports what it has left behind.
 func runSequence(program []byte) error {
 	before, live := descriptors(), cbridge.LiveAllocations()
-	way := []uv.Wait{uv.WaitBlock, uv.WaitNetpoll, uv.WaitAdaptive}[len(program)%3]
-	l, err := uv.NewLoop(uv.WithChecks(), uv.WithWait(way))
+	m := &machine{program: program, pending: map[string]int{}}
+	l, err := uv.NewLoop(m.options()...)
 	if err != nil {
 		return err
 	}
@@ -498,12 +528,19 @@ func runSequence(program []byte) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	m := &machine{l: l, program: program, dir: dir, pending: map[string]int{}}
+	m.l, m.dir = l, dir
 	m.run()
 	m.program = nil
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if err := l.Shutdown(ctx); err != nil {
+	m.ending = true
+	for _, f := range m.files {
+		f.Close(nil)
+	}
+	for _, d := range m.dirs {
+		d.Close(nil)
+	}
+	if err := l.Shutdown(ctx); err != nil && !(m.closed && err == uv.ErrClosed) {
 		return fmt.Errorf("shutdown: %w", err)
 	}
 	for _, fd := range append(m.peers, m.foreign...) {

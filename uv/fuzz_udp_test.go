@@ -145,6 +145,7 @@ func (m *machine) optionsOfUDP(u *uv.UDP) {
 		u.SendBufferSize()
 		u.RecvBufferSize()
 	case 6:
+		u.Flush()
 		u.Fd()
 		u.RemoteAddr()
 		u.UsingRecvmmsg()
