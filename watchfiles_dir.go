@@ -51,13 +51,22 @@ func dirsOf(files proactor.FileSystem, paths []string) ([]*watchedDir, error) {
 		if err != nil {
 			return nil, err
 		}
-		if info, err := files.Stat(abs); err == nil && info.IsDir() {
+		info, err := files.Stat(abs)
+		switch {
+		case err == nil && info.IsDir():
 			dirOf(abs).given = path
-			continue
+		case err == nil || isMissing(err) || errors.Is(err, syscall.ELOOP): // a link to itself is a file
+			dirOf(filepath.Dir(abs)).named[filepath.Base(abs)] = path
+		default:
+			return nil, err
 		}
-		dirOf(filepath.Dir(abs)).named[filepath.Base(abs)] = path
 	}
 	return dirs, nil
+}
+
+// isMissing reports whether there is no such file. Any other error says nothing of that.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // watches reports whether changes of a name are told.
@@ -142,7 +151,7 @@ func (d *watchedDir) look(files proactor.FileSystem, names []string) dirScan {
 		switch {
 		case err == nil:
 			s.now[name] = info
-		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
+		case isMissing(err):
 			s.now[name] = nil
 		default:
 			return dirScan{err: err}

@@ -32,12 +32,13 @@ func init() {
 
 const (
 	roundsMax      = 20
-	roundsMaxShort = 4
+	roundsMaxShort = 8
 	cleanLine      = "clean"
 )
 
 // rounds is main of the process: it runs the scenario with a fault, and then without one,
-// until there was a round in which no call failed.
+// until there was a round in which no call failed. The short form has the first, the
+// second, the fourth and the eighth call fail.
 func rounds(s scenario, driver asyncio.Option) {
 	debug.SetTraceback("all")
 	if err := s.run(driver); err != nil { // opens what a process keeps
@@ -63,6 +64,9 @@ func rounds(s scenario, driver asyncio.Option) {
 		}
 		if err := s.run(driver); err != nil {
 			fail("after round %d: %v", n, err)
+		}
+		if !long {
+			n += n - 1
 		}
 	}
 	fmt.Println(cleanLine)

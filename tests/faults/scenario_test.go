@@ -44,9 +44,10 @@ type scenario struct {
 }
 
 const (
-	network = "network"
-	system  = "system"
-	libuv   = "libuv"
+	network  = "network"
+	children = "children"
+	files    = "files"
+	libuv    = "libuv"
 )
 
 var scenarios = []scenario{
@@ -60,11 +61,13 @@ var scenarios = []scenario{
 		{"descriptor", descriptor},
 		{"thread", thread},
 	}},
-	{system, []step{
+	{children, []step{
 		{"process", process},
 		{"subprocess", subprocess},
 		{"signal", signalled},
-		{"files", files},
+	}},
+	{files, []step{
+		{"tree", tree},
 		{"watch", watch},
 		{"pipes", pipes},
 	}},

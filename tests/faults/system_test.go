@@ -1,6 +1,6 @@
 package faults_test
 
-// Steps of the system scenario: children, signals, files, pipes. Where no call fails,
+// Steps of the scenarios of children and of files. Where no call fails,
 // they look at what has come, as a call that fails in silence loses something.
 
 import (
@@ -136,10 +136,10 @@ func signalled(ctx context.Context, _ string) error {
 	return came.Wait(ctx)
 }
 
-// files makes a tree, reads it again, and removes it.
-func files(ctx context.Context, dir string) error {
-	tree := filepath.Join(dir, "tree")
-	file, moved := filepath.Join(tree, "sub", "file"), filepath.Join(tree, "moved")
+// tree makes a tree, reads it again, and removes it.
+func tree(ctx context.Context, dir string) error {
+	root := filepath.Join(dir, "tree")
+	file, moved := filepath.Join(root, "sub", "file"), filepath.Join(root, "moved")
 	if err := asyncio.MkdirAll(ctx, filepath.Dir(file), 0o700); err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func files(ctx context.Context, dir string) error {
 		return wrong("a file has %d bytes, or others", len(got))
 	}
 	found := 0
-	err := asyncio.WalkDir(ctx, tree, func(_ string, _ fs.DirEntry, err error) error {
+	err := asyncio.WalkDir(ctx, root, func(_ string, _ fs.DirEntry, err error) error {
 		found++
 		return err
 	})
@@ -168,7 +168,7 @@ func files(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{moved, filepath.Dir(file), tree} {
+	for _, name := range []string{moved, filepath.Dir(file), root} {
 		if err := asyncio.Remove(ctx, name); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -294,6 +295,8 @@ func TestWatchRefuses(t *testing.T) {
 		}
 		_, err := asyncio.WatchFiles(ctx, filepath.Join(dir, "file", "x"))
 		require.ErrorContains(t, err, "not a directory")
+		_, err = asyncio.WatchFiles(ctx, filepath.Join(dir, strings.Repeat("x", 300)))
+		require.ErrorIs(t, err, syscall.ENAMETOOLONG, "what cannot be looked at is no missing file")
 		_, err = asyncio.WatchFiles(ctx)
 		require.ErrorIs(t, err, asyncio.ErrInvalidArgument)
 		require.Zero(t, l.Stats().Handles)

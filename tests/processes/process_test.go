@@ -322,6 +322,11 @@ func TestProgram(t *testing.T) {
 			opts.Dir = filepath.Dir(hello)
 			_, err := asyncio.CreateSubprocess(ctx, opts)
 			require.ErrorIs(t, err, os.ErrNotExist, "a directory that is not absolute does not count")
+			loop := t.TempDir()
+			require.NoError(t, os.Symlink("script", filepath.Join(loop, "script")))
+			opts.Env = []string{"PATH=" + loop}
+			_, err = asyncio.CreateSubprocess(ctx, opts)
+			require.ErrorIs(t, err, syscall.ELOOP, "it is not missing")
 			opts.Args = []string{"./script"}
 			out, _ = runs(t, ctx, opts, "")
 			require.Equal(t, "hello\n", out, "a path is taken from Dir on")
