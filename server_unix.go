@@ -20,6 +20,7 @@ import (
 type socketFile struct {
 	path string
 	info fs.FileInfo
+	err  error // why it could not be looked at: then it stays, and that is logged
 }
 
 // newSocketFile is the file at path; nil if there is none, as for an abstract name.
@@ -31,10 +32,10 @@ func newSocketFile(path string) *socketFile {
 		path = absolute // the program may change its directory
 	}
 	info, err := os.Lstat(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return &socketFile{path: path, info: info}
+	return &socketFile{path: path, info: info, err: err}
 }
 
 // remove removes the file, if it is still there. It comes before the socket is closed.
@@ -42,9 +43,12 @@ func (f *socketFile) remove(l *Loop) {
 	if f == nil {
 		return
 	}
-	info, err := os.Lstat(f.path)
-	if err == nil && os.SameFile(f.info, info) {
-		err = os.Remove(f.path)
+	err := f.err
+	if err == nil {
+		var now fs.FileInfo
+		if now, err = os.Lstat(f.path); err == nil && os.SameFile(f.info, now) {
+			err = os.Remove(f.path)
+		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.log().Error("Unable to clean up listening UNIX socket", "path", f.path, "exception", err)
