@@ -10,7 +10,7 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 # What has tests: go test says a line for every package that has none.
 tested = $$(go list $(1) -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' $(2))
 
-.PHONY: help deps run build cross test race asan bench compare check oracle lint clean
+.PHONY: help deps run build cross test interop race asan bench compare check oracle lint clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/make \1	\2/p' Makefile | expand -t 14
@@ -36,6 +36,9 @@ test: deps ## vet and test all packages, then the pure-Go build and the benchmar
 	$(Q)export CGO_ENABLED=0; go test $(v) $(call tested,,./...)
 	$(Q)cd bench && go vet ./... && go test $(v) $(call tested,,./...)
 
+interop: deps ## drivers, WebSockets and HTTP/2 on a loop, against real servers (the module interop)
+	$(Q)cd interop && go vet ./... && go test $(v) ./...
+
 race: deps ## all tests under the race detector
 	$(Q)go test -race $(v) $(call tested,,./...)
 
@@ -60,6 +63,7 @@ lint: deps ## gofmt, go vet and staticcheck
 	$(Q)go vet ./...
 	$(Q)go tool -modfile=tools/go.mod staticcheck ./...
 	$(Q)cd bench && go vet ./... && go tool -modfile=../tools/go.mod staticcheck ./...
+	$(Q)cd interop && go vet ./... && go tool -modfile=../tools/go.mod staticcheck ./...
 
 clean: ## remove what make has made, the copy of libuv too
 	$(Q)rm -rf third_party/libuv
