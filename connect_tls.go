@@ -161,7 +161,10 @@ func (l *Loop) StartTLS(ctx context.Context, t Transport, p Protocol, cfg *tls.C
 	}
 	secured := newTLSTransport(l, p, o, tlsValues(ctx, l))
 	if s, ok := p.(*streamProtocol); ok {
-		if s.reader.eof {
+		switch {
+		case s.reader.net != nil:
+			return nil, fmt.Errorf("%w: StartTLS over a stream that is a NetConn; give that to crypto/tls", ErrInvalidState)
+		case s.reader.eof:
 			return nil, fmt.Errorf("asyncio: StartTLS over %v: the peer has sent its last byte: %w", t, syscall.ECONNRESET)
 		}
 		secured.input = s.reader.moveTo(secured)

@@ -133,6 +133,22 @@ func (r *StreamReader) FeedData(b []byte) {
 	r.fed()
 }
 
+// directly is the memory of a Read that waits, if bytes may go there; nil: feed them.
+func (r *StreamReader) directly() []byte {
+	if r.direct != nil && r.waiter.taken() {
+		return r.direct[:min(len(r.direct), math.MaxInt32)]
+	}
+	return nil
+}
+
+// filled tells that n bytes were put there.
+func (r *StreamReader) filled(n int) {
+	if n > 0 {
+		r.got = int32(n)
+		r.waiter.wake(nil)
+	}
+}
+
 // reserve is called before at least n bytes are buffered. If a task waits for a number of
 // bytes that they are a part of, they get memory of just that size, which will be the
 // task's.

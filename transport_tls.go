@@ -30,7 +30,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -47,7 +46,7 @@ const (
 
 func (s tlsState) String() string { return [...]string{" shaking hands", "", " closing", " lost"}[s] }
 
-// tlsTransport is small, 96 bytes: what few connections have, or not for long, is apart.
+// tlsTransport is small, 104 bytes: what few connections have, or not for long, is apart.
 type tlsTransport struct {
 	loop     *Loop
 	below    tlsBase
@@ -60,12 +59,14 @@ type tlsTransport struct {
 	state         tlsState
 	filling       filling
 	heard         bool // the protocol has heard ConnectionMade
+	shook         bool // the handshake has succeeded
 	inside        bool // a method of conn runs
 	inputEnded    bool // no more input will come
 	readingPaused bool
 	writingPaused bool // PauseWriting was called, and ResumeWriting not yet
 	belowPaused   bool // so was that of tlsProtocol
 	belowHeld     bool // the transport below does not read
+	pulls         bool // conn is to read from tlsOfLoop.source
 }
 
 // tlsRare is what few transports have, or only at their end.
@@ -244,10 +245,18 @@ func (t *tlsTransport) LocalAddr() net.Addr  { return t.below.LocalAddr() }
 func (t *tlsTransport) RemoteAddr() net.Addr { return t.below.RemoteAddr() }
 func (t *tlsTransport) Loop() *Loop          { return t.loop }
 
+// peer names the peer in errors.
+func (t *tlsTransport) peer() any {
+	if a := t.RemoteAddr(); a != nil {
+		return a
+	}
+	return "a peer"
+}
+
 func (t *tlsTransport) ExtraInfo(key string) any {
 	switch key {
 	case "ssl_object", "peercert", "cipher", "alpn":
-		if t.state == tlsShaking || t.conn == nil || !t.shook() {
+		if !t.shook {
 			return nil
 		}
 		return tlsInfo(key, t.conn.ConnectionState())
@@ -277,5 +286,3 @@ func (t *tlsTransport) isWritingPaused() bool { return t.writingPaused }
 
 // String is for logs.
 func (t *tlsTransport) String() string { return fmt.Sprintf("<TLS%s over %v>", t.state, t.below) }
-
-var errTLSEnded = errors.New("asyncio: the connection has ended")

@@ -89,7 +89,7 @@ func (e *tlsEnding) run(l *Loop) {
 		l.timers.Arm(e, l.deadline(e.limit))
 		return
 	}
-	t.lose(fmt.Errorf("%w: the end of TLS with %v takes longer than %v", ErrTimeout, t.RemoteAddr(), e.limit))
+	t.lose(fmt.Errorf("%w: the end of TLS with %v takes longer than %v", ErrTimeout, t.peer(), e.limit))
 }
 
 func (e *tlsEnding) describe() subject {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed-a026a017/asyncio/internal/proactor"
 	"github.com/seed-a026a017/asyncio/internal/timerheap"
 )
 
@@ -39,6 +40,9 @@ type tlsOfLoop struct {
 	steps   []*tlsShake // that wait for their turn
 	queued  bool        // in the ready queue
 	scratch [][]byte    // free memory to read into
+
+	source   proactor.Source // what a transport that pulls reads from
+	pullable int             // bytes that it may
 }
 
 func (s *tlsOfLoop) loopClosed(*Loop) { *s = tlsOfLoop{} }
@@ -99,7 +103,7 @@ func (s *tlsOfLoop) describe() subject { return subject{name: "handshakes of TLS
 // step goes on with the handshake, as far as the bytes go that are there.
 func (h *tlsShake) step() {
 	t := h.transport
-	if t.state != tlsShaking {
+	if t.state != tlsShaking || h.side.state == sideEnded {
 		return
 	}
 	defer func() { // also after a Goexit in a callback, which goes on
@@ -129,10 +133,11 @@ func (t *tlsTransport) shaken(err error) {
 	var panicked *PanicError
 	switch {
 	case t.state == tlsLost: // a callback has ended the connection
+	case err != nil && t.below.IsClosing(): // ConnectionLost tells why
 	case err == nil:
 		t.loop.timers.Disarm(h)
 		t.become(tlsOpen)
-		t.shake = nil
+		t.shake, t.shook = nil, true
 		if h.options.shutdown != tlsShutdownDefault {
 			t.change().shutdown = h.options.shutdown
 		}
@@ -149,7 +154,7 @@ func (t *tlsTransport) shaken(err error) {
 }
 
 func (t *tlsTransport) shakeError(err error) error {
-	return fmt.Errorf("asyncio: handshake of TLS with %v: %w", t.RemoteAddr(), err)
+	return fmt.Errorf("asyncio: handshake of TLS with %v: %w", t.peer(), err)
 }
 
 // opened lets the bytes flow.
@@ -212,10 +217,6 @@ func (t *tlsTransport) serverBelow() *Server {
 	return nil
 }
 
-// shook reports whether the handshake has succeeded, now or before the connection was
-// lost.
-func (t *tlsTransport) shook() bool { return t.shake == nil && t.heard }
-
 // errTLSWants is what crypto/tls is told when no bytes are there. It is temporary, so
 // that a Read may be made again.
 type errTLSWants struct{}
@@ -231,11 +232,16 @@ type tlsWire tlsTransport
 func (w *tlsWire) Read(p []byte) (int, error) {
 	t := (*tlsTransport)(w)
 	for len(t.input) == 0 {
+		if t.pulls {
+			if n := t.pull(p); n > 0 {
+				return n, nil
+			}
+		}
 		switch {
 		case t.inputEnded:
 			return 0, io.EOF
 		case t.state == tlsLost:
-			return 0, errTLSEnded
+			return 0, net.ErrClosed
 		case t.shake == nil:
 			return 0, errTLSWants{}
 		}

@@ -3,11 +3,17 @@ package asyncio
 // Reading. What comes is given to conn where it lies, and what conn makes of it is
 // gathered in memory that the loop's transports share, and handed over in one piece.
 // While the protocol has paused reading, what comes is kept as it is, up to a mark.
+//
+// Two copies are spared where there is much: conn pulls from the kernel itself, as its
+// memory has room for a record and more; and a task that waits in Read of a stream is
+// given its bytes where it wants them.
 
 import (
 	"cmp"
 	"fmt"
 	"io"
+
+	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
 
 const (
@@ -49,6 +55,33 @@ func (p *tlsProtocol) DataReceived(b []byte) {
 		t.input = append([]byte(nil), t.input...)
 		t.control()
 	}
+}
+
+// readable and stopPulling implement pullProtocol.
+func (p *tlsProtocol) readable(src proactor.Source) bool {
+	t := (*tlsTransport)(p)
+	if len(t.input) > 0 || !t.mayRead() {
+		return false
+	}
+	s := featureOf[tlsOfLoop](t.loop)
+	s.source, s.pullable = src, pullBytesMax
+	t.pulls = true
+	t.read()
+	p.stopPulling()
+	return true
+}
+
+func (p *tlsProtocol) stopPulling() { p.pulls = false }
+
+// pull reads what the kernel has into p. A read that does not fill p has got all.
+func (t *tlsTransport) pull(p []byte) int {
+	s := featureOf[tlsOfLoop](t.loop)
+	n := s.source.Pull(p)
+	s.pullable -= n
+	if n < len(p) || s.pullable <= 0 {
+		t.pulls, s.source = false, nil
+	}
+	return n
 }
 
 // EOFReceived implements Protocol: what has come is to be read first.
@@ -139,6 +172,13 @@ func (t *tlsTransport) readCaught(returned *bool) {
 
 // readPlain hands over what fits into memory. It reports whether there may be more.
 func (t *tlsTransport) readPlain(memory []byte) bool {
+	if p, ok := t.protocol.(*streamProtocol); ok && t.state == tlsOpen {
+		if direct := p.reader.directly(); direct != nil {
+			n, err := t.fill(direct)
+			p.reader.filled(n)
+			return t.wants(err)
+		}
+	}
 	n, err := t.fill(memory)
 	if n > 0 && t.state == tlsOpen {
 		t.call("DataReceived", "data_received", func() { t.protocol.DataReceived(memory[:n]) })
@@ -192,9 +232,9 @@ func (t *tlsTransport) wants(err error) bool {
 	case err == io.EOF || t.state == tlsClosing && err == io.ErrUnexpectedEOF:
 		t.peerClosed()
 	case err == io.ErrUnexpectedEOF:
-		t.failed(fmt.Errorf("asyncio: TLS with %v: the peer has closed the connection in the middle of a record: %w", t.RemoteAddr(), err))
+		t.failed(fmt.Errorf("asyncio: TLS with %v: it has closed the connection in the middle of a record: %w", t.peer(), err))
 	default:
-		t.failed(fmt.Errorf("asyncio: TLS with %v: %w", t.RemoteAddr(), err))
+		t.failed(fmt.Errorf("asyncio: TLS with %v: %w", t.peer(), err))
 	}
 	return false
 }

@@ -75,7 +75,7 @@ func (t *tlsTransport) encrypt(p []byte) error {
 	_, err := t.conn.Write(p)
 	t.inside = false
 	if err != nil && t.state == tlsOpen && !t.below.IsClosing() {
-		t.failed(fmt.Errorf("asyncio: TLS with %v: %w", t.RemoteAddr(), err))
+		t.failed(fmt.Errorf("asyncio: TLS with %v: %w", t.peer(), err))
 	}
 	return err
 }

@@ -52,8 +52,9 @@ func eachPeer(t *testing.T, peer func(c *tls.Conn, below *net.TCPConn), test fun
 func TestEnd(t *testing.T) {
 	t.Run("TLS-08", func(t *testing.T) {
 		const count, size = 8, 16 << 10
-		received := make(chan int, 1)
+		received, filled := make(chan int, 10), make(chan int, 10)
 		eachPeer(t, func(c *tls.Conn, _ *net.TCPConn) {
+			<-filled
 			assert.NoError(t, c.CloseWrite(), "close_notify, and no wait")
 			n, err := io.Copy(io.Discard, c)
 			assert.NoError(t, err, "the client's close_notify comes")
@@ -65,6 +66,7 @@ func TestEnd(t *testing.T) {
 				require.NoError(t, err)
 				sent += n
 			}
+			filled <- sent
 			require.NoError(t, p.End(t, ctx))
 			require.Equal(t, sent, eventually(t, ctx, received))
 			require.Equal(t, "lost", p.Events()[len(p.Events())-1])
@@ -131,7 +133,7 @@ func TestEnd(t *testing.T) {
 		})
 	})
 	t.Run("TLS-13", func(t *testing.T) {
-		read := make(chan error, 1)
+		read := make(chan error, 10)
 		eachPeer(t, func(c *tls.Conn, _ *net.TCPConn) {
 			_, err := c.Write(make([]byte, 1<<20))
 			assert.NoError(t, err)
