@@ -34,6 +34,7 @@ type short map[string]int
 //	EINTR of connect         the kernel goes on with the connect; one that is refused
 //	                         here is none
 //	ENOEXEC of execve        a file that the kernel cannot run is a script to libuv
+//	ENOENT of fstat          an answer, that there is no such file, and no failure
 //	ENOENT of getdents64     a directory that is gone has nothing in it
 //	shutdown                 it fails when the connection is gone, and a read tells
 //	getsockname              package net panics; the kernel needs nothing for it
@@ -66,7 +67,7 @@ var kinds = []kind{
 	{name: "pipe2", numbers: []int{syscall.SYS_PIPE2}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE}, short: short{network: 1, children: 1, files: 1, libuv: 1}},
 	{name: "socketpair", numbers: []int{syscall.SYS_SOCKETPAIR}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE}, short: short{children: 1, libuv: 1}},
 	{name: "open", numbers: []int{syscall.SYS_OPEN, syscall.SYS_OPENAT}, errnos: []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOENT, syscall.EACCES, syscall.ENOMEM, syscall.EINTR}, short: short{network: 1, children: 1, files: 1, libuv: 1}},
-	{name: "fstat", numbers: []int{syscall.SYS_FSTAT, syscall.SYS_NEWFSTATAT, statx}, errnos: []syscall.Errno{syscall.ENOMEM, syscall.EIO, syscall.ENOENT}, short: short{network: 1, children: 1, files: 1, libuv: 1}, counts: notOfSockets},
+	{name: "fstat", numbers: []int{syscall.SYS_FSTAT, syscall.SYS_NEWFSTATAT, statx}, errnos: []syscall.Errno{syscall.ENOMEM, syscall.EIO}, short: short{network: 1, children: 1, files: 1, libuv: 1}, counts: notOfSockets},
 	{name: "access", numbers: []int{syscall.SYS_ACCESS, syscall.SYS_FACCESSAT, faccessat2}, errnos: []syscall.Errno{syscall.EACCES, syscall.ENOENT, syscall.EIO, syscall.ENOMEM}},
 	{name: "fcntl", numbers: []int{syscall.SYS_FCNTL}, errnos: []syscall.Errno{syscall.EMFILE}, short: short{network: 1, children: 1, files: 1, libuv: 1}, counts: duplicates},
 	{name: "lseek", numbers: []int{syscall.SYS_LSEEK}, errnos: []syscall.Errno{syscall.ESPIPE}},
