@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/seed-a026a017/asyncio/cbridge"
 	"github.com/seed-a026a017/asyncio/uv"
 )
 
@@ -73,9 +74,26 @@ func (m *machine) loopCall() {
 		l.GetNameInfo(netip.MustParseAddrPort("127.0.0.1:80"), m.next(), nil)
 		l.Random(make([]byte, m.next()), nil)
 		l.QueueWork(func() {}, nil)
+	case 11:
+		m.refuse()
 	default:
 		m.plain()
 	}
+}
+
+// refuse has memory refused once, soon, or for a while.
+func (m *machine) refuse() {
+	if m.next()%2 == 0 {
+		cbridge.FailAllocation(int64(m.next() % 40))
+		return
+	}
+	cbridge.FailAllocations(1)
+	for range m.next() % 4 {
+		m.depth++
+		m.step()
+		m.depth--
+	}
+	cbridge.FailAllocation(0)
 }
 
 // plain calls what needs no loop.

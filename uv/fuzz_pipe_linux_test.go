@@ -30,8 +30,9 @@ func (m *machine) makeIPC() uv.Handle {
 		return p
 	}
 	q, err := m.l.NewPipeIPC()
-	if err != nil {
-		panic(err)
+	if err != nil { // memory is refused
+		syscall.Close(int(fds[1]))
+		return p
 	}
 	if q.OpenFD(fds[1]) != nil {
 		syscall.Close(int(fds[1]))

@@ -534,6 +534,7 @@ func runSequence(program []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	m.ending = true
+	cbridge.FailAllocation(0)
 	for _, f := range m.files {
 		f.Close(nil)
 	}
