@@ -65,7 +65,8 @@ func (l *Loop) NewFSEvent() (*FSEvent, error) {
 // watched, not its path: what is renamed is watched on, and what comes to the path later
 // is not. When it is removed, cb hears of a FSRename, on Linux of two, and of nothing
 // more until Stop and Start. Equal changes may be told as one. Changes that come faster
-// than they are told, 16,384 on a usual Linux, are lost, and libuv does not say so.
+// than they are told, 16,384 on a usual Linux, are lost, and libuv does not say so. Those
+// that there is no memory for are told by an error, ENOMEM.
 //
 // The errors are ErrClosed, EINVAL if the handle is started, for a NUL byte, unknown
 // flags and without cb, ErrNotSupported for FSEventRecursive where the system has none,
