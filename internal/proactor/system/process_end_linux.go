@@ -6,7 +6,7 @@ package system
 // us of CPU time each, and take 2 and 454 us.
 //
 // To park costs more than a thread does that waits for a moment: a child that ended at
-// once took 25 % more CPU time. So a goroutine parks when briefly is over: then it is 4 %.
+// once took 25 % more CPU time. So a goroutine parks when briefly is over, and it is 4 %.
 
 import (
 	"os"
