@@ -141,7 +141,31 @@ func checkRequest(r *http.Request, head []byte) error {
 }
 
 // hostsOf is the values of Host in a head that http.ReadRequest has accepted.
-func hostsOf(head []byte) []string {
+func hostsOf(head []byte) (hosts []string) {
+	for rest := head; ; {
+		i := bytes.IndexByte(rest, '\n')
+		if i < 0 || len(rest) <= i+1 {
+			return hosts
+		}
+		rest = rest[i+1:]
+		if rest[0] == '\n' || rest[0] == '\r' {
+			return hosts
+		}
+		if len(rest) < len(hostName) || !bytes.EqualFold(rest[:len(hostName)], []byte(hostName)) {
+			continue
+		}
+		value, next, _ := bytes.Cut(rest[len(hostName):], []byte("\n"))
+		if len(next) > 0 && (next[0] == ' ' || next[0] == '\t') {
+			return foldedHosts(head)
+		}
+		hosts = append(hosts, strings.Trim(strings.TrimSuffix(string(value), "\r"), " \t"))
+	}
+}
+
+const hostName = "host:"
+
+// foldedHosts is hostsOf where a value has several lines.
+func foldedHosts(head []byte) []string {
 	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(head)))
 	if _, err := r.ReadLine(); err != nil {
 		return nil

@@ -100,7 +100,7 @@ func (s *Server) tlsOptions() []asyncio.ServerOption {
 	cfg := s.TLSConfig.Clone()
 	cfg.NextProtos = slices.DeleteFunc(slices.Clone(cfg.NextProtos), func(proto string) bool { return proto == "h2" })
 	if len(cfg.NextProtos) == 0 {
-		cfg.NextProtos = []string{"http/1.1"}
+		cfg.NextProtos = []string{"http/1.1", "http/1.0"}
 	}
 	opts := []asyncio.ServerOption{asyncio.WithTLS(cfg)}
 	handshake := time.Duration(0) // the shortest of the limits, as in net/http
