@@ -376,7 +376,7 @@ func TestServerTLS(t *testing.T) {
 			transport.CloseIdleConnections()
 		}, secured)
 	})
-	t.Run("a client of net/http, and large answers", func(t *testing.T) {
+	t.Run("a client of package http, and large answers", func(t *testing.T) {
 		large := strings.Repeat("0123456789", 300<<10)
 		with(t, write(large), func(t *testing.T, ctx context.Context, s *site) {
 			body := outside(t, ctx, func() string {

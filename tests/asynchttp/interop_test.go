@@ -93,7 +93,8 @@ func TestLoadGenerators(t *testing.T) {
 	t.Run("h2load", func(t *testing.T) {
 		needs(t, "h2load")
 		with(t, mirror, func(t *testing.T, ctx context.Context, s *site) {
-			out := program(t, ctx, "h2load", "--h1", "-n", "2000", "-c", "20", "-m", "4", "http://"+s.addr+"/?100") // pipelined
+			pipelined := []string{"-m", "4"}
+			out := program(t, ctx, "h2load", append(pipelined, "--h1", "-n", "2000", "-c", "20", "http://"+s.addr+"/?100")...)
 			assert.Contains(t, out, "2000 succeeded, 0 failed, 0 errored")
 		})
 	})

@@ -203,9 +203,10 @@ func TestTransportMisuse(t *testing.T) {
 		require.ErrorIs(t, err, asyncio.ErrNotCurrentTask)
 		assert.True(t, closed, "the body")
 		for want, f := range map[string]func(*http.Request){
-			"invalid header field name":  func(r *http.Request) { r.Header["a b"] = []string{"c"} },
-			"invalid header field value": func(r *http.Request) { r.Header["A"] = []string{"b\r\nc: d"} },
-			"invalid method":             func(r *http.Request) { r.Method = "A B" },
+			"invalid header field name":         func(r *http.Request) { r.Header["a b"] = []string{"c"} },
+			"invalid header field value":        func(r *http.Request) { r.Header["A"] = []string{"b\r\nc: d"} },
+			"invalid header field name \"c d\"": func(r *http.Request) { r.Trailer = http.Header{"c d": nil} },
+			"invalid method":                    func(r *http.Request) { r.Method = "A B" },
 		} {
 			_, _, err := do(ctx, client, "GET", "http://127.0.0.1:1/", nil, f)
 			require.ErrorContains(t, err, want)

@@ -2,7 +2,8 @@ package tidy_test
 
 // docs/peers.md goes by the names of CPython's and libuv's tests: each has its row there,
 // and what a row names exists. testdata/peers.txt has CPython's names, as
-// testdata/peers.py prints them, testdata/libuv.txt those of libuv's test/test-list.h.
+// testdata/peers.py prints them, testdata/libuv.txt those of libuv's test/test-list.h,
+// testdata/nethttp.txt those of net/http's serve_test.go and transport_test.go.
 
 import (
 	"go/ast"
@@ -22,6 +23,7 @@ const (
 	peersPage       = "docs/peers.md"
 	divergencesPage = "docs/divergences.md"
 	libuvTests      = 463 // of 1.44.2
+	netHTTPTests    = 309 // of Go 1.26
 )
 
 // The ways in which a part of a cell begins. Parts are separated by "; ".
@@ -30,13 +32,14 @@ const (
 	withoutSense = "no meaning in Go: "
 	withoutUse   = "no meaning here: "
 	notPartYet   = "not part of the library so far: "
+	differs      = "differs: "
 )
 
 func TestPeers(t *testing.T) {
 	rows := peerRows(t)
 	known := subtests(t)
 	diverges := divergences(t)
-	for _, want := range append(peerNames(t), libuvNames(t)...) {
+	for _, want := range slices.Concat(peerNames(t), libuvNames(t), netHTTPNames(t)) {
 		cells := rows[want]
 		if assert.Len(t, cells, 1, "%s needs one row in %s", want, peersPage) {
 			for _, part := range strings.Split(cells[0], "; ") {
@@ -88,6 +91,20 @@ func libuvNames(t *testing.T) []peerName {
 	return names
 }
 
+// netHTTPNames are the tests of net/http's server and transport.
+func netHTTPNames(t *testing.T) []peerName {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "nethttp.txt"))
+	require.NoError(t, err)
+	var names []peerName
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		names = append(names, peerName{f[0], f[1]})
+	}
+	require.Len(t, names, netHTTPTests)
+	return names
+}
+
 // peerRows are the second cells of the page's rows.
 func peerRows(t *testing.T) map[peerName][]string {
 	t.Helper()
@@ -123,7 +140,8 @@ func checkPeer(t *testing.T, row peerName, part string, known map[string][]subte
 		assert.True(t, diverges[id], "%s: %s has no row %q", row, divergencesPage, id)
 		return
 	}
-	assert.True(t, strings.HasPrefix(part, withoutSense) || strings.HasPrefix(part, withoutUse) || strings.HasPrefix(part, notPartYet),
+	assert.True(t, strings.HasPrefix(part, withoutSense) || strings.HasPrefix(part, withoutUse) ||
+		strings.HasPrefix(part, notPartYet) || strings.HasPrefix(part, differs),
 		"%s: %q is no test, no divergence and no reason", row, part)
 }
 
