@@ -1,11 +1,12 @@
 """Servers on asyncio's own event loop or on uvloop.
 
-    echo_asyncio.py PLACE asyncio|uvloop protocol|streams|datagram
+    echo_asyncio.py PLACE asyncio|uvloop protocol|streams [CERT KEY]
+    echo_asyncio.py PLACE asyncio|uvloop datagram
     echo_asyncio.py PLACE asyncio file FILE
 
 PLACE is a port on the loopback interface or, with a slash, the path of a Unix socket. The first three send back what comes,
-as a Protocol, as a task with streams for each connection, or as a DatagramProtocol. With file every byte is answered with
-FILE by loop.sendfile, which uvloop does not have.
+as a Protocol, as a task with streams for each connection, both over TLS if there is a certificate, or as a DatagramProtocol.
+With file every byte is answered with FILE by loop.sendfile, which uvloop does not have.
 SIGUSR1 gives free memory back to the system and says "freed" on stdout.
 """
 
@@ -13,6 +14,7 @@ import asyncio
 import ctypes
 import gc
 import signal
+import ssl
 import sys
 
 
@@ -62,6 +64,12 @@ def answer_with(name):
     return answer
 
 
+def tls(cert, key):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    return context
+
+
 def free():
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
@@ -74,6 +82,7 @@ async def start(place, api, args):
     address = {"path": path} if path else {"host": "127.0.0.1", "port": int(place)}
     if api == "datagram":
         return await loop.create_datagram_endpoint(EchoDatagrams, local_addr=("127.0.0.1", int(place)))
+    address["ssl"] = tls(*args) if args and api != "file" else None
     if api == "protocol":
         create = loop.create_unix_server if path else loop.create_server
         return await create(Echo, **address, backlog=4096)

@@ -20,6 +20,7 @@ type load struct {
 	rate               float64 // requests per second; 0: closed loop
 	seconds, warmup    float64
 	cpus               string // of the client
+	client             string // its program; empty: the one in C
 }
 
 // clientGrace is what the client needs beyond its seconds at most: it ends by itself much
@@ -49,8 +50,10 @@ func (s sample) values() map[result.Metric]float64 {
 		result.CPU:      s.ServerCPU / float64(s.Requests) * 1e6,
 		result.P50:      s.P50,
 		result.P99:      s.P99,
-		result.P999:     s.P999,
 		result.Busy:     s.ServerCPU / s.Seconds,
+	}
+	if s.P999 > 0 {
+		values[result.P999] = s.P999
 	}
 	if s.Resent > 0 {
 		values[result.Resent] = float64(s.Resent)

@@ -78,7 +78,7 @@ func TestServersServe(t *testing.T) {
 				return nil
 			})
 			require.NoError(t, err)
-			values, err := m.idleOnce(c)
+			values, err := m.idleOnce(c, echoOnce)
 			require.NoError(t, err)
 			require.Positive(t, values[result.Bytes])
 		})

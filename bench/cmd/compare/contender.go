@@ -31,7 +31,11 @@ type errAbsent struct{ reason string }
 func (e errAbsent) Error() string { return e.reason }
 
 // programs are all that takes part, by what it does.
-type programs struct{ servers, datagrams, files, cores, loops, benchmarks, twins, system []contender }
+type programs struct {
+	servers, datagrams, files, cores, tls, http, https, loops, benchmarks, twins, system []contender
+
+	tlsClient string // the client of those over TLS
+}
 
 // prepare makes every contender ready to start that the settings admit.
 func (b builder) prepare(s settings, rep *result.Report) (p programs, err error) {
@@ -53,19 +57,27 @@ func (b builder) prepare(s settings, rep *result.Report) (p programs, err error)
 			return p, err
 		}
 	}
+	if slices.ContainsFunc(tlsKinds, s.wantsWork) {
+		if p.tlsClient, err = b.goBuild("tlsclient"); err != nil {
+			return p, err
+		}
+	}
 	for _, part := range []struct {
-		kind    result.Kind
+		kinds   []result.Kind
 		list    *[]contender
 		entries func() []entry
 		control string
 	}{
-		{result.UDP, &p.datagrams, b.datagrams, result.LibuvC},
-		{result.Sendfile, &p.files, b.files, result.EpollC},
-		{result.Loops, &p.cores, b.cores, result.OneLoop},
-		{result.Twins, &p.twins, b.twins, result.LibuvC},
-		{result.System, &p.system, b.system, result.Bare},
+		{[]result.Kind{result.UDP}, &p.datagrams, b.datagrams, result.LibuvC},
+		{[]result.Kind{result.Sendfile}, &p.files, b.files, result.EpollC},
+		{[]result.Kind{result.Loops}, &p.cores, b.cores, result.OneLoop},
+		{tlsKinds, &p.tls, b.tlsServers, result.GoNet},
+		{httpKinds, &p.http, b.httpServers, result.NetHTTP},
+		{[]result.Kind{result.HTTPS}, &p.https, b.httpsServers, result.NetHTTP},
+		{[]result.Kind{result.Twins}, &p.twins, b.twins, result.LibuvC},
+		{[]result.Kind{result.System}, &p.system, b.system, result.Bare},
 	} {
-		if !s.wantsWork(part.kind) {
+		if !slices.ContainsFunc(part.kinds, s.wantsWork) {
 			continue
 		}
 		if *part.list, err = prepare(part.entries(), []string{part.control}, s, rep); err != nil {
@@ -74,6 +86,12 @@ func (b builder) prepare(s settings, rep *result.Report) (p programs, err error)
 	}
 	return p, nil
 }
+
+// tlsKinds are the works that the servers of TLS do, httpKinds those of HTTP.
+var (
+	tlsKinds  = []result.Kind{result.TLS, result.Shake, result.Idle}
+	httpKinds = []result.Kind{result.HTTP, result.Idle}
+)
 
 // streamKinds are the works that the servers of streams do.
 var streamKinds = []result.Kind{result.Echo, result.Pipeline, result.Open, result.Beside, result.Unix, result.Accept, result.Idle}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -35,7 +36,7 @@ func (m *meter) closedJob(w result.Work, control string, contenders []contender,
 		name: w.String(), control: control, contenders: contenders, rounds: rounds, seconds: seconds + warmup + overheadSeconds,
 		measure: func(c contender) (list []measurement, err error) {
 			err = c.on(serverCPU, func(srv *server) error {
-				s, err := l.run(m.client, srv)
+				s, err := l.run(cmp.Or(l.client, m.client), srv)
 				list = []measurement{{w, c.name, s.values()}}
 				return err
 			})

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,32 +17,48 @@ import (
 )
 
 const (
-	idleMessage = 64   // bytes that every connection echoes once before it idles: it has lived
+	idleMessage = 64   // bytes that are echoed
 	idleWarmup  = 10   // connections opened and closed before, so that code and pools are in memory
 	idleSeconds = 2e-4 // what one takes to open, about
 	dialTimeout = 5 * time.Second
 )
 
+// greeting is what a connection says and hears before it idles, so that it has lived; it
+// returns the connection to keep.
+type greeting func(conn net.Conn) (net.Conn, error)
+
+// idleJobs are one for each kind of connection.
+func (m *meter) idleJobs(p programs) []job {
+	if !m.wantsWork(result.Idle) {
+		return nil
+	}
+	jobs := []job{m.idleJob("", result.LibuvC, p.servers, echoOnce)}
+	if !m.quick {
+		jobs = append(jobs, m.idleJob("TLS", result.GoNet, p.tls, secureOnce), m.idleJob("HTTP", result.NetHTTP, p.http, askOnce))
+	}
+	return jobs
+}
+
 // idleJob looks at each server once: what it finds is not a matter of speed.
-func (m *meter) idleJob(servers []contender) job {
-	w := result.Work{Kind: result.Idle, Connections: m.idle}
+func (m *meter) idleJob(name, control string, servers []contender, greet greeting) job {
+	w := result.Work{Kind: result.Idle, Name: name, Connections: m.idle}
 	return job{
-		name: w.String(), control: result.LibuvC, contenders: whoTakesPart(w, servers), rounds: 1,
+		name: w.String(), control: control, contenders: whoTakesPart(w, servers), rounds: 1,
 		seconds: (m.settle + m.window).Seconds() + overheadSeconds + float64(m.idle)*idleSeconds,
 		measure: func(c contender) ([]measurement, error) {
-			values, err := m.idleOnce(c)
+			values, err := m.idleOnce(c, greet)
 			return []measurement{{w, c.name, values}}, err
 		},
 	}
 }
 
-func (m *meter) idleOnce(c contender) (map[result.Metric]float64, error) {
+func (m *meter) idleOnce(c contender, greet greeting) (map[result.Metric]float64, error) {
 	srv, err := startServer(c, m.serverCPU)
 	if err != nil {
 		return nil, err
 	}
 	defer srv.stop()
-	warm, err := openIdle(srv.addr, idleWarmup)
+	warm, err := openIdle(srv.addr, idleWarmup, greet)
 	closeAll(warm)
 	if err != nil {
 		return nil, err
@@ -52,7 +70,7 @@ func (m *meter) idleOnce(c contender) (map[result.Metric]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	conns, err := openIdle(srv.addr, m.idle)
+	conns, err := openIdle(srv.addr, m.idle, greet)
 	defer closeAll(conns)
 	if err != nil {
 		return nil, err
@@ -80,11 +98,10 @@ func (m *meter) idleOnce(c contender) (map[result.Metric]float64, error) {
 	}, nil
 }
 
-// openIdle opens n connections and echoes a message on each, so that all are accepted. On
-// an error it returns those that are open.
-func openIdle(addr string, n int) ([]net.Conn, error) {
+// openIdle opens n connections and greets on each, so that all are accepted. On an error
+// it returns those that are open.
+func openIdle(addr string, n int, greet greeting) ([]net.Conn, error) {
 	conns := make([]net.Conn, 0, n)
-	buf := make([]byte, idleMessage)
 	for range n {
 		conn, err := net.DialTimeout("tcp", addr, dialTimeout)
 		if err != nil {
@@ -94,14 +111,37 @@ func openIdle(addr string, n int) ([]net.Conn, error) {
 		if err := conn.SetDeadline(time.Now().Add(dialTimeout)); err != nil {
 			return conns, err
 		}
-		if _, err := conn.Write(buf); err != nil {
-			return conns, err
-		}
-		if _, err := io.ReadFull(conn, buf); err != nil {
+		if conns[len(conns)-1], err = greet(conn); err != nil {
 			return conns, fmt.Errorf("connection %d was not answered: %w", len(conns), err)
 		}
 	}
 	return conns, nil
+}
+
+// echoOnce has a message echoed.
+func echoOnce(conn net.Conn) (net.Conn, error) {
+	buf := make([]byte, idleMessage)
+	if _, err := conn.Write(buf); err != nil {
+		return conn, err
+	}
+	_, err := io.ReadFull(conn, buf)
+	return conn, err
+}
+
+// secureOnce has a message echoed over TLS.
+func secureOnce(conn net.Conn) (net.Conn, error) { return echoOnce(overTLS(conn)) }
+
+// askOnce asks for the text over HTTP.
+func askOnce(conn net.Conn) (net.Conn, error) {
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		return conn, err
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return conn, err
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
+	return conn, err
 }
 
 func closeAll(conns []net.Conn) {

@@ -1,11 +1,11 @@
 // Command compare measures asyncio against others: C on the same libuv, package net,
-// cloudwego/netpoll, tokio, goja_nodejs, uvloop, Python's asyncio and Node. Run it inside
+// cloudwego/netpoll, tokio, goja_nodejs, net/http, fasthttp, uvloop, Python's asyncio and Node. Run it inside
 // bench/, or with make compare.
 //
 // What it measures is listed in plan.go: the costs of the loop's operations, echo in a
 // closed loop, at a fixed rate, and beside goroutines that compute, over UDP and Unix
-// sockets, on several loops and over connections that do not stay, downloads, and what an
-// idle connection costs. At the end it holds the figures against those that the design
+// sockets, TLS, on several loops and over connections that do not stay, downloads, HTTP, and
+// what an idle connection costs. At the end it holds the figures against those that the design
 // asks for.
 //
 // What counts is the ratio to a control, because absolute times differ between machines
@@ -89,7 +89,7 @@ func parseFlags() (settings, outputs) {
 	flag.StringVar(&s.serverCPU, "servercpu", s.serverCPU, "processors of the server, as taskset writes them; empty: any")
 	flag.StringVar(&s.clientCPU, "clientcpu", s.clientCPU, "processors of the client")
 	only := flag.String("only", os.Getenv("ONLY"), "contenders whose names contain one of these, by comma")
-	work := flag.String("work", os.Getenv("WORK"), "kinds of work, by comma: cost, twins, system, echo, pipeline, open, beside, udp, unix, accept, sendfile, loops, idle")
+	work := flag.String("work", os.Getenv("WORK"), "kinds of work, by comma: cost, twins, system, echo, pipeline, open, beside, udp, unix, accept, sendfile, loops, tls, shake, http, https, idle")
 	var out outputs
 	flag.StringVar(&out.from, "from", "", "measure nothing: take the run that -json wrote to `file`")
 	flag.StringVar(&out.json, "json", "", "write every sample to `file`")

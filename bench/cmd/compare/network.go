@@ -26,6 +26,10 @@ func (m *meter) networkJob(w result.Work, p programs) job {
 		return m.closedJob(w, result.EpollC, p.files, load{file: filepath.Join(m.folder, fileName)})
 	case result.Loops:
 		return m.coresJob(w, p.cores)
+	case result.TLS, result.Shake:
+		return m.tlsJob(w, p)
+	case result.HTTP, result.HTTPS:
+		return m.httpJob(w, p)
 	case result.Accept:
 		return m.closedJob(w, result.LibuvC, whoTakesPart(w, p.servers), load{fresh: true})
 	default: // Unix

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,7 +15,7 @@ import (
 func everybody(t *testing.T) programs {
 	t.Helper()
 	rep := &result.Report{}
-	p, err := newBuilder(t).prepare(settings{work: []string{"echo", "udp", "sendfile", "loops"}}, rep)
+	p, err := newBuilder(t).prepare(settings{work: []string{"echo", "udp", "sendfile", "loops", "tls", "http", "https"}}, rep)
 	require.NoError(t, err)
 	require.Empty(t, rep.Failed)
 	return p
@@ -25,7 +26,9 @@ func TestNetworkWorks(t *testing.T) {
 	m := newMeter(t)
 	m.seconds, m.warmup = 0.03, 0.01
 	p := everybody(t)
-	for _, w := range quickNetwork {
+	works := append(slices.Clone(quickNetwork), result.Work{Kind: result.Shake, Bytes: 1, Connections: 3}, result.Work{Kind: result.HTTP, Name: object, Connections: 3},
+		result.Work{Kind: result.HTTPS, Name: hello, Connections: 3})
+	for _, w := range works {
 		w.Connections = min(w.Connections, 3)
 		j := m.networkJob(w, p)
 		require.Equal(t, j.control, j.contenders[0].name)

@@ -41,9 +41,7 @@ func (m *meter) plan(p programs) []job {
 	for _, w := range m.networkWorks() {
 		jobs = append(jobs, m.networkJob(w, p))
 	}
-	if m.wantsWork(result.Idle) {
-		jobs = append(jobs, m.idleJob(p.servers))
-	}
+	jobs = append(jobs, m.idleJobs(p)...)
 	return slices.DeleteFunc(jobs, func(j job) bool { return len(j.contenders) == 0 })
 }
 
@@ -112,18 +110,23 @@ var quickNetwork = []result.Work{
 	{Kind: result.Accept, Bytes: 1, Connections: 10},
 	{Kind: result.Sendfile, Bytes: fileBytes, Connections: 1},
 	{Kind: result.Loops, Bytes: 1 << 10, Connections: 100, Procs: coresProcs},
+	{Kind: result.TLS, Bytes: 1 << 10, Connections: 10},
+	{Kind: result.HTTP, Name: hello, Connections: 10},
 }
 
 // networkWorks are those of network.go.
 func (m *meter) networkWorks() []result.Work {
 	var works []result.Work
-	add := func(k result.Kind, bytes, procs int, connections ...int) {
+	each := func(w result.Work, connections ...int) {
 		for _, conns := range connections {
-			w := result.Work{Kind: k, Bytes: bytes, Connections: conns, Procs: procs}
-			if m.wantsWork(k) && (!m.quick || slices.Contains(quickNetwork, w)) {
+			w.Connections = conns
+			if m.wantsWork(w.Kind) && (!m.quick || slices.Contains(quickNetwork, w)) {
 				works = append(works, w)
 			}
 		}
+	}
+	add := func(k result.Kind, bytes, procs int, connections ...int) {
+		each(result.Work{Kind: k, Bytes: bytes, Procs: procs}, connections...)
 	}
 	add(result.UDP, 64, 0, 1, 10, 100)
 	add(result.UDP, 1400, 0, 1, 10, 100)
@@ -131,6 +134,12 @@ func (m *meter) networkWorks() []result.Work {
 	add(result.Accept, 1, 0, 10, 100)
 	add(result.Sendfile, fileBytes, 0, 1)
 	add(result.Loops, 1<<10, coresProcs, 100)
+	add(result.TLS, 1<<10, 0, 10, 100)
+	add(result.TLS, 16<<10, 0, 10, 100)
+	add(result.Shake, 1, 0, 10)
+	each(result.Work{Kind: result.HTTP, Name: hello}, 10, 100, 1000)
+	each(result.Work{Kind: result.HTTP, Name: object}, 10, 100, 1000)
+	each(result.Work{Kind: result.HTTPS, Name: hello}, 100)
 	return works
 }
 

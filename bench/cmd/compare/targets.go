@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/seed-a026a017/asyncio/bench/internal/result"
@@ -38,6 +39,7 @@ var networkRivals = []struct {
 	{result.UDP, "every UDP row", [][2]string{{result.Protocol, result.Uvloop}, {result.Protocol, result.GoNet}}},
 	{result.Unix, "every Unix row", [][2]string{{result.Protocol, result.Uvloop}, {result.Protocol, result.GoNet},
 		{result.Streams, result.UvloopStreams}, {result.Streams, result.GoNet}}},
+	{result.TLS, "every TLS row", [][2]string{{result.Protocol, result.GoNet}, {result.Protocol, result.Uvloop}, {result.Streams, result.GoNet}}},
 	{result.Accept, "connect, echo, close", [][2]string{{result.Protocol, result.Uvloop}, {result.Protocol, result.GoNet}}},
 }
 
@@ -93,6 +95,12 @@ func judgeNetwork(r *result.Report) []result.Target {
 			loops.Measured, loops.Met = fmt.Sprintf("%.2f", q), q >= 1.8
 		}
 	}
+	for _, kind := range []result.Kind{result.HTTP, result.HTTPS} {
+		row := result.Target{Work: fmt.Sprintf("every %s row, %s / %s", strings.ToUpper(string(kind)), result.HTTPTasks, result.NetHTTP), Reach: "<= 0.80"}
+		ratio, row.Measured = worst(r.Kind(kind), result.HTTPTasks, result.NetHTTP, result.CPU)
+		row.Met = row.Measured != "" && ratio <= 0.8
+		rows = append(rows, row)
+	}
 	return append(rows, file, loops)
 }
 
@@ -134,7 +142,7 @@ func judgeCosts(r *result.Report) []result.Target {
 func judgeIdle(r *result.Report) []result.Target {
 	var row result.Row
 	for _, i := range r.Kind(result.Idle) {
-		if i.Connections > row.Connections {
+		if i.Name == "" && i.Connections > row.Connections {
 			row = i
 		}
 	}
@@ -149,6 +157,12 @@ func judgeIdle(r *result.Report) []result.Target {
 		}
 		rows = append(rows, target)
 	}
+	secure := result.Target{Work: fmt.Sprintf("memory per idle TLS connection, %s / %s", result.Protocol, result.GoNet), Reach: "<= 0.50"}
+	var ratio float64
+	ratio, secure.Measured = worst(slices.DeleteFunc(r.Kind(result.Idle), func(i result.Row) bool { return i.Name != "TLS" }),
+		result.Protocol, result.GoNet, result.BytesFreed)
+	secure.Met = secure.Measured != "" && ratio <= 0.5
+	rows = append(rows, secure)
 	still := result.Target{Work: "idle loop", Reach: "0 wake-ups/s, 0 % CPU"}
 	if w, ok := row.Figure(result.Protocol, result.Wakeups); ok {
 		cpu, _ := row.Figure(result.Protocol, result.IdleCPU)

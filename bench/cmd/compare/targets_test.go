@@ -25,7 +25,7 @@ func fullReport() *result.Report {
 	}
 	add(result.Work{Kind: result.Open, Bytes: 1 << 10, Connections: 10, Load: 0.7}, result.LibuvC, result.P99,
 		map[string]float64{result.LibuvC: 100, result.Protocol: 150, result.GoNet: 150})
-	for _, k := range []result.Kind{result.UDP, result.Unix, result.Accept} {
+	for _, k := range []result.Kind{result.UDP, result.Unix, result.Accept, result.TLS} {
 		add(result.Work{Kind: k, Bytes: 64, Connections: 10}, result.LibuvC, result.CPU, map[string]float64{result.LibuvC: 100, result.Protocol: 109,
 			result.Streams: 109, result.Uvloop: 110, result.UvloopStreams: 110, result.GoNet: 110})
 	}
@@ -34,6 +34,11 @@ func fullReport() *result.Report {
 	add(result.Work{Kind: result.Loops, Bytes: 1 << 10, Connections: 100, Procs: 2}, result.OneLoop, result.Capacity,
 		map[string]float64{result.OneLoop: 100, result.TwoLoops: 180})
 	add(result.Work{Kind: result.Twins, Name: "async"}, result.LibuvC, result.NS, map[string]float64{result.LibuvC: 100, result.UV: 120})
+	for _, k := range []result.Kind{result.HTTP, result.HTTPS} {
+		add(result.Work{Kind: k, Name: hello, Connections: 10}, result.NetHTTP, result.CPU, map[string]float64{result.NetHTTP: 100, result.HTTPTasks: 80})
+	}
+	add(result.Work{Kind: result.Idle, Name: "TLS", Connections: 5000}, result.GoNet, result.BytesFreed,
+		map[string]float64{result.Protocol: 50, result.GoNet: 100})
 	add(result.Work{Kind: result.Idle, Connections: 10}, result.LibuvC, result.BytesFreed, map[string]float64{result.Protocol: 9e9})
 	add(result.Work{Kind: result.Idle, Connections: 5000}, result.LibuvC, result.BytesFreed,
 		map[string]float64{result.Protocol: 700, result.Streams: 5120})
@@ -64,7 +69,7 @@ func TestJudge(t *testing.T) {
 			if res.Name == result.TwoLoops {
 				res.Samples[0].Values[result.Capacity] = 179
 			}
-			if res.Name != result.Protocol && res.Name != result.Streams && res.Name != result.Asyncio && res.Name != result.UV {
+			if res.Name != result.Protocol && res.Name != result.Streams && res.Name != result.Asyncio && res.Name != result.UV && res.Name != result.HTTPTasks {
 				continue
 			}
 			for _, s := range res.Samples {

@@ -34,7 +34,7 @@ func commit(root string) string { return firstLine("git", "-C", root, "rev-parse
 // versions are those of the contenders that come from elsewhere.
 func versions() map[string]string {
 	found := map[string]string{"libuv": asyncio.LibuvVersion()}
-	for _, module := range []string{"github.com/cloudwego/netpoll", "github.com/dop251/goja_nodejs"} {
+	for _, module := range []string{"github.com/cloudwego/netpoll", "github.com/dop251/goja_nodejs", "github.com/valyala/fasthttp"} {
 		found[module[strings.LastIndexByte(module, '/')+1:]] = firstLine("go", "list", "-m", "-f", "{{.Version}}", module)
 	}
 	if crate, _ := filepath.Glob(filepath.Join(crates, tokioCrate)); len(crate) > 0 {

@@ -15,12 +15,9 @@ const ratioMost = 4
 // chartsOf are the charts of a report, in the order of the page's sections.
 func chartsOf(r *result.Report) []*chart {
 	var charts []*chart
-	for _, kind := range []result.Kind{result.Echo, result.Pipeline, result.UDP, result.Unix, result.Accept, result.Sendfile, result.Loops} {
+	for _, kind := range []result.Kind{result.Echo, result.Pipeline, result.UDP, result.Unix, result.Accept, result.Sendfile, result.Loops, result.TLS, result.Shake, result.HTTP, result.HTTPS} {
 		for _, f := range families(r.Kind(kind)) {
-			c := &chart{file: f.file(), title: "CPU per request as a multiple of C's: " + f.title(), unit: "multiple of C", even: 1, most: ratioMost}
-			if kind == result.Loops {
-				c.title, c.unit = "CPU per request as a multiple of one loop's: "+f.title(), "multiple of one loop"
-			}
+			c := &chart{file: f.file(), title: "CPU per request as a multiple of " + whose(kind) + "'s: " + f.title(), unit: "multiple of " + whose(kind), even: 1, most: ratioMost}
 			c.fill(f.rows, f.labels(), func(res result.Result) mark { return mark{mid: res.Figures[result.CPU].Ratio} })
 			charts = append(charts, c)
 		}
@@ -48,6 +45,20 @@ func chartsOf(r *result.Report) []*chart {
 		charts = append(charts, c)
 	}
 	return slices.DeleteFunc(charts, func(c *chart) bool { return len(c.names) == 0 })
+}
+
+// whose figures are the unit of a kind.
+func whose(k result.Kind) string {
+	switch k {
+	case result.Loops:
+		return "one loop"
+	case result.TLS, result.Shake:
+		return result.GoNet
+	case result.HTTP, result.HTTPS:
+		return result.NetHTTP
+	default:
+		return "C"
+	}
 }
 
 // fill takes the marks of all contenders that have any.
@@ -133,8 +144,17 @@ func (f family) title() string {
 		s = "a file of " + result.Size(f.Bytes)
 	case result.Loops:
 		s = fmt.Sprintf("echo of %s on one loop and on two", result.Size(f.Bytes))
+	case result.TLS:
+		s = fmt.Sprintf("echo of %s over TLS", result.Size(f.Bytes))
+	case result.Shake:
+		s = fmt.Sprintf("TLS handshake, echo of %s, close", result.Size(f.Bytes))
+	case result.HTTP, result.HTTPS:
+		s = fmt.Sprintf("%s, %s", strings.ToUpper(string(f.Kind)), f.Name)
 	case result.Idle:
 		s = "idle connections"
+		if f.Name != "" {
+			s = "idle " + f.Name + " connections"
+		}
 	default:
 		s = "loops side by side"
 		if f.control == result.Bare {
@@ -152,6 +172,9 @@ func (f family) file() string {
 	parts := []string{string(f.Kind)}
 	if f.Kind == result.Cost {
 		parts = append(parts, f.control)
+	}
+	if f.Name != "" {
+		parts = append(parts, f.Name)
 	}
 	if f.Bytes > 0 {
 		parts = append(parts, strings.ReplaceAll(result.Size(f.Bytes), " ", ""))
@@ -178,7 +201,7 @@ func (f family) labels() []string {
 			labels[i] = row.Name
 		case result.UDP:
 			labels[i] = count(row.Connections, "socket")
-		case result.Accept:
+		case result.Accept, result.Shake:
 			labels[i] = fmt.Sprintf("%d at a time", row.Connections)
 		default:
 			labels[i] = count(row.Connections, "connection")

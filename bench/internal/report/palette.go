@@ -35,6 +35,12 @@ var colours = map[string]color.RGBA{
 	result.Netpoll:        rgb(0x9cb83c),
 	result.Tokio:          rgb(0x8c6d4f),
 	result.Goja:           rgb(0x17a2b0),
+	result.HTTPTasks:      rgb(0x1b4f9c),
+	result.HTTPPureGo:     rgb(0x7b8fe0),
+	result.HTTPListen:     rgb(0x5b9bd5),
+	result.NetHTTP:        rgb(0x2c8a57),
+	result.FastHTTP:       rgb(0x9cb83c),
+	result.NodeHTTP:       rgb(0xc0392b),
 	result.NodeMicrotasks: rgb(0xe8a19a),
 }
 

@@ -83,6 +83,15 @@ func written() *result.Report {
 	}
 	loops.Summarise()
 	r.Rows = append(r.Rows, loops)
+	add(result.Work{Kind: result.TLS, Bytes: 1 << 10, Connections: 10}, result.GoNet, echo(8))
+	add(result.Work{Kind: result.Shake, Bytes: 1, Connections: 10}, result.GoNet, echo(300))
+	for _, name := range []string{"hello", "json"} {
+		add(result.Work{Kind: result.HTTP, Name: name, Connections: 100}, result.GoNet, echo(15))
+	}
+	add(result.Work{Kind: result.HTTPS, Name: "hello", Connections: 100}, result.GoNet, echo(16))
+	add(result.Work{Kind: result.Idle, Name: "TLS", Connections: 5000}, result.GoNet, func(times float64) map[result.Metric]float64 {
+		return map[result.Metric]float64{result.BytesFreed: 9000 * times}
+	})
 	add(result.Work{Kind: result.Idle, Connections: 5000}, result.LibuvC, func(times float64) map[result.Metric]float64 {
 		return map[result.Metric]float64{result.Bytes: 900 * times, result.BytesFreed: 300 * times * times, result.Wakeups: 0, result.IdleCPU: 0.001 * times}
 	})
@@ -155,7 +164,7 @@ func TestWritesTheSameAgain(t *testing.T) {
 
 func TestCharts(t *testing.T) {
 	charts := chartsOf(written())
-	require.Len(t, charts, 12)
+	require.Len(t, charts, 18)
 	for _, c := range charts {
 		t.Run(c.file, func(t *testing.T) {
 			var svg bytes.Buffer

@@ -32,7 +32,14 @@ var sections = []section{
 	{result.Loops, "Several loops", "Two loops, each with a listening socket of its own on the same port, against one. The client needs a processor, so two loops cannot show\n" +
 		"here what they could do on two of their own. It follows from CPU per request: the capacity is that of as many processors as there are\n" +
 		"loops, if each has its share of the connections.", (*document).ratios},
-	{result.Idle, "Idle connections", "Each has echoed one small message before. Bytes are resident memory per connection.", (*document).idle},
+	{result.TLS, "TLS", "As the echo above, over TLS 1.3; `" + result.GoNet + "` is crypto/tls on package net. Go's servers and Node choose AES with 128 bits here,\n" +
+		"Python's 256.", (*document).ratios},
+	{result.Shake, "TLS handshakes", "The client connects, shakes hands without a session to resume, sends a byte, waits until it is back, and closes. The certificate is ECDSA\n" +
+		"on P-256. CPU per connection.", (*document).ratios},
+	{result.HTTP, "HTTP", "wrk asks for a text of 13 bytes, or for a JSON object that is made and encoded for each request. CPU per request. `" + result.HTTPTasks + "` is\n" +
+		"asynchttp.Server, `" + result.HTTPListen + "` net/http's own server on connections of the loop.", (*document).ratios},
+	{result.HTTPS, "HTTPS", "The same over TLS 1.3.", (*document).ratios},
+	{result.Idle, "Idle connections", "Each has been answered once before: a small message echoed, or a text over HTTP. Bytes are resident memory per connection.", (*document).idle},
 	{result.Cost, "Costs of the loop itself", "Nanoseconds per operation, without network; in brackets the multiple of the control's. `" + result.Bare + "` is the nearest thing\n" +
 		"that Go has without a loop.",
 		(*document).costs},

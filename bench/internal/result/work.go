@@ -1,6 +1,9 @@
 package result
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Kind groups works whose figures can stand in one table.
 type Kind string
@@ -16,7 +19,11 @@ const (
 	Accept   Kind = "accept"   // a fresh connection for each request, Connections of them at a time
 	Sendfile Kind = "sendfile" // downloads of Bytes
 	Loops    Kind = "loops"    // closed loop, on processors that client and server share
-	Idle     Kind = "idle"     // connections that do nothing
+	TLS      Kind = "tls"      // closed loop over TLS
+	Shake    Kind = "shake"    // a fresh TLS connection for each request, Connections of them at a time
+	HTTP     Kind = "http"     // closed loop of requests for the answer called Name
+	HTTPS    Kind = "https"    // the same over TLS
+	Idle     Kind = "idle"     // connections that do nothing; of kind Name, or plain ones
 	Cost     Kind = "cost"     // an operation of the loop itself, called Name
 	System   Kind = "system"   // a child or a file, called Name
 	Twins    Kind = "twins"    // what one of libuv's own benchmarks does, called Name
@@ -24,7 +31,7 @@ const (
 
 // Names of the contenders, the same in every kind of work.
 const (
-	LibuvC         = "libuv-c" // the control of all works with connections, but for kinds Sendfile and Loops, and of kind Twins
+	LibuvC         = "libuv-c" // the control of most works with connections, and of kind Twins
 	LibuvC256      = "libuv-c-256k"
 	LibuvCPlain    = "libuv-c-plain"   // kind UDP: a system call for each datagram
 	LibuvCLoops    = "libuv-c-2-loops" // kind Loops
@@ -38,10 +45,16 @@ const (
 	PureGoStreams  = "asyncio-purego-streams"
 	UV             = "uv"      // package uv, kind Twins
 	Asyncio        = "asyncio" // where callbacks or streams make no difference: kind Cost
-	GoNet          = "go-net"
+	GoNet          = "go-net"  // the control of TLS
 	Netpoll        = "netpoll"
 	Tokio          = "tokio"
 	Goja           = "goja"
+	HTTPTasks      = "asyncio-http" // asynchttp.Server
+	HTTPPureGo     = "asyncio-http-purego"
+	HTTPListen     = "asyncio-listen" // http.Server on connections of the loop
+	NetHTTP        = "net-http"       // the control of kinds HTTP and HTTPS, and of HTTP's idle connections
+	FastHTTP       = "fasthttp"
+	NodeHTTP       = "node-http"
 	Bare           = "go-bare" // the nearest thing without a loop, the control of kinds Cost and System: goroutines, channels, iter.Pull
 	Uvloop         = "uvloop-protocol"
 	UvloopStreams  = "uvloop-streams"
@@ -56,7 +69,7 @@ const (
 // Work is what is done in a row. What a kind does not have is zero.
 type Work struct {
 	Kind        Kind    `json:"kind"`
-	Name        string  `json:"name,omitempty"`        // kinds Cost, System and Twins: the operation
+	Name        string  `json:"name,omitempty"`        // kinds Cost, System and Twins: the operation; HTTP: the answer; Idle: what is spoken
 	Bytes       int     `json:"bytes,omitempty"`       // of a message
 	Connections int     `json:"connections,omitempty"` //
 	Depth       int     `json:"depth,omitempty"`       // kind Pipeline: messages in flight on a connection
@@ -83,8 +96,16 @@ func (w Work) String() string {
 		return fmt.Sprintf("connect, echo %s, close, %d at a time", Size(w.Bytes), w.Connections)
 	case Loops:
 		return fmt.Sprintf("echo %s, %s, on loops, GOMAXPROCS %d", Size(w.Bytes), conns, w.Procs)
+	case TLS:
+		return fmt.Sprintf("TLS echo %s, %s", Size(w.Bytes), conns)
+	case Shake:
+		return fmt.Sprintf("TLS handshake, echo %s, close, %d at a time", Size(w.Bytes), w.Connections)
+	case HTTP:
+		return fmt.Sprintf("HTTP %s, %s", w.Name, conns)
+	case HTTPS:
+		return fmt.Sprintf("HTTPS %s, %s", w.Name, conns)
 	case Idle:
-		return fmt.Sprintf("%d idle connections", w.Connections)
+		return strings.Join(strings.Fields(fmt.Sprintf("%d idle %s connections", w.Connections, w.Name)), " ")
 	case Cost, System, Twins:
 		return w.Name
 	default:

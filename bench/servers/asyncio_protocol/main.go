@@ -1,4 +1,5 @@
-// Command asyncio_protocol is an echo server of callbacks: asyncio_protocol PLACE.
+// Command asyncio_protocol is an echo server of callbacks:
+// asyncio_protocol PLACE [CERT KEY]. With a certificate it speaks TLS.
 // ASYNCIO_DRIVER=purego in the environment makes it run without libuv.
 package main
 
@@ -13,8 +14,12 @@ import (
 
 func main() {
 	network, address := serve.Place()
+	var options []asyncio.ServerOption
+	if cfg := serve.TLS(2); cfg != nil {
+		options = append(options, asyncio.WithTLS(cfg))
+	}
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
-		return echo.Serve(ctx, echo.New, network, address)
+		return echo.Serve(ctx, echo.New, network, address, options...)
 	}))
 	log.Fatal(err)
 }

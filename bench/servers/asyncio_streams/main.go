@@ -1,6 +1,6 @@
 // Command asyncio_streams is an echo server with a task for each connection:
-// asyncio_streams PLACE. ASYNCIO_DRIVER=purego in the environment makes it run without
-// libuv.
+// asyncio_streams PLACE [CERT KEY]. With a certificate it speaks TLS.
+// ASYNCIO_DRIVER=purego in the environment makes it run without libuv.
 package main
 
 import (
@@ -17,8 +17,12 @@ import (
 
 func main() {
 	network, address := serve.Place()
+	options := []asyncio.ServerOption{asyncio.WithBacklog(4096)}
+	if cfg := serve.TLS(2); cfg != nil {
+		options = append(options, asyncio.WithTLS(cfg))
+	}
 	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
-		server, err := asyncio.StartServer(ctx, echo, network, address, asyncio.WithBacklog(4096))
+		server, err := asyncio.StartServer(ctx, echo, network, address, options...)
 		if err != nil {
 			return err
 		}

@@ -1,11 +1,13 @@
-// Command gonet is a server on package net: gonet PLACE stream|datagram|file [FILE].
+// Command gonet is a server on package net: gonet PLACE stream|datagram|file [FILE], or
+// gonet PLACE tls CERT KEY.
 //
-// Streams have a goroutine and a buffer for each connection, datagrams one of each for
-// all. With file every byte of a connection is answered with FILE, which package net does
+// Streams, and those over TLS, have a goroutine and a buffer for each connection, datagrams
+// one of each for all. With file every byte of a connection is answered with FILE, which package net does
 // with sendfile.
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"log"
@@ -17,10 +19,13 @@ import (
 
 func main() {
 	network, address := serve.Place()
-	err := fmt.Errorf("usage: %s PLACE stream|datagram|file [FILE]", os.Args[0])
+	err := fmt.Errorf("usage: %s PLACE stream|datagram|file [FILE] or %[1]s PLACE tls CERT KEY", os.Args[0])
 	switch {
 	case len(os.Args) == 3 && os.Args[2] == "stream":
 		err = accept(network, address, echo)
+	case len(os.Args) == 5 && os.Args[2] == "tls":
+		cfg := serve.TLS(3)
+		err = accept(network, address, func(conn net.Conn) { echo(tls.Server(conn, cfg)) })
 	case len(os.Args) == 3 && os.Args[2] == "datagram":
 		err = echoDatagrams(address)
 	case len(os.Args) == 4 && os.Args[2] == "file":
