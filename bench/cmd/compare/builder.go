@@ -103,6 +103,19 @@ func (b builder) tokio(args ...string) maker {
 	}
 }
 
+// asioHeader is where Debian's package puts Boost.Asio.
+const asioHeader = "/usr/include/boost/asio.hpp"
+
+// asio is Boost.Asio, which is C++ and made of headers alone.
+func (b builder) asio() (contender, error) {
+	_, compiler := exec.LookPath("c++")
+	if _, err := os.Stat(asioHeader); err != nil || compiler != nil {
+		return contender{}, errAbsent{"there is no C++ compiler or no Boost.Asio: apt-get install g++ libboost-dev"}
+	}
+	out := filepath.Join(b.out, "echo_asio")
+	return contender{command: []string{out}}, b.once(out, "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-pthread", "-o", out, "servers/echo_asio.cpp")
+}
+
 func (b builder) node(script string, args ...string) maker {
 	return func() (contender, error) {
 		node, err := exec.LookPath("node")

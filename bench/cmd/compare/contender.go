@@ -94,7 +94,7 @@ var (
 )
 
 // streamKinds are the works that the servers of streams do.
-var streamKinds = []result.Kind{result.Echo, result.Pipeline, result.Open, result.Beside, result.Unix, result.Accept, result.Idle}
+var streamKinds = []result.Kind{result.Echo, result.Pipeline, result.Open, result.Steady, result.Beside, result.Unix, result.Accept, result.Idle}
 
 // benchmarksOfRoot are the benchmarks of package asyncio, in a test binary.
 const benchmarksOfRoot = "asyncio-benchmarks"
@@ -138,6 +138,7 @@ func (b builder) servers() []entry {
 	return []entry{
 		{result.LibuvC, b.libuv("servers/echo_libuv.c")},
 		{result.LibuvC256, b.libuv("servers/echo_libuv.c", "256")},
+		{result.EpollC, b.libuv("servers/echo_epoll.c")},
 		{result.Protocol, b.goProgram("servers/asyncio_protocol")},
 		{result.Streams, b.goProgram("servers/asyncio_streams")},
 		{result.Buffered, b.goProgram("servers/asyncio_buffered")},
@@ -145,7 +146,10 @@ func (b builder) servers() []entry {
 		{result.PureGoStreams, pureGo(b.goProgram("servers/asyncio_streams"))},
 		{result.GoNet, b.goProgram("servers/gonet", "stream")},
 		{result.Netpoll, b.goProgram("servers/netpoll")},
+		{result.Gnet, b.goProgram("servers/gnet")},
+		{result.Nbio, b.goProgram("servers/nbio")},
 		{result.Tokio, b.tokio("stream")},
+		{result.Asio, b.asio},
 		{result.Uvloop, b.python(python, "uvloop", "protocol")},
 		{result.UvloopStreams, b.python(python, "uvloop", "streams")},
 		{result.Python, b.python(python, "asyncio", "protocol")},

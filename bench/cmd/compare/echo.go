@@ -26,7 +26,7 @@ func (m *meter) echoJob(w result.Work, servers []contender) job {
 	return m.closedJob(w, result.LibuvC, whoTakesPart(w, servers), load{depth: w.Depth})
 }
 
-// closedJob is a closed loop: l says which. The rest of it follows from the work.
+// closedJob is one load, a closed loop unless l has a rate: l says which. The rest of it follows from the work.
 func (m *meter) closedJob(w result.Work, control string, contenders []contender, l load) job {
 	rounds, seconds, warmup := m.effort(w)
 	l.bytes, l.connections, l.seconds, l.warmup = w.Bytes, w.Connections, seconds, warmup
@@ -73,9 +73,14 @@ func (m *meter) openJob(w result.Work, servers []contender) job {
 	}
 }
 
+// steadyJob is the same rate for all.
+func (m *meter) steadyJob(w result.Work, servers []contender) job {
+	return m.closedJob(w, result.LibuvC, whoTakesPart(w, servers), load{depth: tailDepth, rate: w.Rate})
+}
+
 // goServers are those that can have goroutines beside them, what all are compared with
 // first.
-var goServers = []string{result.GoNet, result.Netpoll, result.Protocol, result.Streams, result.PureGo}
+var goServers = []string{result.GoNet, result.Netpoll, result.Gnet, result.Nbio, result.Protocol, result.Streams, result.PureGo}
 
 // besideJob is a server in a process that computes as well. All get the same rate. CPU
 // time is left out: it is not the server's alone.

@@ -89,7 +89,7 @@ func parseFlags() (settings, outputs) {
 	flag.StringVar(&s.serverCPU, "servercpu", s.serverCPU, "processors of the server, as taskset writes them; empty: any")
 	flag.StringVar(&s.clientCPU, "clientcpu", s.clientCPU, "processors of the client")
 	only := flag.String("only", os.Getenv("ONLY"), "contenders whose names contain one of these, by comma")
-	work := flag.String("work", os.Getenv("WORK"), "kinds of work, by comma: cost, twins, system, echo, pipeline, open, beside, udp, unix, accept, sendfile, loops, tls, shake, http, https, idle")
+	work := flag.String("work", os.Getenv("WORK"), "kinds of work, by comma: cost, twins, system, echo, pipeline, open, steady, beside, udp, unix, accept, sendfile, loops, tls, shake, http, https, idle")
 	var out outputs
 	flag.StringVar(&out.from, "from", "", "measure nothing: take the run that -json wrote to `file`")
 	flag.StringVar(&out.json, "json", "", "write every sample to `file`")

@@ -24,6 +24,7 @@ const (
 	tailDepth     = 64     // so that a request is sent when it is due, not when the one before is answered
 	besideRate    = 2000.0 // requests per second: a small share of a processor
 	besideConns   = 100
+	steadyRate    = 40_000.0 // requests per second: what all can do
 )
 
 // plan is all that is measured, in order.
@@ -34,6 +35,9 @@ func (m *meter) plan(p programs) []job {
 	}
 	for _, w := range m.openWorks() {
 		jobs = append(jobs, m.openJob(w, p.servers))
+	}
+	for _, w := range m.steadyWorks() {
+		jobs = append(jobs, m.steadyJob(w, p.servers))
 	}
 	for _, w := range m.besideWorks() {
 		jobs = append(jobs, m.besideJob(w, p.servers))
@@ -84,6 +88,17 @@ func (m *meter) openWorks() []result.Work {
 	works := []result.Work{{Kind: result.Open, Bytes: 1 << 10, Connections: 100, Load: tailLoad}}
 	if !m.quick {
 		works = append(works, result.Work{Kind: result.Open, Bytes: 1 << 10, Connections: 10, Load: tailLoad})
+	}
+	return works
+}
+
+func (m *meter) steadyWorks() []result.Work {
+	if !m.wantsWork(result.Steady) {
+		return nil
+	}
+	works := []result.Work{{Kind: result.Steady, Bytes: 1 << 10, Connections: 100, Rate: steadyRate}}
+	if !m.quick {
+		works = append(works, result.Work{Kind: result.Steady, Bytes: 1 << 10, Connections: 10, Rate: steadyRate})
 	}
 	return works
 }

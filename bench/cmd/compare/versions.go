@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -34,18 +35,22 @@ func commit(root string) string { return firstLine("git", "-C", root, "rev-parse
 // versions are those of the contenders that come from elsewhere.
 func versions() map[string]string {
 	found := map[string]string{"libuv": asyncio.LibuvVersion()}
-	for _, module := range []string{"github.com/cloudwego/netpoll", "github.com/dop251/goja_nodejs", "github.com/valyala/fasthttp"} {
-		found[module[strings.LastIndexByte(module, '/')+1:]] = firstLine("go", "list", "-m", "-f", "{{.Version}}", module)
+	for _, module := range []string{"github.com/cloudwego/netpoll", "github.com/dop251/goja_nodejs", "github.com/valyala/fasthttp", "github.com/panjf2000/gnet/v2",
+		"github.com/lesismal/nbio"} {
+		found[path.Base(strings.TrimSuffix(module, "/v2"))] = firstLine("go", "list", "-m", "-f", "{{.Version}}", module)
 	}
 	if crate, _ := filepath.Glob(filepath.Join(crates, tokioCrate)); len(crate) > 0 {
 		found[result.Tokio] = strings.TrimPrefix(filepath.Base(crate[0]), "tokio-")
 	}
-	found[result.Node] = firstLine("node", "--version")
-	if path, ok := pythonWith("asyncio"); ok {
-		found[result.PythonLoop] = firstLine(path, "-c", "import platform; print(platform.python_version())")
+	if version := firstLine("sed", "-n", `s/#define BOOST_LIB_VERSION "\(.*\)"/\1/p`, "/usr/include/boost/version.hpp"); version != "" {
+		found[result.Asio] = "Boost " + strings.ReplaceAll(version, "_", ".")
 	}
-	if path, ok := pythonWith("uvloop"); ok {
-		found[result.UvloopLoop] = firstLine(path, "-c", "import uvloop, platform; print(uvloop.__version__, 'on Python', platform.python_version())")
+	found[result.Node] = firstLine("node", "--version")
+	if python, ok := pythonWith("asyncio"); ok {
+		found[result.PythonLoop] = firstLine(python, "-c", "import platform; print(platform.python_version())")
+	}
+	if python, ok := pythonWith("uvloop"); ok {
+		found[result.UvloopLoop] = firstLine(python, "-c", "import uvloop, platform; print(uvloop.__version__, 'on Python', platform.python_version())")
 	}
 	maps.DeleteFunc(found, func(_, version string) bool { return version == "" })
 	return found

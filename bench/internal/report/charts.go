@@ -15,7 +15,7 @@ const ratioMost = 4
 // chartsOf are the charts of a report, in the order of the page's sections.
 func chartsOf(r *result.Report) []*chart {
 	var charts []*chart
-	for _, kind := range []result.Kind{result.Echo, result.Pipeline, result.UDP, result.Unix, result.Accept, result.Sendfile, result.Loops, result.TLS, result.Shake, result.HTTP, result.HTTPS} {
+	for _, kind := range []result.Kind{result.Echo, result.Pipeline, result.Steady, result.UDP, result.Unix, result.Accept, result.Sendfile, result.Loops, result.TLS, result.Shake, result.HTTP, result.HTTPS} {
 		for _, f := range families(r.Kind(kind)) {
 			c := &chart{file: f.file(), title: "CPU per request as a multiple of " + whose(kind) + "'s: " + f.title(), unit: "multiple of " + whose(kind), even: 1, most: ratioMost}
 			c.fill(f.rows, f.labels(), func(res result.Result) mark { return mark{mid: res.Figures[result.CPU].Ratio} })
@@ -132,6 +132,8 @@ func (f family) title() string {
 		s = fmt.Sprintf("%d messages of %s in flight", f.Depth, result.Size(f.Bytes))
 	case result.Open:
 		s = fmt.Sprintf("echo of %s at %.0f %% of the greatest rate", result.Size(f.Bytes), f.Load*100)
+	case result.Steady:
+		s = fmt.Sprintf("echo of %s at %.0f requests a second", result.Size(f.Bytes), f.Rate)
 	case result.Beside:
 		s = fmt.Sprintf("echo of %s, %d connections, beside busy goroutines", result.Size(f.Bytes), f.Connections)
 	case result.UDP:
@@ -182,7 +184,7 @@ func (f family) file() string {
 	for _, p := range []struct {
 		tag string
 		n   int
-	}{{"depth", f.Depth}, {"load", int(f.Load*100 + 0.5)}, {"c", f.Connections}, {"procs", f.Procs}} {
+	}{{"depth", f.Depth}, {"load", int(f.Load*100 + 0.5)}, {"rate", int(f.Rate)}, {"c", f.Connections}, {"procs", f.Procs}} {
 		if p.n > 0 {
 			parts = append(parts, fmt.Sprint(p.tag, p.n))
 		}

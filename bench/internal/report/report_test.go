@@ -58,6 +58,7 @@ func written() *result.Report {
 	add(result.Work{Kind: result.Echo, Bytes: 100 << 10, Connections: 10}, result.LibuvC, echo(100))
 	add(result.Work{Kind: result.Pipeline, Bytes: 64, Depth: 16, Connections: 10}, result.LibuvC, echo(1))
 	add(result.Work{Kind: result.Open, Bytes: 1 << 10, Connections: 100, Load: 0.7}, result.LibuvC, echo(100))
+	add(result.Work{Kind: result.Steady, Bytes: 1 << 10, Connections: 10, Rate: 40_000}, result.LibuvC, echo(8))
 	for _, procs := range []int{1, 2} {
 		for busy := range 2 {
 			add(result.Work{Kind: result.Beside, Bytes: 1 << 10, Connections: 10, Busy: busy, Procs: procs}, "", echo(float64(1+1000*busy/procs)))
@@ -164,7 +165,7 @@ func TestWritesTheSameAgain(t *testing.T) {
 
 func TestCharts(t *testing.T) {
 	charts := chartsOf(written())
-	require.Len(t, charts, 18)
+	require.Len(t, charts, 19)
 	for _, c := range charts {
 		t.Run(c.file, func(t *testing.T) {
 			var svg bytes.Buffer

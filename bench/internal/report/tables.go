@@ -22,6 +22,7 @@ var sections = []section{
 	{result.Open, "Latency at a fixed rate", "Requests leave at a fixed rate, however late the answers are: that share of what the same server has just reached in a closed loop.\n" +
 		"A latency counts from when its request was due. Microseconds.",
 		(*document).latencies},
+	{result.Steady, "CPU at a fixed rate", "Requests leave at the same fixed rate for all: what servers do most of the day. A turn of the loop then carries about one message.", (*document).ratios},
 	{result.Beside, "Latency beside goroutines that compute", "The server's process also runs goroutines that never rest, while requests come at a low, fixed rate. Microseconds, p50 / p99.", (*document).beside},
 	{result.UDP, "Datagrams", "Every socket of the client sends a datagram, waits until it is back, and sends again; one that is lost is sent again after 50 ms. CPU\n" +
 		"per datagram. `" + result.LibuvC + "` receives many with one system call (recvmmsg), `" + result.LibuvCPlain + "` one with each.", (*document).ratios},

@@ -13,6 +13,7 @@ const (
 	Echo     Kind = "echo"     // closed loop: every connection sends, waits for the answer, and sends again
 	Pipeline Kind = "pipeline" // small messages, Depth of them in flight on every connection
 	Open     Kind = "open"     // requests at a fixed rate, however late the answers are
+	Steady   Kind = "steady"   // requests at Rate, the same for all
 	Beside   Kind = "beside"   // echo beside Busy goroutines that only compute
 	UDP      Kind = "udp"      // closed loop of datagrams, Connections are sockets of the client
 	Unix     Kind = "unix"     // closed loop over a Unix socket
@@ -35,7 +36,7 @@ const (
 	LibuvC256      = "libuv-c-256k"
 	LibuvCPlain    = "libuv-c-plain"   // kind UDP: a system call for each datagram
 	LibuvCLoops    = "libuv-c-2-loops" // kind Loops
-	EpollC         = "epoll-c"         // the control of kind Sendfile
+	EpollC         = "epoll-c"         // no library: the line of the limit; the control of kind Sendfile
 	Protocol       = "asyncio-protocol"
 	Streams        = "asyncio-streams"
 	Buffered       = "asyncio-buffered" // a BufferedProtocol
@@ -47,7 +48,10 @@ const (
 	Asyncio        = "asyncio" // where callbacks or streams make no difference: kind Cost
 	GoNet          = "go-net"  // the control of TLS
 	Netpoll        = "netpoll"
+	Gnet           = "gnet"
+	Nbio           = "nbio"
 	Tokio          = "tokio"
+	Asio           = "asio"
 	Goja           = "goja"
 	HTTPTasks      = "asyncio-http" // asynchttp.Server
 	HTTPPureGo     = "asyncio-http-purego"
@@ -74,6 +78,7 @@ type Work struct {
 	Connections int     `json:"connections,omitempty"` //
 	Depth       int     `json:"depth,omitempty"`       // kind Pipeline: messages in flight on a connection
 	Load        float64 `json:"load,omitempty"`        // kind Open: share of the greatest rate, 0.7 for 70 %
+	Rate        float64 `json:"rate,omitempty"`        // kind Steady: requests per second
 	Busy        int     `json:"busy,omitempty"`        // kind Beside: goroutines that only compute
 	Procs       int     `json:"procs,omitempty"`       // GOMAXPROCS, where it is set
 }
@@ -86,6 +91,8 @@ func (w Work) String() string {
 		return fmt.Sprintf("pipeline %d x %s, %s", w.Depth, Size(w.Bytes), conns)
 	case Open:
 		return fmt.Sprintf("open loop %s, %s, %.0f %% load", Size(w.Bytes), conns, w.Load*100)
+	case Steady:
+		return fmt.Sprintf("echo %s, %s, %.0f requests/s", Size(w.Bytes), conns, w.Rate)
 	case Beside:
 		return fmt.Sprintf("echo %s, %s, beside %d busy, GOMAXPROCS %d", Size(w.Bytes), conns, w.Busy, w.Procs)
 	case UDP:
@@ -139,7 +146,7 @@ const (
 	Requests Metric = "requests" // how many were counted
 	Seconds  Metric = "seconds"  // in how long
 	Rate     Metric = "rate"     // requests per second
-	Offered  Metric = "offered"  // requests per second that the client wanted, kind Open
+	Offered  Metric = "offered"  // requests per second that the client wanted, kinds Open and Steady
 	CPU      Metric = "cpu_us"   // of the server, microseconds per request
 	P50      Metric = "p50_us"   // latencies
 	P99      Metric = "p99_us"
