@@ -114,10 +114,13 @@ type entry struct {
 }
 
 // pureGo makes asyncio run without libuv.
-func pureGo(m maker) maker {
+func pureGo(m maker) maker { return with("ASYNCIO_DRIVER=purego", m) }
+
+// with adds a variable to the environment.
+func with(variable string, m maker) maker {
 	return func() (contender, error) {
 		c, err := m()
-		c.env = append(c.env, "ASYNCIO_DRIVER=purego")
+		c.env = append(c.env, variable)
 		return c, err
 	}
 }
@@ -146,7 +149,7 @@ func (b builder) servers() []entry {
 		{result.PureGoStreams, pureGo(b.goProgram("servers/asyncio_streams"))},
 		{result.GoNet, b.goProgram("servers/gonet", "stream")},
 		{result.Netpoll, b.goProgram("servers/netpoll")},
-		{result.Gnet, b.goProgram("servers/gnet")},
+		{result.Gnet, with("GNET_LOGGING_LEVEL=2", b.goProgram("servers/gnet"))},
 		{result.Nbio, b.goProgram("servers/nbio")},
 		{result.Tokio, b.tokio("stream")},
 		{result.Asio, b.asio},
