@@ -53,5 +53,6 @@ func listen(ctx context.Context, network, address string, cfg *tls.Config) error
 	if err != nil {
 		return err
 	}
-	return asyncio.ToThread(ctx, func() error { return http.Serve(ln, http.HandlerFunc(web.Handler)) })
+	_, err = asyncio.ToThread(ctx, asyncio.Do(func(context.Context) error { return http.Serve(ln, http.HandlerFunc(web.Handler)) }))
+	return err
 }
