@@ -80,7 +80,7 @@ func TestServersServe(t *testing.T) {
 			require.NoError(t, err)
 			values, err := m.idleOnce(c, echoOnce)
 			require.NoError(t, err)
-			require.Positive(t, values[result.Bytes])
+			require.Contains(t, values, result.Bytes) // a few connections of a server in C may take no page more
 		})
 	}
 }
@@ -278,12 +278,13 @@ func TestPlanIsShort(t *testing.T) {
 		return list
 	}
 	everybody := programs{servers: all(b.servers()), datagrams: all(b.datagrams()), files: all(b.files()), cores: all(b.cores()),
+		tls: all(b.tlsServers()), http: all(b.httpServers()), https: all(b.httpsServers()),
 		loops: all(b.loops()), benchmarks: make([]contender, 1)}
 	for _, quick := range []bool{false, true} {
 		m := &meter{settings: defaults(quick)}
 		p := &progress{out: io.Discard}
 		p.expect(m.plan(everybody))
-		require.Less(t, p.left(), map[bool]time.Duration{false: 43 * time.Minute, true: 140 * time.Second}[quick], "building comes on top")
+		require.Less(t, p.left(), map[bool]time.Duration{false: 65 * time.Minute, true: 200 * time.Second}[quick], "building comes on top")
 		t.Logf("quick %v: %d measurements, %v", quick, p.total, p.left())
 	}
 }

@@ -67,7 +67,7 @@ func main() {
 	}
 }
 
-// defaults take about 40 minutes, or below three.
+// defaults take about an hour, or a little over three.
 func defaults(quick bool) settings {
 	if quick {
 		return settings{quick: true, rounds: 1, seconds: 0.25, warmup: 0.1, idle: 1000,
