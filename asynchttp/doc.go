@@ -13,10 +13,14 @@
 //
 // The ResponseWriter and the Body of a request suspend the task of their handler, so they
 // are for that task. In another task or goroutine they return an error that matches
-// asyncio.ErrNotCurrentTask, and do nothing. http.TimeoutHandler, which runs a handler on
-// a goroutine of its own, cannot be used for that reason: asyncio.Timeout does the same.
-// What a handler does without suspending, such as reading files for http.FileServer,
-// keeps the loop busy meanwhile.
+// asyncio.ErrNotCurrentTask, and do nothing.
+//
+// Handlers of net/http and its kin work: http.FileServer, http.ServeMux,
+// http.MaxBytesReader, httputil.ReverseProxy with Transport. Two wait for goroutines of
+// their own, and would hold the loop: http.TimeoutHandler, in whose place asyncio.Timeout
+// is, and httputil.ReverseProxy where a client upgrades its connection. What a handler
+// does without suspending, such as reading files for http.FileServer, keeps the loop busy
+// meanwhile.
 //
 // # Parsing
 //
