@@ -128,7 +128,6 @@ func (s *netStream) read(c netCaller, p []byte) (int, error) {
 	}
 	e := s.reads.join(c.task)
 	e.p = p
-	s.goOn(c.onLoop)
 	if c.task == nil {
 		e.block()
 	} else if err := s.suspend(e); err != nil {
@@ -183,7 +182,8 @@ func (s *netStream) pull(p []byte) int {
 	return s.reader.pull(p)
 }
 
-// goOn lets a transport that was paused read again, if little is left.
+// goOn lets a transport that was paused read again, if little is left. It follows
+// whatever takes bytes, so no call waits while the transport is paused.
 func (s *netStream) goOn(onLoop bool) {
 	if !s.paused || s.buf.len() > s.reader.limit || s.closed != nil {
 		return
