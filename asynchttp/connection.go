@@ -237,7 +237,13 @@ func (c *connection) ConnectionLost(err error) {
 }
 
 // overdue implements wireOwner.
-func (c *connection) overdue() { c.transport.Close() }
+func (c *connection) overdue() {
+	if c.server.mayClose() {
+		c.transport.Close()
+	} else {
+		c.readBy += time.Millisecond
+	}
+}
 
 // serve is the task: it serves requests as long as there are any.
 func (c *connection) serve(ctx context.Context) (asyncio.None, error) {
@@ -269,7 +275,7 @@ func (c *connection) serveNext(ctx context.Context) bool {
 	switch {
 	case c.lost || c.state == connHijacked || c.state == connLingering:
 		return false
-	case !keep || c.server.closing:
+	case !keep || c.server.closing || ctx.Err() != nil: // a task that was cancelled serves no other
 		c.enter(connClosing)
 		return false
 	}

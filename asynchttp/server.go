@@ -43,6 +43,7 @@ type Server struct {
 	gone      asyncio.Event
 	shut      asyncio.Event
 	dates     dateCache
+	closes    int // of connections whose time was over, in this turn
 	closing   bool
 }
 
@@ -57,7 +58,6 @@ func (s *Server) ListenAndServe(ctx context.Context, network, address string, op
 	}
 	if err := s.shut.Wait(ctx); err != nil {
 		listener.Close()
-		s.closeIdle()
 		for c := s.first; c != nil; c = c.next {
 			if c.task != nil {
 				c.task.Cancel()
@@ -135,7 +135,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.listening = nil
 	s.shut.Set()
-	s.closeIdle()
+	if err := s.closeIdle(ctx); err != nil {
+		return err
+	}
 	for s.first != nil {
 		s.gone.Clear()
 		if err := s.gone.Wait(ctx); err != nil {
@@ -145,13 +147,37 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
+// closesMax is how many connections are closed in a row before others have their turn:
+// so many take 1 ms.
+const closesMax = 64
+
 // closeIdle closes the connections that have no request.
-func (s *Server) closeIdle() {
+func (s *Server) closeIdle(ctx context.Context) error {
+	var idle []*connection
 	for c := s.first; c != nil; c = c.next {
-		if c.state == connIdle || c.state == connHeading {
+		idle = append(idle, c)
+	}
+	for n, c := range idle {
+		if c.idle {
 			c.transport.Close()
 		}
+		if n%closesMax == closesMax-1 {
+			if err := asyncio.Sleep(ctx, 0); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
+}
+
+// mayClose reports whether another connection whose time is over may be closed in this
+// turn.
+func (s *Server) mayClose() bool {
+	if s.closes == 0 {
+		s.loop.CallSoon(func() { s.closes = 0 })
+	}
+	s.closes++
+	return s.closes <= closesMax
 }
 
 // add and remove keep the list of connections.

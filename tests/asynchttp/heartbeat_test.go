@@ -1,8 +1,10 @@
 package asynchttp_test
 
 // A task that ticks every 5 ms goes on ticking whatever peers do to a server beside it.
-// The bounds are generous, for others use the machine too. Alone on it the largest gaps
-// were 7 to 14 ms; GOMAXPROCS=2, and the peers are in the same process.
+// The bounds are generous, for others use the machine too. With the peers in another
+// process and one processor for the server, the most CPU time that passed between two
+// ticks was 7 ms beside 2,000 slow clients, and 13 ms beside heads of 1 MiB with 80,000
+// lines.
 
 import (
 	"context"
