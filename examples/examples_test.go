@@ -217,7 +217,7 @@ func expected(t *testing.T, name string) (patterns []string) {
 
 func TestProgramsReportFailure(t *testing.T) {
 	for _, d := range drivers {
-		for _, name := range []string{"echo_protocol", "echo_streams", "chat", "udp"} {
+		for _, name := range []string{"echo_protocol", "echo_streams", "tls_echo", "chat", "udp"} {
 			t.Run(string(d)+"/"+name, func(t *testing.T) {
 				o := d.run(t.Context(), name, "-listen", "192.0.2.1:9") // nobody's own address
 				var exit *exec.ExitError

@@ -52,6 +52,7 @@ var stops = []stop{
 	{"threads", "loops beside other goroutines"},
 	{"echo_protocol", "server and client in callbacks"},
 	{"echo_streams", "server and client as coroutines"},
+	{"tls_echo", "the same over TLS"},
 	{"unix", "a Unix socket that knows its peer"},
 	{"rawsocket", "sockets of the program's own"},
 	{"proxy", "back-pressure both ways, half-close"},

@@ -155,6 +155,28 @@ func TestConfig(t *testing.T) {
 	})
 }
 
+// TestSetProtocol changes who hears of a connection.
+func TestSetProtocol(t *testing.T) {
+	eachTask(t, func(t *testing.T, ctx context.Context) {
+		p := connectTaps(t, ctx, testkit.Certs().ClientConfig(), testkit.Certs().ServerConfig())
+		_, err := p.server.Transport.Write([]byte("one"))
+		require.NoError(t, err)
+		p.client.Receive(t, ctx, 3)
+		next := &testkit.BufferedTap{Tap: testkit.NewTap(p.client.Loop), Size: 2}
+		p.client.Transport.SetProtocol(next)
+		require.Equal(t, asyncio.Protocol(next), p.client.Transport.Protocol())
+		requireMisuse(t, func() { p.client.Transport.SetProtocol(nil) })
+		_, err = p.server.Transport.Write([]byte("second"))
+		require.NoError(t, err)
+		next.Receive(t, ctx, 6)
+		require.Equal(t, "second", string(next.Received))
+		p.client.Transport.Close()
+		require.NoError(t, next.End(t, ctx))
+		require.NoError(t, p.server.End(t, ctx))
+		p.client.Equal(t, "made", "data")
+	})
+}
+
 func TestOptions(t *testing.T) {
 	certs := testkit.Certs()
 	t.Run("are refused", func(t *testing.T) {
@@ -168,6 +190,11 @@ func TestOptions(t *testing.T) {
 			})
 			requireMisuse(t, func() { _, _ = l.CreateServer(ctx, testkit.NewTap(l).Factory, "tcp", "127.0.0.1:0", timeouts) })
 			requireMisuse(t, func() { _, _ = l.ServeListener(ctx, testkit.NewTap(l).Factory, testkit.ListenNet(t), timeouts) })
+			p := testkit.NewTap(l)
+			_, peer := testkit.ConnectToNet(t, ctx, p.Factory)
+			requireMisuse(t, func() { _, _, _ = l.ConnectAccepted(ctx, testkit.NewTap(l).Factory, peer, timeouts) })
+			p.Transport.Abort()
+			p.End(t, ctx)
 			_, err := l.CreateServer(ctx, testkit.NewTap(l).Factory, "tcp", "127.0.0.1:0", asyncio.WithTLS(certs.ClientConfig()))
 			require.ErrorIs(t, err, asyncio.ErrInvalidArgument)
 			_, err = l.ServeListener(ctx, testkit.NewTap(l).Factory, testkit.ListenNet(t), asyncio.WithTLS(certs.ClientConfig()))

@@ -193,6 +193,45 @@ func TestEnd(t *testing.T) {
 	})
 }
 
+// TestEndCleanly has the peer end many connections at once.
+func TestEndCleanly(t *testing.T) {
+	const clients = 25
+	data := pattern(256 << 10)
+	eachTask(t, func(t *testing.T, ctx context.Context) {
+		handler := func(ctx context.Context, r *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+			defer w.Close()
+			if _, err := r.ReadExactly(ctx, len(data)); err != nil {
+				return err
+			}
+			_, err := w.Write([]byte("OK"))
+			return err
+		}
+		s, err := asyncio.StartServer(ctx, handler, "tcp", "127.0.0.1:0", asyncio.WithTLS(testkit.Certs().ServerConfig()))
+		require.NoError(t, err)
+		var tasks []*asyncio.Task[string]
+		for range clients {
+			tasks = append(tasks, asyncio.CreateTask(ctx, func(ctx context.Context) (string, error) {
+				r, w, err := asyncio.OpenConnection(ctx, "tcp", testkit.ServerAddr(t, s), asyncio.WithTLS(testkit.Certs().ClientConfig()))
+				if err != nil {
+					return "", err
+				}
+				if _, err := w.Write(data); err != nil {
+					return "", err
+				}
+				got, err := r.ReadAll(ctx)
+				return string(got), errors.Join(err, w.Close(), w.WaitClosed(ctx))
+			}))
+		}
+		for _, task := range tasks {
+			got, err := task.Await(ctx)
+			require.NoError(t, err)
+			require.Equal(t, "OK", got)
+		}
+		s.Close()
+		require.NoError(t, s.WaitClosed(ctx))
+	})
+}
+
 // TestEndSlowly has a peer take what was written before Close in more than the time that
 // the end has.
 func TestEndSlowly(t *testing.T) {

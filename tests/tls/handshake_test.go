@@ -152,6 +152,17 @@ func TestHandshakeCertificates(t *testing.T) {
 			p.Equal(t)
 		})
 	})
+	t.Run("another name", func(t *testing.T) {
+		eachTask(t, func(t *testing.T, ctx context.Context) {
+			p, ln := testkit.NewTap(testkit.LoopOf(ctx)), testkit.ListenNet(t)
+			whenAccepted(t, ln, func(c net.Conn) { _ = tls.Server(c, testkit.Certs().ServerConfig()).Handshake() })
+			cfg := testkit.Certs().ClientConfig()
+			cfg.ServerName = "example.com"
+			_, err := connect(ctx, p, ln, asyncio.WithTLS(cfg))
+			require.ErrorAs(t, err, new(x509.HostnameError))
+			p.Equal(t)
+		})
+	})
 	t.Run("a server reports in debug mode", func(t *testing.T) {
 		for _, debug := range []bool{false, true} {
 			asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {

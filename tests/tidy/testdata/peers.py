@@ -8,7 +8,8 @@ import ast
 import pathlib
 import test.test_asyncio
 
-FILES = ["test_streams", "test_server", "test_events", "test_unix_events", "test_sock_lowlevel", "test_sendfile", "test_subprocess"]
+FILES = ["test_streams", "test_server", "test_events", "test_unix_events", "test_sock_lowlevel", "test_sendfile", "test_subprocess",
+         "test_ssl", "test_sslproto"]
 
 
 def functions(body, cls=None):
