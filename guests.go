@@ -259,19 +259,26 @@ func parseStack(block string) (number uint64, state, frames string) {
 	return number, state, frames
 }
 
-// reportBlocked logs it. The exception handler would run on the loop's goroutine, which
-// is blocked.
+// reportBlocked logs it at once. An exception handler of the program's hears of it as
+// well, once the loop goes on, if ever: it runs on the loop's goroutine.
 func (l *Loop) reportBlocked(p blockedPlace, waits []string) {
-	who := "A callback"
+	who, report := "A callback", ErrorContext{}
 	if p.task != nil {
-		who = p.task.Name()
+		who, report.Task = p.task.Name(), p.task.self
 	}
 	if more := len(waits) - guestWaitsMax; more > 0 {
 		waits = append(waits[:guestWaitsMax:guestWaitsMax], fmt.Sprintf("and %d more", more))
 	}
 	call, place := blockingCall(p.stack)
-	l.log().Error(who+" blocks its loop on what may need the loop to end: it stands in "+call+", and calls wait for the loop meanwhile. "+
-		"Await instead, or leave such code to ToThread; hold no mutex around a call that may suspend, use a Lock",
+	report.Message = who + " blocks its loop on what may need the loop to end: it stands in " + call + ", and calls wait for the loop " +
+		"meanwhile. Await instead, or leave such code to ToThread; hold no mutex around a call that may suspend, use a Lock"
+	report.SourceTraceback = p.stack
+	l.post(callback(func() {
+		if l.handler != nil {
+			l.CallExceptionHandler(report)
+		}
+	}))
+	l.log().Error(report.Message,
 		"task", who, "state", p.state, "call", call, "place", place, "waiting", strings.Join(waits, "; "), "stack", p.stack)
 }
 

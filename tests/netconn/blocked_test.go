@@ -37,20 +37,26 @@ func (e *errorLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// watched runs body in a task of a loop that may stand still for 20 ms.
-func watched(t *testing.T, body func(t *testing.T, ctx context.Context, told <-chan map[string]string)) {
+// watched runs body in a task of a loop that may stand still for 20 ms, and requires so
+// many reports.
+func watched(t *testing.T, reports int, body func(t *testing.T, ctx context.Context, told <-chan map[string]string)) {
 	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
 		log := &errorLog{records: make(chan map[string]string, 10)}
 		l := asynciotest.New(t, append(opts, asyncio.WithLogger(slog.New(log)))...)
 		l.SetSlowCallbackDuration(2 * time.Millisecond)
+		handled := asynciotest.RecordReports(l)
 		asynciotest.InTask(t, l, func(ctx context.Context) { body(t, ctx, log.records) })
 		require.Empty(t, log.records, "it is told once")
+		require.Len(t, handled.All(), reports)
+		for _, report := range handled.All() {
+			require.Contains(t, report.Message, "blocks its loop")
+		}
 	})
 }
 
 func TestTaskThatBlocksItsLoopIsNamed(t *testing.T) {
 	t.Run("on a mutex that a task in Read holds", func(t *testing.T) {
-		watched(t, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
+		watched(t, 1, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
 			conn, peer := connToNet(t, ctx)
 			var mu sync.Mutex
 			reads := asyncio.CreateTask(ctx, func(context.Context) (outcome, error) {
@@ -84,7 +90,7 @@ func TestTaskThatBlocksItsLoopIsNamed(t *testing.T) {
 		})
 	})
 	t.Run("on a goroutine that is in Read", func(t *testing.T) {
-		watched(t, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
+		watched(t, 1, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
 			conn, peer := connToNet(t, ctx)
 			answer := make(chan outcome, 1)
 			go func() { answer <- readOnce(conn, 1) }()
@@ -101,7 +107,7 @@ func TestTaskThatBlocksItsLoopIsNamed(t *testing.T) {
 		})
 	})
 	t.Run("on a client of package http", func(t *testing.T) {
-		watched(t, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
+		watched(t, 1, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
 			l := testkit.LoopOf(ctx)
 			peer := testkit.ListenNet(t)
 			request, give := context.WithCancel(context.Background())
@@ -122,7 +128,7 @@ func TestTaskThatBlocksItsLoopIsNamed(t *testing.T) {
 		})
 	})
 	t.Run("in a callback", func(t *testing.T) {
-		watched(t, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
+		watched(t, 1, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
 			ln := listen(t, ctx)
 			go func() { _, _ = ln.Accept() }()
 			var wait sync.WaitGroup
@@ -145,7 +151,7 @@ func TestTaskThatBlocksItsLoopIsNamed(t *testing.T) {
 // What ends by itself is no fault, and where nobody waits there is none to tell of.
 func TestLoopThatIsOnlySlowIsNotReported(t *testing.T) {
 	const long = 100 * time.Millisecond
-	watched(t, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
+	watched(t, 0, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
 		conn, _ := connToNet(t, ctx)
 		timer := time.NewTimer(long)
 		<-timer.C // nobody waits for the loop
