@@ -6,7 +6,7 @@ package asyncio
 //
 //	option          is taken by
 //	ConnectOption   CreateConnection, OpenConnection
-//	ServerOption    CreateServer, StartServer, ServeListener
+//	ServerOption    CreateServer, StartServer, ServeListener, Listen
 //	DatagramOption  CreateDatagramEndpoint, OpenDatagram
 //	StreamOption    whatever has connections, ConnectAccepted and StartTLS too: a
 //	                ConnectOption and a ServerOption
@@ -25,7 +25,7 @@ const (
 // ConnectOption is an option of CreateConnection and OpenConnection.
 type ConnectOption interface{ connect(*connectConfig) }
 
-// ServerOption is an option of CreateServer, StartServer and ServeListener.
+// ServerOption is an option of CreateServer, StartServer, ServeListener and Listen.
 type ServerOption interface{ serve(*serverConfig) }
 
 // DatagramOption is an option of CreateDatagramEndpoint and OpenDatagram.
