@@ -17,8 +17,8 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/testkit"
 )
 
-// A pool that fits tasks: conns that nobody has wait in a Queue, and so do tasks that want
-// one.
+// A pool that fits tasks: conns that nobody has wait in a Queue, and so do tasks that
+// want one.
 type pool[C any] struct{ idle *asyncio.Queue[C] }
 
 // newPool makes n conns.

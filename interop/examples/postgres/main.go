@@ -8,7 +8,7 @@
 //
 // It wants a server:
 //
-//	go run ./examples/postgres -server "host=/var/run/postgresql user=me dbname=postgres"
+//	go run ./examples/postgres -server "host=/run/postgresql user=me dbname=postgres"
 package main
 
 import (

@@ -2,9 +2,9 @@
 // coder/websocket, unmodified, on both ends.
 //
 // The server is an http.Server on Loop.Listen. Its handlers run in goroutines, as ever,
-// and wait there for their peers, fast or slow. What they share is the loop's: the room is
-// a map without a lock, and every change of it a callback or task. The clients are tasks,
-// which the library suspends where it waits.
+// and wait there for their peers, fast or slow. What they share is the loop's: the room
+// is a map without a lock, and every change of it a callback or task. The clients are
+// tasks, which the library suspends where it waits.
 //
 // Without flags it talks to itself. With -listen it serves until Ctrl-C:
 //
