@@ -28,7 +28,7 @@ type requestBody struct {
 	done        bool // the handler has ended
 	failed      bool // the rest was not read: what follows on the connection is no request
 	mayContinue bool // the client waits for 100 Continue
-	asked       bool // and has asked for it
+	asked       bool // it has asked for that, and the handler has not read to the end
 }
 
 // begin makes the body of the exchange's request.
@@ -70,7 +70,11 @@ func (b *requestBody) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return b.read(p)
+	n, err := b.read(p)
+	if err == io.EOF {
+		b.asked = false
+	}
+	return n, err
 }
 
 func (b *requestBody) read(p []byte) (n int, err error) {
@@ -82,11 +86,8 @@ func (b *requestBody) read(p []byte) (n int, err error) {
 	case b.src != nil:
 		n, err = b.src.Read(p)
 	default:
-		n, err = b.x.c.read(b.ctx, p[:min(int64(len(p)), b.left)])
-		if err == io.EOF { // and so it is with net/http: the answer need not say that the connection ends
-			b.sawEOF, err = true, io.ErrUnexpectedEOF
-			b.x.c.clientGone()
-			return n, err
+		if n, err = b.x.c.read(b.ctx, p[:min(int64(len(p)), b.left)]); err == io.EOF {
+			err = io.ErrUnexpectedEOF
 		}
 	}
 	if b.left > 0 {
@@ -96,6 +97,9 @@ func (b *requestBody) read(p []byte) (n int, err error) {
 	case err == nil && b.left == 0, err == io.EOF:
 		b.sawEOF = true
 		return n, io.EOF
+	case err == io.ErrUnexpectedEOF && b.left > 0: // the answer need not say that the connection ends
+		b.sawEOF = true
+		b.x.c.clientGone()
 	case errors.Is(err, asyncio.ErrCancelled):
 	case err != nil:
 		b.failed = true

@@ -75,6 +75,7 @@ type connection struct {
 	state      connState
 	begun      bool // the task has run
 	answered   bool // a request before
+	another    bool // has begun since
 	afterPost  bool // the last one was a POST
 	cancelled  bool // the task was, since the client has gone
 }
@@ -171,10 +172,12 @@ func (c *connection) advance(data []byte) {
 // cutHead finds a plain head at the beginning of data, which is then in head, and says
 // how much of data was taken. It is ready also if data is not plain.
 func (c *connection) cutHead(data []byte) (n int, ready bool) {
-	if c.afterPost { // some clients send an empty line after a body
-		if len(data) < requestBytesMin && !c.eof {
+	if c.answered && !c.another {
+		if c.another = len(data) >= requestBytesMin; !c.another {
 			return 0, false
 		}
+	}
+	if c.afterPost { // some clients send an empty line after a body
 		for n < min(requestBytesMin, len(data)) && (data[n] == '\r' || data[n] == '\n') {
 			n++
 		}
@@ -199,7 +202,7 @@ func (c *connection) EOFReceived() bool {
 	c.eof = true
 	switch c.state {
 	case connHeading:
-		if c.answered && len(c.unread()) < requestBytesMin {
+		if c.answered && !c.another {
 			return false // no request has begun yet
 		}
 		c.advance(nil)
@@ -271,7 +274,7 @@ func (c *connection) serveNext(ctx context.Context) bool {
 		keep = c.serveIn(ctx)
 		return nil
 	})
-	c.answered = true
+	c.answered, c.another = true, false
 	switch {
 	case c.lost || c.state == connHijacked || c.state == connLingering:
 		return false

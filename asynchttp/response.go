@@ -39,6 +39,7 @@ type response struct {
 	headDone    bool // the head is in out, or sent
 	chunked     bool
 	closes      bool // the connection ends with the answer
+	wantsClose  bool // the client wants that
 	keeps10     bool // a client of HTTP/1.0 wants to keep it
 	leavesBody  bool // too much of the request is unread
 	fullDuplex  bool
@@ -49,9 +50,8 @@ type response struct {
 func (w *response) begin(ctx context.Context, x *exchange) {
 	r := x.request
 	*w = response{x: x, ctx: ctx, length: -1, isHEAD: r.Method == http.MethodHead}
-	if r.ProtoMajor != 1 {
-		w.closes = true
-	} else if r.ProtoMinor == 0 {
+	w.wantsClose = r.Close || hasToken(r.Header.Get("Connection"), "close")
+	if r.ProtoMajor == 1 && r.ProtoMinor == 0 {
 		w.keeps10 = hasToken(r.Header.Get("Connection"), "keep-alive")
 	}
 }
@@ -163,25 +163,27 @@ func write[T []byte | string](w *response, p T) (int, error) {
 	if w.length != -1 && w.written > w.length {
 		return 0, http.ErrContentLength
 	}
-	if len(w.body)+len(p) <= gatherBytes {
-		w.body = append(grow(w.body, len(p)), p...)
-		return len(p), nil
-	}
-	if n := gatherBytes - len(w.body); len(w.body) > 0 && len(p) < gatherBytes { // whole chunks
-		w.body = append(w.body, p[:n]...)
-		if err := w.emitBody(); err != nil {
+	return gather(w, p)
+}
+
+// gather fills the beginning of the body, and emits what is more.
+func gather[T []byte | string](w *response, p T) (n int, err error) {
+	for len(p) > gatherBytes-len(w.body) {
+		piece := p
+		if room := gatherBytes - len(w.body); room < gatherBytes {
+			piece = p[:room]
+			w.body = append(grow(w.body, room), piece...)
+			err = w.emitBody()
+		} else {
+			err = w.emit([]byte(piece))
+		}
+		if err != nil {
 			return n, err
 		}
-		w.body = append(grow(w.body, len(p)-n), p[n:]...)
-		return len(p), nil
+		n, p = n+len(piece), p[len(piece):]
 	}
-	if err := w.emitBody(); err != nil {
-		return 0, err
-	}
-	if err := w.emit([]byte(p)); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	w.body = append(grow(w.body, len(p)), p...)
+	return n + len(p), nil
 }
 
 // emitBody frames what was gathered.
@@ -324,8 +326,13 @@ func (w *response) finish() error {
 	return w.err
 }
 
-// abandon makes the answer unusable after a panic.
-func (w *response) abandon() { w.handlerDone = true }
+// abandon ends the answer after a panic: what was framed is sent, and no more.
+func (w *response) abandon() {
+	w.handlerDone = true
+	if len(w.out) > 0 && w.err == nil {
+		_, _ = w.x.c.buffer(w.out) // the connection ends in any case
+	}
+}
 
 // release gives memory back.
 func (w *response) release() {

@@ -96,10 +96,10 @@ func (w *response) decideConnection(header http.Header, lines *headLines) {
 		if header["Connection"] == nil {
 			lines.connection = "keep-alive"
 		}
-	case !r.ProtoAtLeast(1, 1) || r.Close:
+	case !r.ProtoAtLeast(1, 1) || w.wantsClose:
 		w.closes = true
 	}
-	if connection == "close" || closing || w.x.body.asked && !w.x.body.sawEOF {
+	if connection == "close" || closing || w.x.body.asked {
 		w.closes = true
 	}
 }
