@@ -381,11 +381,11 @@ func (l *Loop) Close() (err error) {
 		}
 	}()
 	defer l.failures.reportAll(l)
-	defer l.closeGuests()
 	defer l.closeFeatures()
 	defer l.dropCallbacks()
 	l.unclosed.Stop()
 	l.inbox.close()
+	l.closeGuests() // first, since tasks that end may wait for goroutines
 	l.endTasks()
 	return nil
 }

@@ -89,6 +89,31 @@ func TestTaskThatBlocksItsLoopIsNamed(t *testing.T) {
 			require.NoError(t, err)
 		})
 	})
+	t.Run("on a mutex that a task in Write holds", func(t *testing.T) {
+		watched(t, 1, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
+			conn, _ := connToNet(t, ctx)
+			var mu sync.Mutex
+			writes := asyncio.CreateTask(ctx, func(context.Context) (asyncio.None, error) {
+				mu.Lock()
+				for {
+					if _, err := conn.Write(make([]byte, 64<<10)); err != nil {
+						return asyncio.None{}, nil
+					}
+				}
+			}, asyncio.WithName("holder"))
+			asynciotest.Yield(t, ctx, 1)
+			report := make(chan map[string]string, 1)
+			go func() {
+				report <- asynciotest.Eventually(t, told)
+				mu.Unlock()
+			}()
+			mu.Lock()
+			require.Contains(t, (<-report)["waiting"], "holder in Write of ")
+			require.NoError(t, conn.Close())
+			_, err := writes.Await(ctx)
+			require.NoError(t, err)
+		})
+	})
 	t.Run("on a goroutine that is in Read", func(t *testing.T) {
 		watched(t, 1, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
 			conn, peer := connToNet(t, ctx)

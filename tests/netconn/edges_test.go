@@ -143,9 +143,11 @@ func TestLoopClosedEndsAllCalls(t *testing.T) {
 		l, err := asyncio.NewEventLoop(opts...)
 		require.NoError(t, err)
 		var ln, idle net.Listener
-		var conn net.Conn
+		var conn, other net.Conn
+		var endOfRead outcome
 		_, err = asyncio.RunUntilComplete(l, asyncio.Do(func(ctx context.Context) (err error) {
 			conn, _ = connToNet(t, ctx)
+			other, _ = connToNet(t, ctx)
 			if idle, err = l.Listen(ctx, "tcp", "127.0.0.1:0"); err == nil {
 				ln, err = l.Listen(ctx, "tcp", "127.0.0.1:0")
 			}
@@ -153,6 +155,13 @@ func TestLoopClosedEndsAllCalls(t *testing.T) {
 		}))
 		require.NoError(t, err)
 		require.NoError(t, idle.Close())
+		asyncio.CreateTask(l.Context(), func(ctx context.Context) (asyncio.None, error) {
+			read := make(chan outcome)
+			go func() { read <- readOnce(other, 1) }()
+			defer func() { endOfRead = <-read }()
+			return asyncio.None{}, testkit.SleepsLong(ctx)
+		})
+		asynciotest.Turn(t, l)
 		n, err := conn.Write([]byte("x"))
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
@@ -167,6 +176,7 @@ func TestLoopClosedEndsAllCalls(t *testing.T) {
 			ended <- err
 		}()
 		require.NoError(t, l.Close())
+		require.ErrorIs(t, endOfRead.err, asyncio.ErrLoopClosed, "tasks that end may wait for goroutines")
 		for range cap(ended) {
 			require.ErrorIs(t, asynciotest.Eventually(t, ended), asyncio.ErrLoopClosed)
 		}
