@@ -75,6 +75,8 @@ func (o *openssl) says(t *testing.T, ctx context.Context, text string) {
 		}
 		return i >= 0
 	})
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	require.NoError(t, err, "it does not say %q, but %q", text, o.heard.String())
 }
 
