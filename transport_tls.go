@@ -66,6 +66,7 @@ type tlsTransport struct {
 	writingPaused bool // PauseWriting was called, and ResumeWriting not yet
 	belowPaused   bool // so was that of tlsProtocol
 	belowHeld     bool // the transport below does not read
+	trimmed       bool // conn has given back what its handshake needed
 	pulls         bool // conn is to read from tlsOfLoop.source
 }
 

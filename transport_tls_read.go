@@ -159,6 +159,9 @@ func (t *tlsTransport) read() {
 			again = t.readPlain(scratch)
 		}
 	}
+	if !t.trimmed {
+		t.trimmed = trimTLS(t.conn)
+	}
 	returned = true
 	s.putScratch(scratch)
 }
