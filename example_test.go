@@ -3,6 +3,7 @@ package asyncio_test
 // A first look at the package: one example for each of its main ideas.
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -206,5 +207,42 @@ func ExampleStartServer() {
 	fmt.Println(err)
 	// Output:
 	// hello, world
+	// <nil>
+}
+
+// Listen and DialContext give code that knows only package net its connections: in a task
+// each call that waits suspends the task.
+func ExampleLoop_Listen() {
+	_, err := asyncio.Run(asyncio.Do(func(ctx context.Context) error {
+		loop, err := asyncio.GetRunningLoop(ctx)
+		if err != nil {
+			return err
+		}
+		ln, err := loop.Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		defer ln.Close()
+		greeter := asyncio.CreateTask(ctx, asyncio.Do(func(context.Context) error {
+			conn, err := ln.Accept()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(conn, "hello")
+			return conn.Close()
+		}))
+		conn, err := loop.DialContext(ctx, "tcp", ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		fmt.Printf("%q %v\n", line, err)
+		_, err = greeter.Await(ctx)
+		return err
+	}))
+	fmt.Println(err)
+	// Output:
+	// "hello\n" <nil>
 	// <nil>
 }

@@ -58,7 +58,12 @@ func serve(t *testing.T, ln net.Listener, secure bool) string {
 // onListen is the address of an http.Server on Loop.Listen.
 func onListen(t *testing.T, secure bool, opts ...asyncio.Option) string {
 	t.Helper()
-	ln, err := running(t, opts...).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	return onListenWith(t, secure, nil, opts...)
+}
+
+func onListenWith(t *testing.T, secure bool, options []asyncio.ServerOption, opts ...asyncio.Option) string {
+	t.Helper()
+	ln, err := running(t, opts...).Listen(context.Background(), "tcp", "127.0.0.1:0", options...)
 	require.NoError(t, err)
 	return serve(t, ln, secure)
 }
@@ -84,6 +89,9 @@ func TestCurl(t *testing.T) {
 			run(t, "curl", "-sS", "--http2", "--cacert", ca, "--data-binary", "@"+sent, "https://"+secure+"/p"))
 		require.Len(t, run(t, "curl", "-sS", "--http2", "--cacert", ca, "https://"+secure+"/big"), 1<<20)
 		require.Len(t, run(t, "curl", "-sS", "http://"+plain+"/big"), 1<<20)
+		loops := onListenWith(t, false, []asyncio.ServerOption{asyncio.WithTLS(testkit.Certs().ServerConfig())}, opts...)
+		require.Equal(t, "HTTP/1.1 GET /a 0", run(t, "curl", "-sS", "--http2", "--cacert", ca, "https://"+loops+"/a"), "TLS of the loop's own")
+		require.Len(t, run(t, "curl", "-sS", "--cacert", ca, "https://"+loops+"/big"), 1<<20)
 	})
 }
 

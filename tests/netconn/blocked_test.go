@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
@@ -169,6 +170,32 @@ func TestTaskThatBlocksItsLoopIsNamed(t *testing.T) {
 			require.Equal(t, "A callback", got["task"])
 			require.Equal(t, "sync.WaitGroup.Wait", got["state"])
 			require.NoError(t, ln.Close())
+		})
+	})
+}
+
+// The same where the loop is locked to its thread.
+func TestTaskThatBlocksALockedLoopIsNamed(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		testkit.OnGoroutine(func() {
+			log := &errorLog{records: make(chan map[string]string, 10)}
+			l, err := asyncio.NewEventLoop(append(opts, asyncio.WithLogger(slog.New(log)), asyncio.WithLockedThread())...)
+			assert.NoError(t, err)
+			l.SetSlowCallbackDuration(2 * time.Millisecond)
+			_, err = asyncio.RunUntilComplete(l, asyncio.Do(func(ctx context.Context) error {
+				ln, err := l.Listen(ctx, "tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				defer ln.Close()
+				go func() { _, _ = ln.Accept() }()
+				told := <-log.records
+				assert.Equal(t, "chan receive", told["state"])
+				assert.Contains(t, told["waiting"], "a goroutine in Accept of ")
+				return nil
+			}))
+			assert.NoError(t, err)
+			assert.NoError(t, l.Close())
 		})
 	})
 }
