@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed-a026a017/asyncio"
+	"github.com/seed-a026a017/asyncio/asynchttp"
 	"github.com/seed-a026a017/asyncio/asynciotest"
 )
 
@@ -131,5 +132,44 @@ func TestWebSocketInTasks(t *testing.T) {
 			})
 		})
 		require.NoError(t, server.Shutdown(t.Context()))
+	})
+}
+
+// Both ends are tasks, without a goroutine: the server is asynchttp's, and the client's
+// transport too.
+func TestWebSocketOverAsynchttp(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		l := asynciotest.New(t, opts...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			server := &asynchttp.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				ws, err := websocket.Accept(w, r, nil)
+				if err != nil {
+					return
+				}
+				defer ws.CloseNow()
+				_ = echo(r.Context(), ws)
+			})}
+			listening, err := server.Start(ctx, "tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			address := listening.Addrs()[0].String()
+			err = asyncio.WithTaskGroup(ctx, func(_ context.Context, g *asyncio.TaskGroup) error {
+				for range 20 {
+					g.Go(func(ctx context.Context) error {
+						client := &http.Client{Transport: &asynchttp.Transport{}}
+						ws, _, err := websocket.Dial(ctx, "ws://"+address, &websocket.DialOptions{HTTPClient: client})
+						if err != nil {
+							return err
+						}
+						if err := say(ctx, ws); err != nil {
+							return err
+						}
+						return ws.Close(websocket.StatusNormalClosure, "")
+					})
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			require.NoError(t, server.Shutdown(ctx))
+		})
 	})
 }
