@@ -75,6 +75,8 @@ type Transport interface {
 	//	                        connection is lost; asyncio has them by SO_PEERCRED
 	//	"pipe"                  the *os.File of a pipe, which knows nothing else; it is
 	//	                        closed, since its descriptor is the transport's
+	//
+	// A transport that speaks TLS knows more, see WithTLS.
 	ExtraInfo(key string) any
 	// Loop is the loop of the connection.
 	Loop() *Loop

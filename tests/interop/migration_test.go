@@ -123,7 +123,7 @@ func cells(row string) []string {
 
 // pageImports are the packages that the page may use.
 var pageImports = []string{
-	"context", "errors", "fmt", "io", "net", "net/http", "net/http/httptest", "os", "sync", "time", modulePath,
+	"context", "crypto/tls", "errors", "fmt", "io", "net", "net/http", "net/http/httptest", "os", "sync", "time", modulePath,
 }
 
 // program makes a main package of the page.

@@ -368,3 +368,32 @@ func (p *ender) EOFReceived() bool {
 	p.endIn("eof")
 	return stays
 }
+
+// TestForgottenWriter has a handler return and leave its writer open.
+func TestForgottenWriter(t *testing.T) {
+	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
+		log, logger := testkit.RecordLog()
+		l := asynciotest.New(t, append(opts, logger)...)
+		asynciotest.InTask(t, l, func(ctx context.Context) {
+			forgetful := func(_ context.Context, _ *asyncio.StreamReader, w *asyncio.StreamWriter) error {
+				_, err := w.Write([]byte("bye"))
+				return err
+			}
+			s, err := asyncio.StartServer(ctx, forgetful, "tcp", "127.0.0.1:0", asyncio.WithTLS(testkit.Certs().ServerConfig()))
+			require.NoError(t, err)
+			got, err := asyncio.ToThread(ctx, func(context.Context) ([]byte, error) {
+				c, err := tls.Dial("tcp", testkit.ServerAddr(t, s), testkit.Certs().ClientConfig())
+				if err != nil {
+					return nil, err
+				}
+				defer c.Close()
+				return io.ReadAll(c)
+			})
+			require.NoError(t, err)
+			require.Equal(t, "bye", string(got), "and then the end")
+			s.Close()
+			require.NoError(t, s.WaitClosed(ctx))
+		})
+		require.Len(t, log.Matching("unclosed StreamWriter"), 1)
+	})
+}

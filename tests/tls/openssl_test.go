@@ -145,6 +145,7 @@ func TestKeyUpdates(t *testing.T) {
 func TestRenegotiation(t *testing.T) {
 	t.Run("a client asks", func(t *testing.T) {
 		eachTask(t, func(t *testing.T, ctx context.Context) {
+			h := startHeartbeat(ctx)
 			p := testkit.NewTap(testkit.LoopOf(ctx))
 			s, err := p.Loop.CreateServer(ctx, p.Factory, "tcp", "127.0.0.1:0", asyncio.WithTLS(testkit.Certs().ServerConfig()))
 			require.NoError(t, err)
@@ -156,6 +157,7 @@ func TestRenegotiation(t *testing.T) {
 			eventually(t, ctx, o.ended)
 			s.Close()
 			require.NoError(t, s.WaitClosed(ctx))
+			h.stop(t, 3)
 		})
 	})
 	t.Run("a server asks", func(t *testing.T) {
