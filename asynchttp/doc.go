@@ -18,9 +18,10 @@
 // Handlers of net/http and its kin work: http.FileServer, http.ServeMux,
 // http.MaxBytesReader, httputil.ReverseProxy with Transport. Two wait for goroutines of
 // their own, and would hold the loop: http.TimeoutHandler, in whose place asyncio.Timeout
-// is, and httputil.ReverseProxy where a client upgrades its connection. What a handler
-// does without suspending, such as reading files for http.FileServer, keeps the loop busy
-// meanwhile.
+// is, and httputil.ReverseProxy where a client upgrades its connection. So does every
+// handler that sleeps or waits for a channel, as those of net/http/pprof do. What a
+// handler does without suspending, such as reading files for http.FileServer, keeps the
+// loop busy meanwhile.
 //
 // # Parsing
 //

@@ -16,7 +16,7 @@ type pool struct {
 	transport *Transport
 	loop      *asyncio.Loop
 	idle      map[hostKey][]*clientConn
-	open      int // connections, idle or not
+	open      int // connections, idle or not, and those that are being made
 }
 
 // take is a connection for r: one that is kept, or a new one.
@@ -56,7 +56,9 @@ func (p *pool) dial(ctx context.Context, key hostKey, r *http.Request) (*clientC
 	}
 	p.open++
 	if _, _, err := p.loop.CreateConnection(ctx, func() asyncio.Protocol { return c }, "tcp", key.address, opts...); err != nil {
-		p.closed()
+		if c.transport == nil { // else it hears ConnectionLost
+			p.closed()
+		}
 		return nil, err
 	}
 	if state, ok := c.transport.ExtraInfo("ssl_object").(tls.ConnectionState); ok {
@@ -116,7 +118,7 @@ func (p *pool) closeAll() {
 	}
 }
 
-// closed notes that a connection is lost, or was none.
+// closed notes that a connection is lost, or was not made.
 func (p *pool) closed() {
 	p.open--
 	if p.open == 0 {

@@ -69,10 +69,11 @@ func (w *response) Header() http.Header {
 
 // usable is nil if the response may be written.
 func (w *response) usable(method string) error {
-	if w.handlerDone {
-		return fmt.Errorf("asynchttp: %s after the handler has returned", method)
+	err := own(w.ctx, "a ResponseWriter")
+	if err == nil && w.handlerDone {
+		err = fmt.Errorf("asynchttp: %s after the handler has returned", method)
 	}
-	return own(w.ctx, "a ResponseWriter")
+	return err
 }
 
 // WriteHeader implements http.ResponseWriter.
