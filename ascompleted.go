@@ -92,7 +92,7 @@ func (links completionLinks) run(*Loop) {
 // may be very many where a future lives long.
 func (f *future) dropUnwanted() {
 	all := f.waiters()
-	f.first, f.rest = nil, nil
+	f.waits = nil
 	for _, w := range all {
 		if link, ok := w.(*completionLink); ok && link.noter.Value() == nil {
 			link.gone = true

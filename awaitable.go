@@ -93,8 +93,11 @@ func awaitInGoroutine[T any](ctx context.Context, p promise[T]) (T, error) {
 	if err := mayBlock(); err != nil {
 		return result.Value, err
 	}
-	settle := &promiseWatch[T]{promise: p, result: &result, done: done}
-	if !l.post(settle) {
+	settle := &settler{func() {
+		result.Value, result.Err = p.Result()
+		close(done)
+	}}
+	if !l.post(callback(func() { p.base().addDone(settle) })) {
 		return result.Value, nothingCompletes()
 	}
 	select {
@@ -116,21 +119,6 @@ func awaitInGoroutine[T any](ctx context.Context, p promise[T]) (T, error) {
 
 func nothingCompletes() error {
 	return fmt.Errorf("%w: nothing will complete what is awaited", ErrLoopClosed)
-}
-
-// promiseWatch hands a result from the loop to a goroutine. It comes through the inbox,
-// and then waits for the promise.
-type promiseWatch[T any] struct {
-	promise promise[T]
-	result  *Result[T]
-	done    chan struct{}
-}
-
-func (w *promiseWatch[T]) run(*Loop) { w.promise.base().addDone(w) }
-
-func (w *promiseWatch[T]) settle() {
-	w.result.Value, w.result.Err = w.promise.Result()
-	close(w.done)
 }
 
 // Result is a value or an error: what return_exceptions=True puts into the list of

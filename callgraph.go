@@ -119,14 +119,6 @@ func (p *waitPoint) follows() AnyFuture {
 	return p.task.self
 }
 
-// waiters is who waits for f.
-func (f *future) waiters() []waiter {
-	if f.first == nil {
-		return nil
-	}
-	return append([]waiter{f.first}, f.rest...)
-}
-
 // Format is the graph as text, one line for each call and each thing that waits:
 // asyncio.format_call_graph. Tasks that await each other in a circle are named.
 func (g *CallGraph) Format() string {

@@ -86,8 +86,8 @@ type scope struct {
 
 // openScope makes the innermost scope of a's task.
 func (a awaiter) openScope(ctx context.Context, s *scope) {
-	s.parent, s.task, s.foreign, s.outer = ctx, a.task, a.foreign, a.task.scopes
-	a.task.scopes = s
+	s.parent, s.task, s.foreign, s.outer = ctx, a.task, a.foreign, a.task.co.scopes
+	a.task.co.scopes = s
 	if err := ctx.Err(); err != nil {
 		s.ended.end(err)
 	}
@@ -95,7 +95,9 @@ func (a awaiter) openScope(ctx context.Context, s *scope) {
 
 // close ends the scope: whatever still holds its context sees it done.
 func (s *scope) close() {
-	s.task.scopes = s.outer
+	if c := s.task.co; c != nil {
+		c.scopes = s.outer
+	}
 	s.ended.end(context.Canceled)
 }
 
@@ -305,7 +307,7 @@ func (d *doneSignal) follow(ctx context.Context) {
 func (s *scope) interrupt(reason error, msg any) {
 	t := s.task
 	t.requests++
-	for inner := t.scopes; inner != nil && inner != s; inner = inner.outer {
+	for inner := t.co.scopes; inner != nil && inner != s; inner = inner.outer {
 		inner.ended.end(context.Canceled)
 	}
 	s.ended.end(reason)

@@ -27,12 +27,15 @@ import (
 const idleCoroutinesMax = 1024
 
 type coroutine struct {
-	pool   *coroutinePool
-	resume func() (struct{}, bool) // runs the coroutine until it suspends or its task has ended
-	yield  func(struct{}) bool     // suspends it; false when it was stopped
-	stop   func()
-	task   *task
-	next   *coroutine // in the pool
+	pool    *coroutinePool
+	resume  func() (struct{}, bool) // runs the coroutine until it suspends or its task has ended
+	yield   func(struct{}) bool     // suspends it; false when it was stopped
+	stop    func()
+	task    *task
+	waiting aborter    // suspended: what to undo
+	wakeErr error      // what park returns
+	scopes  *scope     // the innermost context that Timeout or TaskGroup has open
+	next    *coroutine // in the pool
 
 	orphaned  int  // Awaits of a closed loop that its task has ignored
 	nested    bool // its task is eager, and in its first step: the creator has resumed it, and goes on next

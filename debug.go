@@ -95,12 +95,12 @@ type stallWatch struct {
 // idleTimeout is how long a poll may wait while no callback is ready and no timer is
 // armed: for ever, unless debug mode wants to see whether the loop has stalled.
 func (l *Loop) idleTimeout() time.Duration {
-	if !l.debug || l.tasks.last == nil || l.outside() > 0 {
+	if !l.debug || len(l.tasks.tasks) == 0 || l.outside() > 0 {
 		return Forever
 	}
-	s, now := &l.stall, l.pro.Now()
+	s, now, youngest := &l.stall, l.pro.Now(), l.tasks.youngest()
 	switch {
-	case s.reported >= l.tasks.last.number:
+	case s.reported >= youngest:
 		return Forever
 	case s.callbacks != l.counters.callbacks || s.since == 0:
 		s.callbacks, s.since = l.counters.callbacks, now
@@ -108,7 +108,7 @@ func (l *Loop) idleTimeout() time.Duration {
 	if left := l.stallLimit() - (now - s.since); left > 0 {
 		return left
 	}
-	s.reported = l.tasks.last.number
+	s.reported = youngest
 	l.reportStall()
 	return 0 // the logger may have woken somebody
 }

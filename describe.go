@@ -58,7 +58,7 @@ func describe(r runnable) subject {
 		s.handle = &c.handle
 		return s
 	case *task:
-		return subject{name: "step of " + c.Name(), task: c, ctx: c.Context(), source: c.source}
+		return subject{name: "step of " + c.Name(), task: c, ctx: c.Context(), source: c.source()}
 	case described:
 		return c.describe()
 	}

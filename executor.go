@@ -200,7 +200,7 @@ func RunInExecutor[T any](ctx context.Context, ex Executor, fn func() (T, error)
 		fn = labelled(ctx, fn)
 	}
 	job := &executorJob[T]{fn: fn, future: NewFuture[T](l)}
-	job.future.onCancel = job.cancel
+	job.future.rarely().onCancel = job.cancel
 	if err := l.submit(ex, job.work); err != nil {
 		_ = job.future.SetException(err)
 		return job.future

@@ -24,21 +24,37 @@ const (
 type waiter interface{ runnable }
 
 // settler is a waiter that hands the result to another goroutine. It runs no user code.
-type settler interface{ settle() }
+// One type, and no interface, since to look for a method of each waiter is a call of the runtime.
+type settler struct{ settle func() }
+
+func (s *settler) run(*Loop) { s.settle() }
 
 // future is the part of Future and Task that does not depend on the type of the result.
 type future struct {
 	loop     *Loop
-	err      error // finished: nil or the failure; cancelled: a *CancelledError
-	first    waiter
-	rest     []waiter           // behind first
-	onCancel func(msg any) bool // overrides Cancel, for futures that stand for others
+	err      error  // finished: nil or the failure; cancelled: a *CancelledError
+	waits    waiter // who waits; a *crowd where there are several; nil: nobody
+	rare     *futureRare
+	state    futureState
+	shielded bool  // a failure is reported by a Shield
+	ignored  bool  // a failure need not be looked at: a Gather that has failed did without it
+	place    int32 // a task's, in Loop.tasks: here it costs no memory
+}
+
+// futureRare is what few futures have: it is made when first needed.
+type futureRare struct {
+	onCancel func(msg any) bool // overrides Cancel, for futures that stand for others; nil: nothing does
 	lost     *unretrieved       // a failure that nobody has looked at
 	source   *traceback         // debug mode: where it was made
-	state    futureState
-	shielded bool // a failure is reported by a Shield
-	ignored  bool // a failure need not be looked at: a Gather that has failed did without it
 }
+
+// crowd is several waiters, in the order in which they came. It is never run itself.
+type crowd struct {
+	waiters []waiter
+	room    [4]waiter // for the first of them
+}
+
+func (*crowd) run(*Loop) {}
 
 func (f *future) base() *future { return f }
 
@@ -66,35 +82,74 @@ func (f *future) Exception() error {
 
 // retrieve notes that somebody has seen the failure.
 func (f *future) retrieve() {
-	if f.lost != nil {
-		f.lost.settle()
-		f.lost = nil
+	if r := f.rare; r != nil && r.lost != nil {
+		r.lost.settle()
+		r.lost = nil
 	}
 }
 
-func (f *future) addWaiter(w waiter) {
-	if f.first == nil {
-		f.first = w
-	} else {
-		f.rest = append(f.rest, w)
+// rarely is where f keeps what few futures have.
+func (f *future) rarely() *futureRare {
+	if f.rare == nil {
+		f.rare = &futureRare{}
 	}
+	return f.rare
+}
+
+// source is where f was made; nil unless in debug mode.
+func (f *future) source() *traceback {
+	if f.rare == nil {
+		return nil
+	}
+	return f.rare.source
+}
+
+func (f *future) addWaiter(w waiter) {
+	if f.waits == nil {
+		f.waits = w
+		return
+	}
+	c, ok := f.waits.(*crowd)
+	if !ok {
+		c = &crowd{}
+		c.waiters = append(c.room[:0], f.waits)
+		f.waits = c
+	}
+	c.waiters = append(c.waiters, w)
+}
+
+// waiters is who waits for f.
+func (f *future) waiters() []waiter {
+	switch w := f.waits.(type) {
+	case nil:
+		return nil
+	case *crowd:
+		return w.waiters
+	}
+	return []waiter{f.waits}
 }
 
 // removeWaiter takes out w and reports whether it was there.
 func (f *future) removeWaiter(w waiter) bool {
-	if f.first == w {
-		f.first = nil
-		if len(f.rest) > 0 {
-			f.first, f.rest[0] = f.rest[0], nil
-			f.rest = f.rest[1:]
-		}
+	if f.waits == w && w != nil {
+		f.waits = nil
 		return true
 	}
-	i := slices.Index(f.rest, w)
-	if i < 0 {
+	c, ok := f.waits.(*crowd)
+	if !ok {
 		return false
 	}
-	f.rest = slices.Delete(f.rest, i, i+1)
+	switch i := slices.Index(c.waiters, w); {
+	case i < 0:
+		return false
+	case len(c.waiters) == 1:
+		f.waits = nil
+	case i == 0: // many that wait for one thing give up in the order in which they came
+		c.waiters[0] = nil
+		c.waiters = c.waiters[1:]
+	default:
+		c.waiters = slices.Delete(c.waiters, i, i+1)
+	}
 	return true
 }
 
@@ -104,15 +159,21 @@ func (f *future) complete(state futureState, err error) {
 		l.checkGoroutine("SetResult, SetException or Cancel of a future")
 	}
 	f.state, f.err = state, err
-	first, rest := f.first, f.rest
-	f.first, f.rest, f.onCancel = nil, nil, nil
-	if first == nil {
+	if f.rare != nil {
+		f.rare.onCancel = nil
+	}
+	w := f.waits
+	if w == nil {
 		return
 	}
-	f.notify(first)
-	for _, w := range rest {
-		f.notify(w)
+	f.waits = nil
+	if c, ok := w.(*crowd); ok {
+		for _, w := range c.waiters {
+			f.notify(w)
+		}
+		return
 	}
+	f.notify(w)
 }
 
 // notify lets w know that f is done.
@@ -120,7 +181,7 @@ func (f *future) notify(w waiter) {
 	switch w := w.(type) {
 	case *task:
 		w.wake(nil)
-	case settler:
+	case *settler:
 		w.settle()
 	default:
 		f.loop.ready.push(w)
@@ -131,8 +192,8 @@ func (f *future) cancel(msg any) bool {
 	if f.state != pending {
 		return false
 	}
-	if f.onCancel != nil {
-		return f.onCancel(msg)
+	if f.rare != nil && f.rare.onCancel != nil {
+		return f.rare.onCancel(msg)
 	}
 	f.complete(cancelled, &CancelledError{Msg: msg})
 	return true
@@ -187,7 +248,7 @@ func (f *future) init(l *Loop) {
 	}
 	f.loop = l
 	if l.debug {
-		f.source = l.callerTraceback()
+		f.rarely().source = l.callerTraceback()
 	}
 }
 

@@ -23,6 +23,7 @@ import "context"
 func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 	g := newGathering(ctx, len(aws))
 	children := addChildren(g, ctx, aws)
+	g.children = func(i int) AnyFuture { return children[i] }
 	return gather(g, true, func() []T {
 		values := make([]T, len(children))
 		for i, c := range children {
@@ -38,6 +39,7 @@ func Gather[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]T] {
 func GatherResults[T any](ctx context.Context, aws ...Awaitable[T]) *Future[[]Result[T]] {
 	g := newGathering(ctx, len(aws))
 	children := addChildren(g, ctx, aws)
+	g.children = func(i int) AnyFuture { return children[i] }
 	return gather(g, false, func() []Result[T] {
 		results := make([]Result[T], len(children))
 		for i, c := range children {
@@ -74,7 +76,7 @@ func addChild[T any](g *gathering, ctx context.Context, aw Awaitable[T]) promise
 	if coro, ok := aw.(Coro[T]); ok {
 		t := newTask(g.loop, ctx, coro, nil)
 		t.quiet = true
-		g.links = append(g.links, gatherLink{g, t})
+		g.links = append(g.links, gatherLink{g, &t.future})
 		return t
 	}
 	p := ensureFuture(g.loop, ctx, aw)
@@ -83,7 +85,7 @@ func addChild[T any](g *gathering, ctx context.Context, aw Awaitable[T]) promise
 			g.given = make(map[AnyFuture]bool)
 		}
 		g.given[p] = true
-		g.links = append(g.links, gatherLink{g, p})
+		g.links = append(g.links, gatherLink{g, p.base()})
 	}
 	return p
 }
@@ -98,7 +100,7 @@ func gather[R any](g *gathering, failFast bool, collect func() R) *Future[R] {
 	}
 	g.succeed = func() { _ = outer.SetResult(collect()) }
 	g.fail = func(err error) { _ = outer.SetException(err) }
-	outer.onCancel = g.cancel
+	outer.rarely().onCancel = g.cancel
 	g.watch()
 	return outer
 }
@@ -124,7 +126,8 @@ type gathering struct {
 	loop      *Loop
 	outer     AnyFuture
 	links     []gatherLink
-	given     map[AnyFuture]bool // while the children are added: those that came as futures
+	children  func(i int) AnyFuture // the arguments as futures
+	given     map[AnyFuture]bool    // while the children are added: those that came as futures
 	left      int
 	failFast  bool
 	cancelled *CancelledError // Cancel of the outer future reached a child; nil: it did not
@@ -135,7 +138,7 @@ type gathering struct {
 // gatherLink waits for one child.
 type gatherLink struct {
 	g     *gathering
-	child AnyFuture
+	child *future
 }
 
 // watch begins to wait. Children that are done already count at once, the others in a
@@ -143,12 +146,12 @@ type gatherLink struct {
 func (g *gathering) watch() {
 	g.left = len(g.links)
 	for i := range g.links {
-		if link := &g.links[i]; !link.child.Done() {
-			link.child.base().addWaiter(link)
+		if link := &g.links[i]; link.child.state == pending {
+			link.child.addWaiter(link)
 		}
 	}
 	for i := range g.links {
-		if link := &g.links[i]; link.child.Done() {
+		if link := &g.links[i]; link.child.state != pending {
 			g.childDone(link.child)
 		}
 	}
@@ -156,7 +159,7 @@ func (g *gathering) watch() {
 
 func (link *gatherLink) run(*Loop) { link.g.childDone(link.child) }
 
-func (g *gathering) childDone(child AnyFuture) {
+func (g *gathering) childDone(child *future) {
 	g.left--
 	err := child.Exception() // also notes that it was looked at
 	switch {
@@ -179,7 +182,7 @@ func (g *gathering) childDone(child AnyFuture) {
 // hold what the others have returned.
 func (g *gathering) letGo() {
 	for i := range g.links {
-		if child := g.links[i].child.base(); child.removeWaiter(&g.links[i]) {
+		if child := g.links[i].child; child.removeWaiter(&g.links[i]) {
 			child.ignored = true
 		}
 	}
@@ -188,8 +191,13 @@ func (g *gathering) letGo() {
 // cancel asks every child to end; true if one of them was not done.
 func (g *gathering) cancel(msg any) bool {
 	asked := false
-	for i := range g.links {
-		if cancelFuture(g.links[i].child, msg) {
+	for i, n := 0, 0; n < len(g.links); i++ {
+		child := g.children(i)
+		if child.base() != g.links[n].child {
+			continue // given for the second time
+		}
+		n++
+		if cancelFuture(child, msg) {
 			asked = true
 		}
 	}
@@ -215,7 +223,7 @@ func Gather2[A, B any](ctx context.Context, a Awaitable[A], b Awaitable[B]) (va 
 	checkAwaitable(g.loop, 0, a)
 	checkAwaitable(g.loop, 1, b)
 	pa, pb := addChild(g, ctx, a), addChild(g, ctx, b)
-	if err = g.await(ctx); err == nil {
+	if err = g.await(ctx, pa, pb); err == nil {
 		va, _ = pa.Result()
 		vb, _ = pb.Result()
 	}
@@ -230,7 +238,7 @@ func Gather3[A, B, C any](ctx context.Context, a Awaitable[A], b Awaitable[B], c
 	checkAwaitable(g.loop, 1, b)
 	checkAwaitable(g.loop, 2, c)
 	pa, pb, pc := addChild(g, ctx, a), addChild(g, ctx, b), addChild(g, ctx, c)
-	if err = g.await(ctx); err == nil {
+	if err = g.await(ctx, pa, pb, pc); err == nil {
 		va, _ = pa.Result()
 		vb, _ = pb.Result()
 		vc, _ = pc.Result()
@@ -247,7 +255,7 @@ func Gather4[A, B, C, D any](ctx context.Context, a Awaitable[A], b Awaitable[B]
 	checkAwaitable(g.loop, 2, c)
 	checkAwaitable(g.loop, 3, d)
 	pa, pb, pc, pd := addChild(g, ctx, a), addChild(g, ctx, b), addChild(g, ctx, c), addChild(g, ctx, d)
-	if err = g.await(ctx); err == nil {
+	if err = g.await(ctx, pa, pb, pc, pd); err == nil {
 		va, _ = pa.Result()
 		vb, _ = pb.Result()
 		vc, _ = pc.Result()
@@ -257,7 +265,8 @@ func Gather4[A, B, C, D any](ctx context.Context, a Awaitable[A], b Awaitable[B]
 }
 
 // await waits for all children.
-func (g *gathering) await(ctx context.Context) error {
+func (g *gathering) await(ctx context.Context, children ...AnyFuture) error {
+	g.children = func(i int) AnyFuture { return children[i] }
 	_, err := gather(g, true, func() None { return None{} }).Await(ctx)
 	return err
 }

@@ -133,7 +133,7 @@ type contextWatch struct {
 
 func (w *contextWatch) run(*Loop) {
 	t := w.task
-	if t != nil && t.phase == taskSuspended && t.waiting.abort(t) {
+	if t != nil && t.phase == taskSuspended && t.co.waiting.abort(t) {
 		t.wake(context.Cause(w.ctx))
 	}
 }
@@ -145,7 +145,7 @@ func (t *task) park(foreign context.Context, w aborter) error {
 		return t.parkWatching(foreign, w)
 	}
 	t.become(taskSuspended)
-	t.waiting = w
+	t.co.waiting = w
 	if e := t.interrupted; e != nil {
 		t.interrupted = nil
 		t.interrupt(e.Msg)
@@ -164,7 +164,7 @@ func (t *task) requeue() {
 // processor predicts the first return after a switch, and each one up from there, by the
 // stack that it has left, so every frame between costs 6 to 10 ns.
 func (t *task) resumed(alive bool) error {
-	if !alive || t.co.inspect || t.wakeErr != nil || t.interrupted != nil {
+	if !alive || t.co.inspect || t.co.wakeErr != nil || t.interrupted != nil {
 		return t.resumedWith(alive)
 	}
 	return nil
@@ -179,8 +179,8 @@ func (t *task) resumedWith(alive bool) error {
 	if !alive {
 		return t.orphaned()
 	}
-	err := t.wakeErr
-	t.wakeErr = nil
+	err := t.co.wakeErr
+	t.co.wakeErr = nil
 	if e := t.interrupted; e != nil { // it came after the wake, and wins
 		t.interrupted = nil
 		return e
@@ -194,9 +194,9 @@ const orphanedAwaitsMax = 1000
 
 // orphaned is what park returns when the loop was closed.
 func (t *task) orphaned() error {
-	if t.waiting != nil {
-		t.waiting.abort(t)
-		t.waiting = nil
+	if t.co.waiting != nil {
+		t.co.waiting.abort(t)
+		t.co.waiting = nil
 	}
 	t.takeControl()
 	err := misuse(ErrLoopClosed, "%s was suspended when its loop was closed", t.Name())
@@ -210,7 +210,8 @@ func (t *task) orphaned() error {
 // wake makes a suspended task ready; park returns err.
 func (t *task) wake(err error) {
 	t.become(taskReady)
-	t.waiting, t.wakeErr = nil, err
+	c := t.co
+	c.waiting, c.wakeErr = nil, err
 	t.loop.ready.push(t)
 }
 

@@ -117,16 +117,14 @@ func Audit(l *Loop, primitives ...any) error {
 			a.ready[r]++
 		}
 	}
-	count := 0
-	for t := l.tasks.first; t != nil; t = t.next {
+	for i, t := range l.tasks.tasks {
 		a.task(t)
-		count++
+		a.must(int(t.place) == i, "%s is listed at %d and not at %d", named{t}, i, t.place)
 	}
 	l.timers.All(func(t timed) bool {
 		a.must(useful(t), "a %T is armed for nobody", t)
 		return true
 	})
-	a.must(count == l.tasks.count, "%d tasks are listed as %d", count, l.tasks.count)
 	for _, p := range primitives {
 		if f, ok := p.(*Future[int]); ok {
 			a.waiters(&f.future)
@@ -179,15 +177,15 @@ func (a *audit) task(t *task) {
 	case taskReady:
 		a.must(t != l.current, "%s is ready while it runs", name)
 		a.must(a.ready[t] == 1, "%s is ready and stands %d times in the ready queue", name, a.ready[t])
-		a.must(t.waiting == nil, "%s is ready and still waits for a %T", name, t.waiting)
+		a.must(t.awaits() == nil, "%s is ready and still waits for a %T", name, t.awaits())
 	case taskSuspended:
 		a.must(t != l.current, "%s is suspended while it runs", name)
 		a.must(a.ready[t] == 0, "%s is suspended and stands in the ready queue", name)
-		a.must(a.registered(t), "%s is suspended, and its %T knows nothing of it: nobody will wake it", name, t.waiting)
+		a.must(a.registered(t), "%s is suspended, and its %T knows nothing of it: nobody will wake it", name, t.awaits())
 		// The future of a gather whose children are all done, but not yet heard of,
 		// refuses to be cancelled.
-		f, _ := t.waiting.(*future)
-		a.must(t.interrupted == nil || f != nil && f.onCancel != nil, "%s is suspended and should be interrupted", name)
+		f, _ := t.awaits().(*future)
+		a.must(t.interrupted == nil || f != nil && f.rare != nil && f.rare.onCancel != nil, "%s is suspended and should be interrupted", name)
 	default:
 		a.must(false, "%s is listed in phase %d", name, t.phase)
 	}
@@ -195,7 +193,7 @@ func (a *audit) task(t *task) {
 
 // registered reports whether the thing that t waits for will wake it, once.
 func (a *audit) registered(t *task) bool {
-	switch w := t.waiting.(type) {
+	switch w := t.awaits().(type) {
 	case *waitPlace:
 		return w.task == t && w.state == placeWaiting && w.line.holds(w)
 	case *future:
@@ -212,10 +210,10 @@ func (a *audit) registered(t *task) bool {
 
 // waiters checks that those who stand in a future's list still wait.
 func (a *audit) waiters(f *future) {
-	for _, w := range append([]waiter{f.first}, f.rest...) {
+	for _, w := range f.waiters() {
 		switch w := w.(type) {
 		case *task:
-			waits := w.phase == taskSuspended && (w.waiting == aborter(f) || w.waiting == aborter(w.awaited(f)))
+			waits := w.phase == taskSuspended && (w.awaits() == aborter(f) || w.awaits() == aborter(w.awaited(f)))
 			a.must(waits, "%s is still in the list of a future that it does not await", named{w})
 		case *waitLink:
 			a.must(w.w.enough.taken() || a.loop.ready.len() > 0, "a Wait that has ended is still in the list of a future")
@@ -225,7 +223,7 @@ func (a *audit) waiters(f *future) {
 
 // awaited is the task around f, if that is what t awaits.
 func (t *task) awaited(f *future) *task {
-	if w, ok := t.waiting.(*task); ok && &w.future == f {
+	if w, ok := t.awaits().(*task); ok && &w.future == f {
 		return w
 	}
 	return nil
@@ -242,7 +240,7 @@ func (q *waitQueue) holds(place *waitPlace) bool {
 
 func (f *future) registrations(w waiter) int {
 	n := 0
-	for _, other := range append([]waiter{f.first}, f.rest...) {
+	for _, other := range f.waiters() {
 		if other == w {
 			n++
 		}
@@ -257,7 +255,7 @@ func (a *audit) line(q *waitQueue, of string) {
 	for p := q.first; p != nil; p = p.next {
 		a.must(p.prev == last && p.line == q, "a %s's line is broken", of)
 		if p.state == placeWaiting {
-			a.must(p.task.phase == taskSuspended && p.task.waiting == aborter(p), "%s waits for a %s without being suspended there", named{p.task}, of)
+			a.must(p.task.phase == taskSuspended && p.task.awaits() == aborter(p), "%s waits for a %s without being suspended there", named{p.task}, of)
 			if firstWaiting == nil {
 				firstWaiting = p
 			}

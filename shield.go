@@ -79,7 +79,7 @@ func (s *shielding[T]) reportFailure() {
 			Message:         fmt.Sprintf("%T exception in shielded future", err),
 			Exception:       err,
 			Future:          s.inner,
-			SourceTraceback: s.inner.base().source.String(),
+			SourceTraceback: s.inner.base().source().String(),
 		})
 	}
 }

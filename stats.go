@@ -86,7 +86,7 @@ func (l *Loop) publishStats(now time.Duration) {
 		Turns:     c.turns,
 		Callbacks: c.callbacks,
 		Wakeups:   c.wakeups,
-		Tasks:     l.tasks.count,
+		Tasks:     len(l.tasks.tasks),
 		Ready:     l.ready.len(),
 		Timers:    l.timers.Len(),
 		Handles:   l.owned.count,

@@ -43,7 +43,7 @@ const (
 
 // task is the part of Task that does not depend on the type of the result. As a
 // *taskContext the same memory is the context of its coroutine. With a result of one word
-// it fills 256 bytes, which is a size class of the allocator.
+// it fills 160 bytes, which is a size class of the allocator.
 type task struct {
 	future
 	self      typedTask
@@ -52,9 +52,6 @@ type task struct {
 	number    uint64                 // names a task without a name
 	co        *coroutine
 	goroutine atomic.Uintptr // that runs the body, and stays when the task is done; 0: it has not begun
-	waiting   aborter        // suspended: what to undo
-	wakeErr   error          // what park returns
-	scopes    *scope         // the innermost context that Timeout or TaskGroup has open
 	ended     doneSignal
 
 	interrupted *CancelledError // to be delivered; nil: none
@@ -62,8 +59,6 @@ type task struct {
 	passing     bool            // a cancellation is being passed on to what the task awaits
 	phase       taskPhase
 	requests    int32 // Cancel minus Uncancel
-
-	prev, next *task // in Loop.tasks
 }
 
 func (p taskPhase) String() string { return [...]string{"ready", "running", "suspended", "done"}[p] }
@@ -77,6 +72,14 @@ func (t *task) become(p taskPhase) { t.phase = p }
 func (t *task) takeControl() {
 	t.become(taskRunning)
 	t.loop.current = t
+}
+
+// awaits is what the task waits for; nil: nothing.
+func (t *task) awaits() aborter {
+	if t.co == nil {
+		return nil
+	}
+	return t.co.waiting
 }
 
 // mustBe asserts, in debug mode, the phase from which the task is about to move.
@@ -218,7 +221,9 @@ var errGoexit = errors.New("asyncio: the task ended with runtime.Goexit")
 func (t *task) finish(err error) {
 	c := t.cancellation(err)
 	t.become(taskDone)
-	t.co, t.waiting = nil, nil
+	if c := t.co; c != nil {
+		c.scopes, t.co = nil, nil
+	}
 	t.loop.tasks.remove(t)
 	switch {
 	case c != nil:
@@ -306,8 +311,10 @@ func (t *task) cancel(msg any) bool {
 	}
 	t.requests++
 	t.ended.end(context.Canceled)
-	for s := t.scopes; s != nil; s = s.outer {
-		s.ended.end(context.Canceled)
+	if t.co != nil {
+		for s := t.co.scopes; s != nil; s = s.outer {
+			s.ended.end(context.Canceled)
+		}
 	}
 	t.interrupt(msg)
 	return true
@@ -323,14 +330,14 @@ type canceller interface{ cancel(msg any) bool }
 func (t *task) interrupt(msg any) {
 	e := &CancelledError{Msg: msg}
 	if t.phase == taskSuspended {
-		if c, ok := t.waiting.(canceller); ok && !t.passing {
+		if c, ok := t.co.waiting.(canceller); ok && !t.passing {
 			t.passing = true
 			passed := c.cancel(msg)
 			t.passing = false
 			if passed {
 				return // its end wakes the task
 			}
-		} else if t.waiting.abort(t) {
+		} else if t.co.waiting.abort(t) {
 			t.wake(e)
 			return
 		}

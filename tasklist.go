@@ -3,46 +3,51 @@ package asyncio
 // The tasks of a loop. The loop refers to each until it is done, so that none vanishes
 // while it is suspended.
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"slices"
+)
 
-// taskList is a ring of tasks through its own two links; nil is empty.
-type taskList struct {
-	first, last *task
-	count       int
-}
+// tasksKeepLen is how long the list may be while most of it is empty.
+const tasksKeepLen = 1 << 16
+
+// taskList is the tasks in no order. Each knows its place, and the last takes that of one
+// that goes.
+type taskList struct{ tasks []*task }
 
 func (s *taskList) add(t *task) {
-	t.prev = s.last
-	if s.last == nil {
-		s.first = t
-	} else {
-		s.last.next = t
-	}
-	s.last = t
-	s.count++
+	t.place = int32(len(s.tasks))
+	s.tasks = append(s.tasks, t)
 }
 
 func (s *taskList) remove(t *task) {
-	if t.prev == nil {
-		s.first = t.next
-	} else {
-		t.prev.next = t.next
+	end := len(s.tasks) - 1
+	last := s.tasks[end]
+	s.tasks[end] = nil
+	s.tasks = s.tasks[:end]
+	if last != t {
+		last.place = t.place
+		s.tasks[t.place] = last
 	}
-	if t.next == nil {
-		s.last = t.prev
-	} else {
-		t.next.prev = t.prev
+	if n := cap(s.tasks); n > tasksKeepLen && end < n/8 { // the memory of a burst
+		s.tasks = append(make([]*task, 0, n/4), s.tasks...)
 	}
-	t.prev, t.next = nil, nil
-	s.count--
+}
+
+// youngest is the highest number of a task.
+func (s *taskList) youngest() uint64 {
+	var youngest uint64
+	for _, t := range s.tasks {
+		youngest = max(youngest, t.number)
+	}
+	return youngest
 }
 
 // all is a copy of the list, oldest first.
 func (s *taskList) all() []*task {
-	tasks := make([]*task, 0, s.count)
-	for t := s.first; t != nil; t = t.next {
-		tasks = append(tasks, t)
-	}
+	tasks := slices.Clone(s.tasks)
+	slices.SortFunc(tasks, func(a, b *task) int { return cmp.Compare(a.number, b.number) })
 	return tasks
 }
 
@@ -55,7 +60,7 @@ func (s *taskList) abandon(l *Loop) {
 				Message:         "Task was destroyed but it is pending!",
 				Task:            t.self,
 				Future:          t.self,
-				SourceTraceback: t.source.String(),
+				SourceTraceback: t.source().String(),
 			})
 		}
 	})
@@ -92,8 +97,8 @@ func CurrentTask(ctx context.Context) AnyTask {
 func AllTasks(l *Loop) []AnyTask {
 	var all []AnyTask
 	l.ask(func() {
-		all = make([]AnyTask, 0, l.tasks.count)
-		for t := l.tasks.first; t != nil; t = t.next {
+		all = make([]AnyTask, 0, len(l.tasks.tasks))
+		for _, t := range l.tasks.all() {
 			all = append(all, t.self)
 		}
 	})

@@ -77,7 +77,9 @@ func (f *ConcurrentFuture[T]) start(coro Coro[T]) {
 func (f *ConcurrentFuture[T]) inherit(t *Task[T]) {
 	f.mu.Lock()
 	if !f.completed {
-		f.lost = t.lost
+		if t.rare != nil {
+			f.lost = t.rare.lost
+		}
 	}
 	f.mu.Unlock()
 	f.complete(t.value, t.err)

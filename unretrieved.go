@@ -34,12 +34,12 @@ func watchFailure[O any](owner *O, f *future, self AnyFuture, err error, message
 	if f.ignored || f.loop.IsClosed() {
 		return
 	}
-	u := &unretrieved{loop: f.loop, report: ErrorContext{Message: message, Exception: err, SourceTraceback: f.source.String()}}
+	u := &unretrieved{loop: f.loop, report: ErrorContext{Message: message, Exception: err, SourceTraceback: f.source().String()}}
 	if t, ok := self.(AnyTask); ok {
 		u.report.Message = fmt.Sprintf("%s: %s", message, t.Name())
 		u.report.Context = valuesOf(t.Context())
 	}
-	f.lost = u
+	f.rarely().lost = u
 	watch(owner, u)
 }
 
