@@ -85,23 +85,21 @@ type taskConn struct {
 
 // do calls fn in a task, and waits for it. The error is the loop's.
 func (c *taskConn) do(fn func()) error {
-	done := make(chan struct{})
-	job := func() {
-		fn()
-		close(done)
-	}
-	_, err := c.loop.CallSoonThreadsafe(func() {
+	_, err := asyncio.RunCoroutineThreadsafe(c.loop, func(ctx context.Context) (asyncio.None, error) {
+		done := asyncio.NewEvent()
+		job := func() {
+			fn()
+			done.Set()
+		}
 		if last := len(c.idle) - 1; last >= 0 {
 			worker := c.idle[last]
 			c.idle = c.idle[:last]
 			_ = worker.PutNowait(job)
-			return
+		} else {
+			c.newWorker(job)
 		}
-		c.newWorker(job)
-	})
-	if err == nil {
-		<-done
-	}
+		return asyncio.None{}, done.Wait(ctx)
+	}).Result(context.Background())
 	return err
 }
 
