@@ -83,11 +83,11 @@ func (w *wire) store(b []byte) {
 
 // putBack puts b before what was not read.
 func (w *wire) putBack(b []byte) {
-	if len(b) == 0 {
+	if w.off >= len(b) { // it was there before
+		w.off -= copy(w.in[w.off-len(b):], b)
 		return
 	}
-	rest := w.in
-	off := w.off
+	rest, off := w.in, w.off
 	w.in, w.off = nil, 0
 	w.store(b)
 	w.store(rest[off:])
