@@ -60,6 +60,8 @@ var stops = []stop{
 	{"multicore", "several loops share a port"},
 	{"udp", "datagrams: a name server and its client"},
 	{"chat", "back-pressure and a graceful end"},
+	{"http_server", "counters without locks, streaming, a graceful stop"},
+	{"http_client", "fifty pages at once"},
 	{"graceful_shutdown", "SIGTERM, a deadline, a report"},
 	{"signals", "SIGHUP reloads, SIGUSR1 reports, SIGTERM ends"},
 	{"debugging", "slow code, forgotten errors, who awaits whom"},
