@@ -195,6 +195,9 @@ func (l *Loop) mayStartTLS(t Transport) (tlsBase, error) {
 	case t.Loop() != l:
 		return nil, fmt.Errorf("%w: StartTLS over a transport of another loop", ErrWrongLoop)
 	}
+	if _, upgraded := t.Protocol().(*tlsProtocol); upgraded {
+		return nil, fmt.Errorf("%w: StartTLS over %v, which has TLS over it already; use the transport that StartTLS has returned", ErrInvalidState, t)
+	}
 	return below, below.mayCarryTLS()
 }
 

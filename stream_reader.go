@@ -141,10 +141,14 @@ func (r *StreamReader) directly() []byte {
 	return nil
 }
 
-// filled tells that n bytes were put there.
-func (r *StreamReader) filled(n int) {
-	if n > 0 {
-		r.got = int32(n)
+// filled tells that b, the first bytes of that memory, have come.
+func (r *StreamReader) filled(b []byte) {
+	switch {
+	case len(b) == 0:
+	case !r.waiter.taken(): // a callback of crypto/tls has cancelled the Read
+		r.FeedData(b)
+	default:
+		r.recent, r.got = int32(len(b)), int32(len(b))
 		r.waiter.wake(nil)
 	}
 }

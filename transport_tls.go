@@ -29,7 +29,6 @@ package asyncio
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net"
 	"time"
@@ -126,6 +125,7 @@ func (t *tlsTransport) upgrade(below tlsBase, c streamConfig) {
 	t.below, t.heard = below, true
 	if c.write != nil {
 		t.change().high, t.change().low = c.marks()
+		below.SetWriteBufferLimits(c.marks())
 	}
 	t.belowPaused = below.isWritingPaused()
 	t.writingPaused = t.belowPaused
@@ -206,7 +206,11 @@ func (t *tlsTransport) fail(err error, message string) {
 }
 
 func (t *tlsTransport) report(err error, message string) {
-	t.loop.CallExceptionHandler(ErrorContext{Message: message, Exception: err, Transport: t, Protocol: t.protocol})
+	c := ErrorContext{Message: message, Exception: err, Transport: t, Protocol: t.protocol}
+	if s := t.serverBelow(); s != nil {
+		c.Context = s.ctx
+	}
+	t.loop.CallExceptionHandler(c)
 }
 
 // failed ends the connection for an error that is nobody's fault: only ConnectionLost
@@ -271,7 +275,7 @@ func tlsInfo(key string, state tls.ConnectionState) any {
 		if len(state.PeerCertificates) > 0 {
 			return state.PeerCertificates[0]
 		}
-		return (*x509.Certificate)(nil)
+		return nil
 	case "cipher":
 		return tls.CipherSuiteName(state.CipherSuite)
 	case "alpn":

@@ -44,7 +44,7 @@ func (t *tlsTransport) shutDown(answered bool) {
 	e := &tlsEnding{transport: t, limit: t.look().shutdown, left: t.below.WriteBufferSize(), answered: answered}
 	t.change().ending = e
 	t.loop.timers.Arm(e, t.loop.deadline(e.limit))
-	t.checkEmpty() // for a Sendfile
+	t.stirSending()
 	if !t.inside {
 		t.notify()
 	}
@@ -123,7 +123,5 @@ func (t *tlsTransport) drop(err error) {
 	if r.ending != nil {
 		t.loop.timers.Disarm(r.ending)
 	}
-	if r.sending != nil {
-		r.sending.wait.wake(nil)
-	}
+	t.stirSending()
 }

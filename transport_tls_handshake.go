@@ -200,7 +200,7 @@ func (h *tlsShake) giveUp(err error) {
 	if err == nil {
 		err = t.shakeError(fmt.Errorf("the connection was closed: %w", syscall.ECONNRESET))
 	}
-	if s := t.serverBelow(); s != nil && !h.done.taken() && t.loop.debug {
+	if s := t.serverBelow(); s != nil && !t.heard && t.loop.debug {
 		t.loop.CallExceptionHandler(ErrorContext{
 			Message: "Error on transport creation for incoming connection", Exception: err,
 			Transport: t, Protocol: t.protocol, Server: s, Context: s.ctx,

@@ -178,7 +178,7 @@ func (t *tlsTransport) readPlain(memory []byte) bool {
 	if p, ok := t.protocol.(*streamProtocol); ok && t.state == tlsOpen {
 		if direct := p.reader.directly(); direct != nil {
 			n, err := t.fill(direct)
-			p.reader.filled(n)
+			p.reader.filled(direct[:n])
 			return t.wants(err)
 		}
 	}
@@ -204,7 +204,7 @@ func (t *tlsTransport) readBuffered() bool {
 		return false
 	}
 	n, err := t.fill(buf)
-	if n > 0 {
+	if n > 0 && t.state == tlsOpen {
 		t.call("BufferUpdated", "buffer_updated", func() { p.BufferUpdated(n) })
 	}
 	return t.wants(err)

@@ -92,7 +92,7 @@ func (t *tlsTransport) writePending() {
 
 // checkFull calls PauseWriting when more than the high-water mark is buffered.
 func (t *tlsTransport) checkFull() {
-	if !t.writingPaused && (t.belowPaused || t.rare != nil) && t.WriteBufferSize() > t.look().high {
+	if !t.writingPaused && (t.belowPaused || len(t.look().pending) > 0) && t.WriteBufferSize() > t.look().high {
 		t.writingPaused = true
 		t.called("PauseWriting", "pause_writing", t.protocol.PauseWriting)
 	}
@@ -104,6 +104,11 @@ func (t *tlsTransport) checkEmpty() {
 		t.writingPaused = false
 		t.called("ResumeWriting", "resume_writing", t.protocol.ResumeWriting)
 	}
+	t.stirSending()
+}
+
+// stirSending has a Sendfile that waits look again at the transport.
+func (t *tlsTransport) stirSending() {
 	if r := t.rare; r != nil && r.sending != nil {
 		r.sending.wait.wake(nil)
 	}

@@ -202,7 +202,20 @@ func TestStartTLSRefused(t *testing.T) {
 		refused(asyncio.ErrInvalidArgument, plain, &tls.Config{}, false)
 		refused(asyncio.ErrInvalidArgument, plain, &tls.Config{}, true)
 		refused(asyncio.ErrInvalidArgument, struct{ asyncio.Transport }{plain}, clientConfig(), false)
-		_, err := plain.Write([]byte("it is as it was"))
+		first := testkit.Start(ctx, func(ctx context.Context) error {
+			_, err := l.StartTLS(ctx, plain, p, clientConfig(), false)
+			return err
+		})
+		asynciotest.Yield(t, ctx, 1)
+		refused(asyncio.ErrInvalidState, plain, clientConfig(), false)
+		first.Cancel()
+		_, err := first.Await(ctx)
+		require.ErrorIs(t, err, asyncio.ErrCancelled)
+		p.End(t, ctx)
+
+		p = testkit.NewTap(l)
+		plain, _ = testkit.ConnectToNet(t, ctx, p.Factory)
+		_, err = plain.Write([]byte("it is as it was"))
 		require.NoError(t, err)
 		require.NoError(t, plain.WriteEOF())
 		refused(asyncio.ErrInvalidState, plain, clientConfig(), false)
