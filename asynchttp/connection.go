@@ -131,6 +131,9 @@ func (c *connection) ConnectionMade(t asyncio.Transport) {
 	c.server.add(c)
 	c.enter(connIdle)
 	c.setReadBy(c.after(c.server.headerTimeout())) // the first request has no idle time
+	if c.server.closing {
+		t.Close() // its handshake was longer than the server's life
+	}
 }
 
 // DataReceived implements asyncio.Protocol.

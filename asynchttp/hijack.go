@@ -44,8 +44,8 @@ func (w *response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		}
 	}
 	w.x.returnUnread()
-	c.state = connHijacked
 	c.readBy, c.writeBy = 0, 0
+	c.enter(connHijacked)
 	c.server.remove(c)
 	conn := newHijackedConn(&c.wire, w.ctx)
 	return conn, bufio.NewReadWriter(bufio.NewReader(conn), bufio.NewWriter(conn)), nil

@@ -193,7 +193,11 @@ func (w *wire) failure(op string) error {
 	if err == nil {
 		err = net.ErrClosed
 	}
-	return &net.OpError{Op: op, Net: "tcp", Source: w.transport.LocalAddr(), Addr: w.transport.RemoteAddr(), Err: err}
+	failed := &net.OpError{Op: op, Source: w.transport.LocalAddr(), Addr: w.transport.RemoteAddr(), Err: err}
+	if failed.Source != nil {
+		failed.Net = failed.Source.Network()
+	}
+	return failed
 }
 
 // isOver reports whether a deadline has passed.

@@ -6,6 +6,7 @@ package asynchttp_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -400,6 +401,19 @@ func TestServerTLS(t *testing.T) {
 		with(t, write("hello"), func(t *testing.T, ctx context.Context, s *site) {
 			testkit.LoopOf(ctx).SetDebug(false) // which reports what peers do wrong
 			assert.NotContains(t, ask(t, ctx, s.addr, get("/")), "hello")
+		}, secured)
+	})
+	t.Run("a handshake that ends after Shutdown", func(t *testing.T) {
+		with(t, write("hello"), func(t *testing.T, ctx context.Context, s *site) {
+			c := dial(t, s.addr)
+			require.NoError(t, asyncio.Sleep(ctx, short)) // it is accepted
+			s.stop(t, ctx)
+			answer := outside(t, ctx, func() string {
+				cfg := testkit.Certs().ClientConfig()
+				cfg.ServerName = "localhost"
+				return exchange(tls.Client(c, cfg), get("/"))
+			})
+			assert.NotContains(t, answer, "hello")
 		}, secured)
 	})
 	t.Run("a handshake that does not end", func(t *testing.T) {
