@@ -5,8 +5,8 @@ package asyncio
 // the loop for ever. A task may block on a mutex that another task holds while it waits
 // in such a call; or on what a goroutine sends, which itself waits for the loop.
 //
-// So as long as there are guests somebody looks at the loop, in an interval that is half
-// of the time for which the loop may stand still. The loop does nothing for it. If it has
+// So as long as there are guests, and the loop does not sleep, somebody looks at it, in
+// an interval that is half of the time for which the loop may stand still. If it has
 // neither slept nor polled since the last look, the stacks of its goroutines are looked
 // at: exactly one of them is in control, the others wait in the switch of coroutines. If
 // that one is blocked, in the same task and the same place in two looks, and calls wait
@@ -22,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-a026a017/asyncio/internal/goid"
@@ -49,6 +50,7 @@ type guestList struct {
 	turns    uint64        // of the last look
 	seen     blockedPlace  // where the loop was blocked in the last look
 	reported blockedPlace  // what was logged last
+	resting  atomic.Bool   // nobody looks, since the loop sleeps; it ends that when it wakes
 }
 
 // blockedPlace is where the goroutine in control of a loop is blocked.
@@ -118,7 +120,28 @@ func (s *guestList) setLimit(d time.Duration) {
 	}
 }
 
-// lookForBlocked is a look at the loop. The next one follows, unless there are no guests.
+// lookAgain is called by a loop that has slept while nobody looked.
+func (s *guestList) lookAgain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.resting.CompareAndSwap(true, false) && !s.closed {
+		s.timer.Reset(s.interval())
+	}
+}
+
+// rests reports whether to look no more, since the loop sleeps. A loop that has woken
+// before it could see so is looked at further.
+func (l *Loop) rests() bool {
+	s := &l.guests
+	if !l.inbox.asleep.Load() {
+		return false
+	}
+	s.resting.Store(true)
+	return l.inbox.asleep.Load() || !s.resting.CompareAndSwap(true, false)
+}
+
+// lookForBlocked is a look at the loop. The next one follows, unless there are no guests,
+// or the loop sleeps.
 func (l *Loop) lookForBlocked() {
 	s := &l.guests
 	turns := l.publishedTurns()
@@ -149,7 +172,7 @@ func (l *Loop) lookForBlocked() {
 	case s.closed:
 	case len(s.all) == 0:
 		s.timer = nil
-	default:
+	case !l.rests():
 		s.timer.Reset(s.interval())
 	}
 }

@@ -309,6 +309,9 @@ func (l *Loop) poll() error {
 	}
 	err := l.pro.Poll(timeout)
 	l.inbox.asleep.Store(false)
+	if l.guests.resting.Load() {
+		l.guests.lookAgain()
+	}
 	if err != nil {
 		return fmt.Errorf("asyncio: the loop's driver failed: %w", err)
 	}

@@ -90,6 +90,21 @@ func TestTaskThatBlocksItsLoopIsNamed(t *testing.T) {
 			require.NoError(t, err)
 		})
 	})
+	t.Run("after the loop has slept for long", func(t *testing.T) {
+		watched(t, 1, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
+			conn, _ := connToNet(t, ctx)
+			go readOnce(conn, 1)
+			require.NoError(t, asyncio.Sleep(ctx, 100*time.Millisecond)) // ten looks
+			report := make(chan map[string]string, 1)
+			unblock := make(chan struct{})
+			go func() {
+				report <- asynciotest.Eventually(t, told)
+				close(unblock)
+			}()
+			<-unblock
+			require.Contains(t, (<-report)["waiting"], "a goroutine in Read of ")
+		})
+	})
 	t.Run("on a mutex that a task in Write holds", func(t *testing.T) {
 		watched(t, 1, func(t *testing.T, ctx context.Context, told <-chan map[string]string) {
 			conn, _ := connToNet(t, ctx)
