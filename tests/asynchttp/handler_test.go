@@ -411,6 +411,7 @@ func TestServerTLS(t *testing.T) {
 			answer := outside(t, ctx, func() string {
 				cfg := testkit.Certs().ClientConfig()
 				cfg.ServerName = "localhost"
+				defer c.Close() // else the server waits for that
 				return exchange(tls.Client(c, cfg), get("/"))
 			})
 			assert.NotContains(t, answer, "hello")
