@@ -150,11 +150,14 @@ func (l *Loop) lookForBlocked() {
 	s.turns = turns
 	before := s.seen
 	s.seen = blockedPlace{}
+	if !still {
+		s.reported = blockedPlace{}
+	}
 	all := slices.Collect(maps.Keys(s.all))
 	s.mu.Unlock()
 	if still {
+		waits := waitsOf(all) // before the look at the stacks: so they wait while the loop is blocked
 		place := l.blockedPlace()
-		waits := waitsOf(all)
 		s.mu.Lock()
 		s.seen = place
 		tell := place.state != "" && len(waits) > 0 && place == before && place != s.reported

@@ -75,11 +75,10 @@ func TestWaitingWriteIsEnded(t *testing.T) {
 func TestDeadlineThatIsMoved(t *testing.T) {
 	worlds(t, func(t *testing.T, ctx context.Context, do func(fn func() outcome) outcome) {
 		conn, peer := connToNet(t, ctx)
-		require.NoError(t, conn.SetReadDeadline(time.Now().Add(30*time.Millisecond)))
-		testkit.LoopOf(ctx).CallLater(5*time.Millisecond, func() {
-			_ = conn.SetReadDeadline(time.Now().Add(time.Hour))
-		})
-		testkit.LoopOf(ctx).CallLater(60*time.Millisecond, func() { _, _ = peer.Write([]byte("x")) })
+		const first = 500 * time.Millisecond
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(first)))
+		testkit.LoopOf(ctx).CallSoon(func() { _ = conn.SetReadDeadline(time.Now().Add(time.Hour)) })
+		testkit.LoopOf(ctx).CallLater(first+50*time.Millisecond, func() { _, _ = peer.Write([]byte("x")) })
 		require.Equal(t, outcome{"x", nil}, do(func() outcome { return readOnce(conn, 1) }))
 		require.NoError(t, conn.SetDeadline(time.Now().Add(time.Hour)))
 		testkit.LoopOf(ctx).CallLater(5*time.Millisecond, func() { _ = conn.SetDeadline(time.Now().Add(time.Millisecond)) })
