@@ -24,7 +24,8 @@ const (
 type waiter interface{ runnable }
 
 // settler is a waiter that hands the result to another goroutine. It runs no user code.
-// One type, and no interface, since to look for a method of each waiter is a call of the runtime.
+// One type, and no interface, since to look for a method of each waiter is a call of the
+// runtime.
 type settler struct{ settle func() }
 
 func (s *settler) run(*Loop) { s.settle() }
