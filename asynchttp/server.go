@@ -102,21 +102,21 @@ func (s *Server) tlsOptions() []asyncio.ServerOption {
 	if len(cfg.NextProtos) == 0 {
 		cfg.NextProtos = []string{"http/1.1", "http/1.0"}
 	}
-	opts := []asyncio.ServerOption{asyncio.WithTLS(cfg)}
-	handshake := time.Duration(0) // the shortest of the limits, as in net/http
+	handshake := tlsHandshakeTimeout // or the shortest of the limits, as in net/http
 	for _, d := range []time.Duration{s.ReadHeaderTimeout, s.ReadTimeout, s.WriteTimeout} {
-		if d > 0 && (handshake == 0 || d < handshake) {
-			handshake = d
+		if d > 0 {
+			handshake = min(handshake, d)
 		}
 	}
-	if handshake > 0 {
-		opts = append(opts, asyncio.WithTLSTimeouts(handshake, tlsShutdownTimeout))
-	}
-	return opts
+	return []asyncio.ServerOption{asyncio.WithTLS(cfg), asyncio.WithTLSTimeouts(handshake, tlsShutdownTimeout)}
 }
 
-// tlsShutdownTimeout is the default of asyncio.WithTLSTimeouts.
-const tlsShutdownTimeout = 30 * time.Second
+const (
+	tlsHandshakeTimeout = 60 * time.Second
+	// tlsShutdownTimeout is how long a client may take to close its side: a client that
+	// keeps idle connections may not look at them.
+	tlsShutdownTimeout = 5 * time.Second
+)
 
 func (s *Server) newConnection(base context.Context) *connection {
 	c := &connection{server: s, base: base}
