@@ -19,11 +19,13 @@ type netDeadline struct {
 // passes.
 func (d *netDeadline) set(t time.Time, s *netStream, expired func(*netStream)) {
 	d.stop()
-	d.at, d.passed = t, false
+	d.at, d.passed = time.Time{}, false
 	if t.IsZero() {
 		return
 	}
-	left := time.Until(t)
+	now := time.Now()
+	left := t.Sub(now)
+	d.at = now.Add(left) // on the clock of the timer, though t may be on that of the wall
 	switch {
 	case left <= 0:
 		d.passed = true

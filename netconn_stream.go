@@ -17,6 +17,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/seed-a026a017/asyncio/internal/proactor"
 )
@@ -34,6 +35,7 @@ type netStream struct {
 	end    error // of reading: io.EOF, or what has broken the connection; nil: none yet
 
 	buf       readBuffer
+	held      atomic.Int64 // bytes in buf
 	reads     netLine
 	paused    bool // the transport was told to read no more
 	readLimit netDeadline
@@ -62,7 +64,9 @@ func newNetStream(l *Loop, r *StreamReader, p *streamProtocol) *netStream {
 	if w := p.waiting(); w.net == nil {
 		w.net = s
 	}
-	if !p.lost {
+	if p.lost {
+		s.lost(p.failure())
+	} else {
 		l.addGuest(s)
 	}
 	return s
@@ -74,6 +78,7 @@ func (s *netStream) keep(b []byte) {
 		netBuffers.mu.Lock()
 		s.buf.write(&netBuffers.pool, b)
 		netBuffers.mu.Unlock()
+		s.count()
 	}
 }
 
@@ -92,6 +97,7 @@ func (s *netStream) take(p []byte) (n int, err error, now bool) {
 		netBuffers.mu.Lock()
 		s.buf.consume(&netBuffers.pool, n)
 		netBuffers.mu.Unlock()
+		s.count()
 		return n, nil, true
 	}
 	return 0, s.end, s.end != nil
@@ -171,6 +177,7 @@ func (s *netStream) unread(e *netCall) {
 		netBuffers.mu.Lock()
 		s.buf.unread(&netBuffers.pool, e.p[:e.n])
 		netBuffers.mu.Unlock()
+		s.count()
 	}
 }
 
@@ -220,7 +227,7 @@ func (s *netStream) toPost() bool {
 func (s *netStream) run(*Loop) {
 	s.mu.Lock()
 	s.posted = false
-	resume := s.resume
+	resume := s.resume && !s.paused
 	s.resume = false
 	s.mu.Unlock()
 	s.flush()
@@ -284,6 +291,7 @@ func (s *netStream) readable(src proactor.Source) bool {
 		netBuffers.mu.Lock()
 		n := s.buf.fill(&netBuffers.pool, src, fillBytesMin)
 		netBuffers.mu.Unlock()
+		s.count()
 		if n > 0 {
 			r.recent = int32(n)
 		}
@@ -328,6 +336,7 @@ func (s *netStream) shut(onLoop bool, why error) {
 	s.readLimit.stop()
 	s.writeLimit.stop()
 	s.buf = readBuffer{}
+	s.count()
 	s.serve(onLoop)
 	s.admit(onLoop)
 }
@@ -351,9 +360,9 @@ func (s *netStream) waits() (calls []string) {
 	return s.writes.describe(calls, "Write", s.remote)
 }
 
-// heldBytes is how many bytes have come that nobody has read.
-func (s *netStream) heldBytes() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.len()
-}
+// heldBytes is how many bytes have come that nobody has read. It takes no mutex: who asks
+// may hold that of the inbox.
+func (s *netStream) heldBytes() int { return int(s.held.Load()) }
+
+// count notes how many those are.
+func (s *netStream) count() { s.held.Store(int64(s.buf.len())) }
