@@ -17,7 +17,7 @@ import (
 // crypto/tls still has the buffers that transport_tls_memory.go seeks.
 func TestIdleMemory(t *testing.T) {
 	const conns = 200
-	limits := map[asyncio.Driver]int64{asyncio.Libuv: 11 << 10, asyncio.PureGo: 18 << 10}
+	limits := map[asyncio.Driver]int64{asyncio.Libuv: 13 << 10, asyncio.PureGo: 24 << 10}
 	eachTask(t, func(t *testing.T, ctx context.Context) {
 		l := testkit.LoopOf(ctx)
 		s, err := l.CreateServer(ctx, testkit.NewEchoes, "tcp", "127.0.0.1:0", asyncio.WithTLS(testkit.Certs().ServerConfig()))
