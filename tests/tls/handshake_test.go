@@ -297,6 +297,22 @@ func TestHandshakeCancelled(t *testing.T) {
 	})
 }
 
+// TestHandshakeGivenUp counts the goroutines of handshakes that peers have left waiting.
+func TestHandshakeGivenUp(t *testing.T) {
+	const clients = 20
+	eachTask(t, func(t *testing.T, ctx context.Context) {
+		p, ln := testkit.NewTap(testkit.LoopOf(ctx)), testkit.ListenNet(t)
+		before := runtime.NumGoroutine()
+		for range clients {
+			_, err := connect(ctx, p, ln, asyncio.WithTLSTimeouts(10*time.Millisecond, time.Hour))
+			require.ErrorIs(t, err, asyncio.ErrTimeout)
+		}
+		err := asynciotest.Until(ctx, func() bool { return runtime.NumGoroutine() < before+clients/2 })
+		require.NoError(t, err, "%d goroutines, and %d before", runtime.NumGoroutine(), before)
+		p.Equal(t)
+	})
+}
+
 // TestLoopClosedInHandshake leaves coroutines to the loop.
 func TestLoopClosedInHandshake(t *testing.T) {
 	asynciotest.EachDriver(t, func(t *testing.T, opts ...asyncio.Option) {
