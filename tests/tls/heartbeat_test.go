@@ -71,7 +71,7 @@ func eachServer(t *testing.T, test func(t *testing.T, ctx context.Context, s *as
 
 func TestHeartbeat(t *testing.T) {
 	t.Run("many handshakes of clients at once", func(t *testing.T) {
-		const clients = 300
+		const clients = 1000
 		eachServer(t, func(t *testing.T, ctx context.Context, s *asyncio.Server, h *heartbeat) {
 			conns := make([]net.Conn, clients)
 			for i := range conns { // all have sent their first message before the loop sees one
