@@ -24,7 +24,7 @@ const (
 type waiter interface{ runnable }
 
 // settler is a waiter that hands the result to another goroutine. It runs no user code.
-// One type, and no interface, since to look for a method of each waiter is a call of the
+// One type, and no interface: to look for a method of each waiter is a call of the
 // runtime.
 type settler struct{ settle func() }
 

@@ -55,7 +55,9 @@ func (l *Loop) accept(r runnable, limit int) error {
 		return ErrInboxFull
 	}
 	b.calls = append(b.calls, r)
-	b.filled.Store(true)
+	if len(b.calls) == 1 {
+		b.filled.Store(true)
+	}
 	b.mu.Unlock()
 	if b.asleep.Load() && b.asleep.CompareAndSwap(true, false) {
 		l.pro.Wake()
