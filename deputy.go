@@ -26,7 +26,10 @@ package asyncio
 //	           or suspended
 //	deputy     Loop.deputy         has suspended its task and  running, suspended
 //	                               resumes others
-//	inspected  coroutine.inspect   looks at its own frames     what it was
+//	inspected  coroutine.inspect,  looks at its own frames     what it was
+//	           Loop.inspected
+//	guest      coroutine.host      runs a task on top of       suspended, deputy
+//	                               another one: guest.go
 //	unwinding  Loop.unwinding      has a Goexit or panic that  ended
 //	                               waits for the deputy
 //	ended      nowhere             is gone
@@ -50,10 +53,19 @@ func (t *task) stepOthers() bool {
 	next := l.takeStep()
 	for next != nil && next != t {
 		c := next.co // which may have ended this task, and begun another one, when it suspends
-		c.resume()
-		for d.inspect {
-			d.frames, d.inspect = callerTraceback(), false
+		if c.host == d {
+			l.deputy = nil
+			t.entertain(next)
+			if l.deputy != nil { // the guest has suspended, and another one has resumed it
+				return false
+			}
+			l.deputy = d
+		} else {
 			c.resume()
+			for l.inspected == d {
+				d.frames, l.inspected = callerTraceback(), nil
+				c.resume()
+			}
 		}
 		next = l.takeStep()
 	}
@@ -68,7 +80,7 @@ func (l *Loop) takeStep() *task {
 		return nil
 	}
 	t, ok := l.ready.peek().(*task)
-	if !ok || t.co == nil && !l.coroutines.giveFree(t) {
+	if !ok || t.co == nil && !l.deputy.takeIn(t) && !l.coroutines.giveFree(t) {
 		return nil
 	}
 	if l.batch == 0 {
@@ -113,23 +125,26 @@ func (l *Loop) goOnUnwinding() {
 	}
 }
 
-// deputyStack lets the deputy look at its own frames: down from the inspector, which is
-// the task that runs, by way of the creators that wait for it, if it is eager, to the
-// deputy, and the same way up again.
-func (l *Loop) deputyStack() *traceback {
-	d := l.deputy
-	d.inspect = true
+// stackBelow lets c, which waits for what it has resumed, look at its own frames: down
+// from the inspector, which is the task that runs, by way of the creators that wait for
+// it, if it is eager, to c, and the same way up again.
+func (l *Loop) stackBelow(c *coroutine) *traceback {
+	l.inspected = c
 	l.current.co.yield(struct{}{})
-	frames := d.frames
-	d.frames = nil
+	frames := c.frames
+	c.frames = nil
 	return frames
 }
 
-// passToDeputy goes on with a deputyStack: the creator calls it when its eager task, on
-// c, has suspended to it.
-func (l *Loop) passToDeputy(creator *task, c *coroutine) {
-	for l.deputy != nil && l.deputy.inspect {
-		creator.co.yield(struct{}{})
+// passDown goes on with a stackBelow: the creator calls it when its eager task, on c, has
+// suspended to it.
+func (l *Loop) passDown(creator *task, c *coroutine) {
+	for l.inspected != nil {
+		if creator.co == l.inspected {
+			creator.co.frames, l.inspected = callerTraceback(), nil
+		} else {
+			creator.co.yield(struct{}{})
+		}
 		c.resume()
 	}
 }

@@ -46,5 +46,5 @@ func (t *task) startNow(l *Loop) {
 		l.current, c.nested = outer, false
 	}()
 	c.resume()
-	l.passToDeputy(outer, c)
+	l.passDown(outer, c)
 }

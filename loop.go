@@ -66,6 +66,7 @@ type Loop struct {
 	features     []feature
 	current      *task      // the task that runs, nil in a callback
 	deputy       *coroutine // of the task that stands in for the loop
+	inspected    *coroutine // waits for what it has resumed, and is to look at its own frames
 	unwinding    *coroutine // suspended in a Goexit or panic; the loop resumes it once the deputy has suspended
 
 	state      atomic.Int32 // a loopState

@@ -99,6 +99,7 @@ func (t *task) parkWatching(foreign context.Context, w aborter) error {
 		if !watches { // a context of the caller's own making has panicked
 			w.abort(t)
 		}
+		t.co.watching = false
 		t.loop.counters.pending -= pending
 	}()
 	if _, limited := foreign.Deadline(); limited {
@@ -106,7 +107,7 @@ func (t *task) parkWatching(foreign context.Context, w aborter) error {
 		t.loop.counters.pending += pending
 	}
 	stop := context.AfterFunc(foreign, func() { t.loop.post(watch) })
-	watches = true
+	watches, t.co.watching = true, true
 	var err error
 	if t.phase == taskReady { // the caller's context has done what was to be waited for
 		err = t.resumed(t.standIn() || t.co.yield(struct{}{}))

@@ -57,6 +57,15 @@ func (q *readyQueue) cancel(seq uint64) {
 	}
 }
 
+// remove makes the entry of r a hole, if there is one.
+func (q *readyQueue) remove(r runnable) {
+	for seq := q.head; seq != q.tail; seq++ {
+		if q.ring[seq&uint64(len(q.ring)-1)] == r {
+			q.cancel(seq)
+		}
+	}
+}
+
 // resize moves the entries to a ring of n places.
 func (q *readyQueue) resize(n int) {
 	ring := make([]runnable, n)

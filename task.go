@@ -223,6 +223,9 @@ func (t *task) finish(err error) {
 	t.become(taskDone)
 	if c := t.co; c != nil {
 		c.scopes, t.co = nil, nil
+		if c.host != nil {
+			c.task = nil
+		}
 	}
 	t.loop.tasks.remove(t)
 	switch {
@@ -337,8 +340,8 @@ func (t *task) interrupt(msg any) {
 			if passed {
 				return // its end wakes the task
 			}
-		} else if t.co.waiting.abort(t) {
-			t.wake(e)
+		} else if w := t.uppermost(); w.co.waiting.abort(w) {
+			w.wake(e)
 			return
 		}
 	}
@@ -411,8 +414,11 @@ func (t *task) frames() (*traceback, error) {
 	if err := t.loop.coroutines.switchable(); err != nil {
 		return nil, err
 	}
+	if g := t.uppermost(); g != t {
+		return g.hostFrames()
+	}
 	if t.co == t.loop.deputy {
-		return t.loop.deputyStack(), nil
+		return t.loop.stackBelow(t.co), nil
 	}
 	return t.co.stack(), nil
 }

@@ -67,6 +67,9 @@ func (s *taskList) abandon(l *Loop) {
 }
 
 func (t *task) abandon() {
+	if t.phase == taskDone { // it was a guest or a host, and has ended with the other
+		return
+	}
 	if t.co == nil {
 		t.self.drop()
 		t.finish(&CancelledError{Msg: "the loop was closed before the task began"})

@@ -17,7 +17,7 @@ const (
 )
 
 // tracebackMax bounds the frames that are kept.
-const tracebackMax = 32
+const tracebackMax = 64
 
 // traceback is a stack, newest frame first. nil is none.
 type traceback struct{ frames []uintptr }

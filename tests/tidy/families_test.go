@@ -37,7 +37,7 @@ type family struct {
 var families = []family{
 	{"kernel", []string{
 		"loop.go", "ready.go", "timers.go", "inbox.go", "remotecall.go", "ask.go", "goroutine.go", "task.go", "tasklist.go",
-		"park.go", "future.go", "awaitable.go", "coroutine*.go", "deputy.go", "eager.go", "context.go", "owned.go",
+		"park.go", "future.go", "awaitable.go", "coroutine*.go", "deputy.go", "guest.go", "eager.go", "context.go", "owned.go",
 		"errors.go", "options.go", "driver*.go",
 	}, []string{"reports"}},
 	{"reports", []string{
