@@ -80,17 +80,22 @@ const (
 
 // tokio is built from a copy, since cargo writes beside the sources. Where it cannot be
 // built, such as with a compiler that is too new for Debian's crates, it is left out.
-func (b builder) tokio(args ...string) maker {
+func (b builder) tokio(args ...string) maker { return b.cargo("servers/tokio", args...) }
+
+// cargo builds the crate in the folder, whose program is named after both parts of it.
+func (b builder) cargo(folder string, args ...string) maker {
+	parent, name := filepath.Split(folder)
+	program := name + "-" + filepath.Base(parent)
 	return func() (contender, error) {
 		found, _ := filepath.Glob(filepath.Join(crates, tokioCrate)) // the pattern is a good one
 		if _, err := exec.LookPath("cargo"); err != nil || len(found) == 0 {
 			return contender{}, errAbsent{"there is no cargo or no tokio: apt-get install cargo librust-tokio-dev"}
 		}
-		source := filepath.Join(b.out, "tokio")
+		source := filepath.Join(b.out, program)
 		target := filepath.Join(source, "target")
-		c := contender{command: []string{filepath.Join(target, "release", "tokio-servers")}, args: args}
+		c := contender{command: []string{filepath.Join(target, "release", program)}, args: args}
 		if _, err := os.Stat(source); err != nil {
-			if err := os.CopyFS(source, os.DirFS(filepath.Join(b.bench, "servers", "tokio"))); err != nil {
+			if err := os.CopyFS(source, os.DirFS(filepath.Join(b.bench, folder))); err != nil {
 				return c, err
 			}
 		}
@@ -106,14 +111,18 @@ func (b builder) tokio(args ...string) maker {
 // asioHeader is where Debian's package puts Boost.Asio.
 const asioHeader = "/usr/include/boost/asio.hpp"
 
-// asio is Boost.Asio, which is C++ and made of headers alone.
-func (b builder) asio() (contender, error) {
+// asio is Boost.Asio, which is C++ and made of headers alone; that of 1.74 forgets one.
+func (b builder) asio(source string) maker {
+	return func() (contender, error) { return b.cxx(source) }
+}
+
+func (b builder) cxx(source string) (contender, error) {
 	_, compiler := exec.LookPath("c++")
 	if _, err := os.Stat(asioHeader); err != nil || compiler != nil {
 		return contender{}, errAbsent{"there is no C++ compiler or no Boost.Asio: apt-get install g++ libboost-dev"}
 	}
-	out := filepath.Join(b.out, "echo_asio")
-	return contender{command: []string{out}}, b.once(out, "c++", "-std=c++17", "-O2", "-Wall", "-Wextra", "-pthread", "-o", out, "servers/echo_asio.cpp")
+	out := filepath.Join(b.out, strings.TrimSuffix(filepath.Base(source), ".cpp"))
+	return contender{command: []string{out}}, b.once(out, "c++", "-std=c++20", "-include", "utility", "-O2", "-Wall", "-Wextra", "-pthread", "-o", out, source)
 }
 
 func (b builder) node(script string, args ...string) maker {
