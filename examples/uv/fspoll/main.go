@@ -41,13 +41,23 @@ func main() {
 	write, err := l.NewTimer()
 	check(err)
 	check(write.Start(200*time.Millisecond, 0, func() {
-		check(os.WriteFile(path, []byte("one line\nand another\n"), 0o600))
+		check(add(path, "and another\n"))
 		write.Close()
 	}))
 
 	_, err = l.Run(uv.RunDefault)
 	check(err)
 	check(l.Close())
+}
+
+// add appends text in one step: a look in between sees all of it or nothing.
+func add(path, text string) error {
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 func check(err error) {
