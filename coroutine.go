@@ -39,10 +39,10 @@ type coroutine struct {
 	guest   *coroutine // of the task that runs on top of this one: see guest.go; nil: none was there yet
 	host    *coroutine // a guest's: the coroutine on whose stack it is; nil: its own
 
-	orphaned  int  // Awaits of a closed loop that its task has ignored
-	nested    bool // its task is eager, and in its first step: the creator has resumed it, and goes on next
-	watching  bool // a context that the caller derived may end its task's wait
-	inspect   bool // it is to look at its own frames, and then to give control back
+	orphaned  int32 // Awaits of a closed loop that its task has ignored
+	nested    bool  // its task is eager, and in its first step: the creator has resumed it, and goes on next
+	watching  bool  // a context that the caller derived may end its task's wait
+	inspect   bool  // it is to look at its own frames, and then to give control back
 	frames    *traceback
 	goroutine uintptr // whose stack this is
 }
