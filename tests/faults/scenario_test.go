@@ -1,3 +1,5 @@
+//go:build linux && amd64
+
 package faults_test
 
 // The program in which calls fail: a bit of everything that the library does, on a loop

@@ -1,4 +1,4 @@
-//go:build !check
+//go:build linux && amd64 && !check
 
 package faults_test
 

@@ -1,3 +1,5 @@
+//go:build linux && amd64
+
 package faults_test
 
 // Steps of the scenarios of children and of files. Where no call fails,
