@@ -36,7 +36,7 @@ func (l *Loop) SetDebug(on bool) { l.debug = on }
 // calls of a NetConn wait for the loop, that is logged, in debug mode or not.
 func (l *Loop) SetSlowCallbackDuration(d time.Duration) {
 	l.slowCallback = d
-	l.guests.setLimit(l.stallLimit())
+	l.outsiders.setLimit(l.stallLimit())
 }
 
 // stallLimit is how long the loop may stand still.

@@ -86,7 +86,7 @@ type Loop struct {
 	labels       bool // profiles tell tasks apart
 	slowCallback time.Duration
 	stall        stallWatch
-	guests       guestList
+	outsiders    outsiderList
 	handler      func(*Loop, ErrorContext)
 	logger       *slog.Logger
 	context      *loopContext
@@ -310,8 +310,8 @@ func (l *Loop) poll() error {
 	}
 	err := l.pro.Poll(timeout)
 	l.inbox.asleep.Store(false)
-	if l.guests.resting.Load() {
-		l.guests.lookAgain()
+	if l.outsiders.resting.Load() {
+		l.outsiders.lookAgain()
 	}
 	if err != nil {
 		return fmt.Errorf("asyncio: the loop's driver failed: %w", err)
@@ -389,7 +389,7 @@ func (l *Loop) Close() (err error) {
 	defer l.dropCallbacks()
 	l.unclosed.Stop()
 	l.inbox.close()
-	l.closeGuests() // first, since tasks that end may wait for goroutines
+	l.closeOutsiders() // first, since tasks that end may wait for goroutines
 	l.endTasks()
 	return nil
 }

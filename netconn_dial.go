@@ -66,10 +66,10 @@ func callFrom[T any](ctx context.Context, l *Loop, what string, call Coro[T], dr
 		return call(joined)
 	}
 	r := &remoteWork[T]{ctx: ctx, what: what, call: call, drop: drop, done: make(chan struct{})}
-	if !l.addGuest(r) || !l.post(r) {
+	if !l.addOutsider(r) || !l.post(r) {
 		return zero, fmt.Errorf("%w: %s", ErrLoopClosed, what)
 	}
-	defer l.removeGuest(r)
+	defer l.removeOutsider(r)
 	select {
 	case <-r.done:
 	case <-ctx.Done():
@@ -129,11 +129,11 @@ func (r *remoteWork[T]) cancel() {
 	}
 }
 
-// loopClosed implements guest.
+// loopClosed implements outsider.
 func (r *remoteWork[T]) loopClosed() {
 	var zero T
 	r.complete(zero, fmt.Errorf("%w: %s", ErrLoopClosed, r.what))
 }
 
-// waits implements guest.
+// waits implements outsider.
 func (r *remoteWork[T]) waits() []string { return []string{"a goroutine in " + r.what} }

@@ -110,7 +110,7 @@ func (ln *netListener) hold(on bool) {
 // begin gives the listener its server. It is for the loop's goroutine.
 func (ln *netListener) begin(s *Server, starts bool) {
 	ln.server, ln.addr = s, s.Addrs()[0]
-	ln.loop.addGuest(ln)
+	ln.loop.addOutsider(ln)
 	if starts {
 		ln.held = false
 		ln.hold(false)
@@ -226,7 +226,7 @@ func (ln *netListener) Close() error {
 	if before == net.ErrClosed {
 		return &net.OpError{Op: "close", Net: ln.addr.Network(), Addr: ln.addr, Err: before}
 	}
-	ln.loop.removeGuest(ln)
+	ln.loop.removeOutsider(ln)
 	if c.onLoop {
 		ln.server.Close()
 		return nil
@@ -262,10 +262,10 @@ func (ln *netListener) shut(onLoop bool, why error) (before error) {
 	return before
 }
 
-// loopClosed implements guest.
+// loopClosed implements outsider.
 func (ln *netListener) loopClosed() { ln.shut(false, errLoopOfConnClosed) }
 
-// waits implements guest.
+// waits implements outsider.
 func (ln *netListener) waits() []string {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()

@@ -67,7 +67,7 @@ func newNetStream(l *Loop, r *StreamReader, p *streamProtocol) *netStream {
 	if p.lost {
 		s.lost(p.failure())
 	} else {
-		l.addGuest(s)
+		l.addOutsider(s)
 	}
 	return s
 }
@@ -341,7 +341,7 @@ func (s *netStream) shut(onLoop bool, why error) {
 	s.admit(onLoop)
 }
 
-// loopClosed implements guest.
+// loopClosed implements outsider.
 func (s *netStream) loopClosed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -352,7 +352,7 @@ func (s *netStream) loopClosed() {
 
 var errLoopOfConnClosed = fmt.Errorf("%w: and its conns with it", ErrLoopClosed)
 
-// waits implements guest.
+// waits implements outsider.
 func (s *netStream) waits() (calls []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -165,7 +165,7 @@ func (s *netStream) setFull(full bool) {
 
 // lost tells that the connection has ended. It is for the loop's goroutine.
 func (s *netStream) lost(err error) {
-	s.loop.removeGuest(s)
+	s.loop.removeOutsider(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.out.err == nil {

@@ -41,7 +41,7 @@ var families = []family{
 		"errors.go", "options.go", "driver*.go",
 	}, []string{"reports"}},
 	{"reports", []string{
-		"exception.go", "unretrieved.go", "describe.go", "traceback.go", "debug.go", "guests.go", "stats.go", "pproflabel.go",
+		"exception.go", "unretrieved.go", "describe.go", "traceback.go", "debug.go", "outsiders.go", "stats.go", "pproflabel.go",
 	}, []string{"kernel"}},
 	{"on the kernel", []string{
 		"gather.go", "wait.go", "waitfor.go", "ascompleted.go", "shield.go", "timeout.go", "taskgroup.go", "runner.go", "runloops.go",

@@ -1,12 +1,12 @@
 package asyncio
 
-// Guests of a loop: connections and the like on which goroutines may wait for it, or
+// Outsiders of a loop: connections and the like on which goroutines may wait for it, or
 // tasks in calls that show no context. Such a call tempts to two mistakes, and both stop
 // the loop for ever. A task may block on a mutex that another task holds while it waits
 // in such a call; or on what a goroutine sends, which itself waits for the loop.
 //
-// So as long as there are guests, and the loop does not sleep, somebody looks at it, in
-// an interval that is half of the time for which the loop may stand still. If it has
+// So as long as there are outsiders, and the loop does not sleep, somebody looks at it,
+// in an interval that is half of the time for which the loop may stand still. If it has
 // neither slept nor polled since the last look, the stacks of its goroutines are looked
 // at: exactly one of them is in control, the others wait in the switch of coroutines. If
 // that one is blocked, in the same task and the same place in two looks, and calls wait
@@ -28,22 +28,22 @@ import (
 	"github.com/seed-a026a017/asyncio/internal/goid"
 )
 
-// guest is something on which calls wait for the loop. Its methods are called in any
+// outsider is something on which calls wait for the loop. Its methods are called in any
 // goroutine.
-type guest interface {
+type outsider interface {
 	// waits says who waits now, and where.
 	waits() []string
 	// loopClosed ends all that wait.
 	loopClosed()
 }
 
-// guestWaitsMax bounds the calls that a report names.
-const guestWaitsMax = 8
+// outsiderWaitsMax bounds the calls that a report names.
+const outsiderWaitsMax = 8
 
-// guestList is the guests of a loop, and who looks at it for them.
-type guestList struct {
+// outsiderList is the outsiders of a loop, and who looks at it for them.
+type outsiderList struct {
 	mu       sync.Mutex
-	all      map[guest]struct{}
+	all      map[outsider]struct{}
 	closed   bool
 	limit    time.Duration // that the loop may stand still; 0: a second
 	timer    *time.Timer   // nil: nobody looks
@@ -61,15 +61,15 @@ type blockedPlace struct {
 }
 
 // add counts g in; false if the loop is closed.
-func (l *Loop) addGuest(g guest) bool {
-	s := &l.guests
+func (l *Loop) addOutsider(g outsider) bool {
+	s := &l.outsiders
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return false
 	}
 	if s.all == nil {
-		s.all = make(map[guest]struct{})
+		s.all = make(map[outsider]struct{})
 	}
 	s.all[g] = struct{}{}
 	if s.timer == nil {
@@ -78,16 +78,16 @@ func (l *Loop) addGuest(g guest) bool {
 	return true
 }
 
-func (l *Loop) removeGuest(g guest) {
-	s := &l.guests
+func (l *Loop) removeOutsider(g outsider) {
+	s := &l.outsiders
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.all, g)
 }
 
-// closeGuests ends what waits for a loop that is closed.
-func (l *Loop) closeGuests() {
-	s := &l.guests
+// closeOutsiders ends what waits for a loop that is closed.
+func (l *Loop) closeOutsiders() {
+	s := &l.outsiders
 	s.mu.Lock()
 	s.closed = true
 	all := slices.Collect(maps.Keys(s.all))
@@ -102,7 +102,7 @@ func (l *Loop) closeGuests() {
 }
 
 // interval is the time from one look to the next.
-func (s *guestList) interval() time.Duration {
+func (s *outsiderList) interval() time.Duration {
 	limit := s.limit
 	if limit == 0 {
 		limit = stallPerSlow * slowCallbackDefault
@@ -111,7 +111,7 @@ func (s *guestList) interval() time.Duration {
 }
 
 // setLimit sets how long the loop may stand still.
-func (s *guestList) setLimit(d time.Duration) {
+func (s *outsiderList) setLimit(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limit = d
@@ -121,7 +121,7 @@ func (s *guestList) setLimit(d time.Duration) {
 }
 
 // lookAgain is called by a loop that has slept while nobody looked.
-func (s *guestList) lookAgain() {
+func (s *outsiderList) lookAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.resting.CompareAndSwap(true, false) && !s.closed {
@@ -132,7 +132,7 @@ func (s *guestList) lookAgain() {
 // rests reports whether to look no more, since the loop sleeps. A loop that has woken
 // before it could see so is looked at further.
 func (l *Loop) rests() bool {
-	s := &l.guests
+	s := &l.outsiders
 	if !l.inbox.asleep.Load() {
 		return false
 	}
@@ -140,10 +140,10 @@ func (l *Loop) rests() bool {
 	return l.inbox.asleep.Load() || !s.resting.CompareAndSwap(true, false)
 }
 
-// lookForBlocked is a look at the loop. The next one follows, unless there are no guests,
-// or the loop sleeps.
+// lookForBlocked is a look at the loop. The next one follows, unless there are no
+// outsiders, or the loop sleeps.
 func (l *Loop) lookForBlocked() {
-	s := &l.guests
+	s := &l.outsiders
 	turns := l.publishedTurns()
 	s.mu.Lock()
 	still := turns == s.turns && l.IsRunning() && !l.inbox.asleep.Load()
@@ -180,7 +180,7 @@ func (l *Loop) lookForBlocked() {
 	}
 }
 
-func waitsOf(all []guest) (waits []string) {
+func waitsOf(all []outsider) (waits []string) {
 	for _, g := range all {
 		waits = append(waits, g.waits()...)
 	}
@@ -292,8 +292,8 @@ func (l *Loop) reportBlocked(p blockedPlace, waits []string) {
 	if p.task != nil {
 		who, report.Task = p.task.Name(), p.task.self
 	}
-	if more := len(waits) - guestWaitsMax; more > 0 {
-		waits = append(waits[:guestWaitsMax:guestWaitsMax], fmt.Sprintf("and %d more", more))
+	if more := len(waits) - outsiderWaitsMax; more > 0 {
+		waits = append(waits[:outsiderWaitsMax:outsiderWaitsMax], fmt.Sprintf("and %d more", more))
 	}
 	call, place := blockingCall(p.stack)
 	report.Message = who + " blocks its loop on what may need the loop to end: it stands in " + call + ", and calls wait for the loop " +
