@@ -22,7 +22,9 @@ import (
 func underDeputy(t *testing.T, ctx context.Context, body func(ctx context.Context) error, between ...asyncio.Coro[int]) error {
 	t.Helper()
 	for first := asyncio.CreateTask(ctx, testkit.One); !first.Done(); { // leaves a free coroutine
-		_ = asyncio.Sleep(ctx, 0)
+		if err := asyncio.Sleep(ctx, 0); err != nil {
+			return err
+		}
 	}
 	l, err := asyncio.GetRunningLoop(ctx)
 	require.NoError(t, err)
@@ -431,8 +433,12 @@ func TestDeputyYieldsToTheLoop(t *testing.T) {
 				require.ErrorAs(t, err, &cancelled)
 				require.Equal(t, "enough", cancelled.Msg)
 				deputy.Uncancel()
-				err = asyncio.Timeout(ctx, time.Millisecond, func(ctx context.Context) error {
+				limit := asyncio.NewTimeout(asyncio.Forever)
+				err = limit.Run(ctx, func(ctx context.Context) error {
 					return underDeputy(t, ctx, func(ctx context.Context) error {
+						if err := limit.Reschedule(l.Time() + time.Millisecond); err != nil {
+							return err
+						}
 						for {
 							if err := asyncio.Sleep(ctx, 0); err != nil {
 								return err
